@@ -1,0 +1,416 @@
+"""What a recipe is: the dataclasses, TOML in and out, and every check of a user's choice.
+
+The command line, the Python API and the run folder all speak of a run in these words; nothing else
+in the package checks a user's settings.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import re
+import tomllib
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_origin, get_type_hints
+
+from digitlab.errors import ConfigError
+
+NETWORKS = ("mlp", "cnn", "quick")
+OBJECTIVES = ("cross-entropy", "square-error")
+OPTIMIZERS = ("sgd", "momentum", "adagrad", "rmsprop", "adam", "adamw")
+SCHEDULES = ("constant", "step", "cosine", "one-cycle")
+PRECISIONS = ("float32", "bf16")
+PREPARATIONS = ("none", "1")
+TRAIN_ON = ("train", "all")
+
+CUSTOM_NETWORK = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+RECIPES = Path(__file__).parent / "recipes"
+DEFAULT_RECIPE = "quick"
+
+
+def setting(default: Any, doc: str, **limits: Any) -> Any:
+    """Return a dataclass field with its meaning and its limits (`low`, `high`, `choices`)."""
+    return field(default=default, metadata={"doc": doc, **limits})
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which images are learned from."""
+
+    sources: tuple[str, ...] = setting(("mnist",), "data sources, joined in this order")
+    train_on: str = setting("train", "all: learn from the validation split, too", choices=TRAIN_ON)
+    preparation: str = setting("none", "version of the preparation", choices=PREPARATIONS)
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """How strongly training images are varied; 0 is off. See `digitlab.data.augment`."""
+
+    shift: int = setting(0, "whole pixels, at most, each way", low=0, high=14)
+    rotation: float = setting(0.0, "degrees, at most, either way", low=0, high=180)
+    scale: float = setting(0.0, "fraction, at most, larger or smaller", low=0, high=0.9)
+    shear: float = setting(0.0, "degrees, at most, either way", low=0, high=60)
+    elastic: float = setting(0.0, "pixels of smooth displacement", low=0, high=10)
+    stroke: float = setting(0.0, "pixels of thickness, more or less", low=0, high=2)
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """The network: one of ours, or a class of the user's own as `my_module:MyNetwork`."""
+
+    name: str = setting("quick", "a network's name, or my_module:MyNetwork")
+
+
+@dataclass(frozen=True)
+class ObjectiveConfig:
+    """The loss, and how an output becomes a digit."""
+
+    name: str = setting("cross-entropy", "the loss", choices=OBJECTIVES)
+    label_smoothing: float = setting(0.0, "cross-entropy only", low=0, high=0.999)
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """How parameters move. Keys that an optimizer does not have are ignored by it."""
+
+    name: str = setting("sgd", "the rule", choices=OPTIMIZERS)
+    learning_rate: float = setting(0.01, "the schedule's highest", low=0, high=1e6)
+    momentum: float = setting(0.9, "momentum only; sgd has none", low=0, high=1)
+    nesterov: bool = setting(False, "momentum only")
+    beta1: float = setting(0.9, "adam, adamw: decay of the mean", low=0, high=0.999999)
+    beta2: float = setting(0.999, "adam, adamw: decay of the square", low=0, high=0.999999999)
+    alpha: float = setting(0.99, "rmsprop: decay of the square", low=0, high=0.999999999)
+    epsilon: float = setting(1e-8, "added to the root of the square", low=0, high=1)
+    weight_decay: float = setting(0.0, "of every parameter", low=0, high=1e3)
+
+
+@dataclass(frozen=True)
+class ScheduleConfig:
+    """How the learning rate changes with the step. See `digitlab.optimizers.learning_rate`."""
+
+    name: str = setting("constant", "the shape", choices=SCHEDULES)
+    every: float = setting(1.0, "step: epochs between two drops", low=1e-9, high=1e9)
+    factor: float = setting(0.1, "step: what a drop multiplies by", low=0, high=1)
+    warmup: float = setting(0.3, "one-cycle: fraction of the steps that rise", low=0, high=1)
+    initial: float = setting(0.04, "one-cycle: first rate, as a fraction", low=0, high=1)
+    final: float = setting(0.0, "cosine, one-cycle: last rate, as a fraction", low=0, high=1)
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How long, in what pieces, and on what."""
+
+    epochs: float = setting(1.0, "passes over the training data; may be a fraction", low=1e-9)
+    batch_size: int = setting(100, "images a step", low=1, high=1_000_000)
+    shards: int = setting(4, "fixed parts of a batch; part of the result", low=1, high=4096)
+    moving_average: float = setting(0.0, "decay of averaged weights; 0: off", low=0, high=0.999999)
+    precision: str = setting("float32", "bf16: autocast, on CUDA only", choices=PRECISIONS)
+    device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps")
+    max_skips: int = setting(10, "steps in a row without a finite gradient", low=1, high=10**9)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that a run needs; a run is a pure function of it, its data and start weights."""
+
+    name: str = setting("custom", "what reports call it")
+    description: str = setting("", "one sentence for people")
+    seed: int = setting(1, "of initial weights, order and augmentation", low=0, high=2**63 - 1)
+    start_from: str = setting("", "a run whose weights to start with; empty: fresh weights")
+    data: DataConfig = field(default_factory=DataConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+    @property
+    def custom_network(self) -> bool:
+        """Whether the network is a class of the user's own."""
+        return CUSTOM_NETWORK.fullmatch(self.network.name) is not None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return nested plain values, tuples as lists."""
+        plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
+        return plain
+
+
+# The names of flags and of the Python API's arguments, and the keys of a recipe that they set.
+FLAGS: Mapping[str, str] = types.MappingProxyType(
+    {
+        "network": "network.name",
+        "objective": "objective.name",
+        "optimizer": "optimizer.name",
+        "learning_rate": "optimizer.learning_rate",
+        "schedule": "schedule.name",
+        "epochs": "training.epochs",
+        "batch_size": "training.batch_size",
+        "augment": "augment",
+        "seed": "seed",
+        "device": "training.device",
+        "data": "data.sources",
+        "train_on": "data.train_on",
+        "start_from": "start_from",
+    }
+)
+
+
+def shipped_recipes() -> list[str]:
+    """Return the names of the recipes that ship."""
+    return sorted(path.stem for path in RECIPES.glob("*.toml"))
+
+
+def load_recipe(name: str | Path, overrides: Mapping[str, Any] | None = None) -> Recipe:
+    """Return the recipe of that name or file, changed by `overrides`.
+
+    Args:
+        name: one of `shipped_recipes()`, or the path of a TOML file (a run's `config.toml`, too;
+            its table `[recorded]` is for people and programs, and is passed over here).
+        overrides: dotted keys, such as `optimizer.learning_rate`, and their values; strings are
+            read as TOML values where the key wants a number, a flag or a list.
+
+    Raises:
+        ConfigError: for a name, key or value that is not allowed, and for a network of the user's
+            own that the file names and `overrides` do not: code runs only when it is asked for.
+    """
+    table, origin = _read_toml(name)
+    table.pop("recorded", None)
+    if "name" not in table:
+        table["name"] = Path(name).stem
+    own = str(table.get("network", {}).get("name", "")) if _is_table(table, "network") else ""
+    asked = dict(overrides or {})
+    for key, value in asked.items():
+        _put(table, key, value)
+    recipe: Recipe = _build(Recipe, table, origin, "")
+    if recipe.custom_network and asked.get("network.name") != own and own == recipe.network.name:
+        raise ConfigError(
+            f"{origin}: names the network {own}, which is code of your own: "
+            f"give --network {own} on the command line to run it"
+        )
+    check(recipe, origin)
+    return recipe
+
+
+def check(recipe: Recipe, origin: str = "recipe") -> None:
+    """Check what no single value shows.
+
+    Raises:
+        ConfigError: for settings that do not go together.
+    """
+    training, network = recipe.training, recipe.network
+    if network.name not in NETWORKS and not recipe.custom_network:
+        raise ConfigError(
+            f"{origin}: network.name is {network.name!r}; expected {_or(NETWORKS)}, "
+            "or a class of your own as my_module:MyNetwork"
+        )
+    if not DEVICE.fullmatch(training.device):
+        raise ConfigError(
+            f"{origin}: training.device is {training.device!r}; "
+            "expected auto, cpu, cuda, cuda:N or mps"
+        )
+    if training.shards > training.batch_size:
+        raise ConfigError(
+            f"{origin}: training.shards is {training.shards}, more than the "
+            f"{training.batch_size} images of a batch; lower it or raise training.batch_size"
+        )
+    if training.precision == "bf16" and not training.device.startswith(("auto", "cuda")):
+        raise ConfigError(
+            f"{origin}: training.precision bf16 needs a CUDA device, not {training.device}"
+        )
+    if recipe.objective.name == "square-error" and recipe.objective.label_smoothing:
+        raise ConfigError(
+            f"{origin}: objective.label_smoothing goes with cross-entropy, not with square-error"
+        )
+    if recipe.optimizer.nesterov and not recipe.optimizer.momentum:
+        raise ConfigError(f"{origin}: optimizer.nesterov needs optimizer.momentum above 0")
+    if not recipe.data.sources:
+        raise ConfigError(f"{origin}: data.sources is empty; name at least one, such as mnist")
+
+
+def to_toml(recipe: Recipe, recorded: Mapping[str, Any] | None = None) -> str:
+    """Return the recipe as TOML, every key written out, with `recorded` as a table at the end."""
+    tables = recipe.to_dict()
+    if recorded:
+        tables["recorded"] = dict(recorded)
+    scalars = {key: value for key, value in tables.items() if not isinstance(value, dict)}
+    lines = [f"{key} = {_toml_value(value)}" for key, value in scalars.items()]
+    for name, table in tables.items():
+        if isinstance(table, dict):
+            lines += ["", f"[{name}]"]
+            lines += [f"{_toml_key(key)} = {_toml_value(value)}" for key, value in table.items()]
+    return "\n".join(lines) + "\n"
+
+
+def read_recorded(path: Path) -> dict[str, Any]:
+    """Return the table `[recorded]` of a run's `config.toml` (empty where there is none)."""
+    recorded = _read_toml(path)[0].get("recorded", {})
+    return recorded if isinstance(recorded, dict) else {}
+
+
+def parse_augment(text: str) -> dict[str, Any]:
+    """Return the table that `--augment` means: `none`, or `shift=1,rotation=10`.
+
+    Raises:
+        ConfigError: where a part is no `name=number`.
+    """
+    names = [item.name for item in dataclasses.fields(AugmentConfig)]
+    table: dict[str, Any] = dict.fromkeys(names, 0)
+    if text.strip() in ("none", ""):
+        return table
+    for part in text.split(","):
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if name not in names or not equals:
+            raise ConfigError(
+                f"--augment: {part.strip()!r} is not understood; expected none, or parts such as "
+                f"shift=1,rotation=10 of {_or(names)}"
+            )
+        table[name] = _from_text(value, float)
+    return table
+
+
+def parse_setting(text: str) -> tuple[str, str]:
+    """Split `key=value` of `--set`.
+
+    Raises:
+        ConfigError: where there is no `=`.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"--set: {text!r} is not key=value; try --set optimizer.momentum=0.95")
+    return key.strip(), value.strip()
+
+
+def _read_toml(name: str | Path) -> tuple[dict[str, Any], str]:
+    """Return the tables of a recipe and the words by which messages call it."""
+    shipped = RECIPES / f"{name}.toml"
+    known = str(name) in shipped_recipes()
+    path = shipped if known else Path(name)
+    origin = f"recipe {name}" if known else str(path)
+    if not known and path.suffix != ".toml":
+        raise ConfigError(
+            f"there is no recipe {str(name)!r}; expected {_or(shipped_recipes())}, "
+            "or the path of a .toml file"
+        )
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8")), origin
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{origin}: is not valid TOML: {error}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{origin}: is not UTF-8 text") from None
+    except OSError as error:
+        raise ConfigError(f"{origin}: cannot be read: {error.strerror}") from None
+
+
+def _put(table: dict[str, Any], key: str, value: Any) -> None:
+    """Set a dotted key in nested tables."""
+    *parents, last = key.split(".")
+    for parent in parents:
+        inner = table.setdefault(parent, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(f"{key}: there is no such setting; {parent} is a single value")
+        table = inner
+    if isinstance(table.get(last), dict) and not isinstance(value, Mapping):
+        raise ConfigError(f"{key}: is a group of settings; name one of them, as {key}.NAME")
+    table[last] = value
+
+
+def _is_table(table: Mapping[str, Any], key: str) -> bool:
+    return isinstance(table.get(key), dict)
+
+
+def _build(cls: type[Any], table: Mapping[str, Any], origin: str, prefix: str) -> Any:
+    """Make a dataclass of a table, checking names, types, choices and ranges."""
+    fields = {item.name: item for item in dataclasses.fields(cls)}
+    hints = get_type_hints(cls)
+    unknown = [key for key in table if key not in fields]
+    if unknown:
+        raise ConfigError(
+            f"{origin}: there is no setting {prefix}{unknown[0]}; expected {_or(fields)}"
+        )
+    values = {}
+    for key, value in table.items():
+        path = f"{prefix}{key}"
+        if dataclasses.is_dataclass(hints[key]):
+            if not isinstance(value, Mapping):
+                raise ConfigError(f"{origin}: {path} must be a table, not {value!r}")
+            values[key] = _build(hints[key], value, origin, f"{path}.")
+        else:
+            values[key] = _value(value, hints[key], fields[key].metadata, f"{origin}: {path}")
+    return cls(**values)
+
+
+def _value(value: Any, kind: Any, limits: Mapping[str, Any], where: str) -> Any:
+    """Return `value` as `kind`, within its limits."""
+    if isinstance(value, str) and kind is not str:
+        value = _from_text(value, kind)
+    if get_origin(kind) is tuple:
+        if isinstance(value, str) or not isinstance(value, Sequence):
+            raise ConfigError(f"{where} must be a list of strings, not {value!r}")
+        if not all(isinstance(item, str | Path) and str(item) for item in value):
+            raise ConfigError(f"{where} must be a list of strings, not {list(value)!r}")
+        return tuple(str(item) for item in value)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if kind is int and isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if type(value) is not kind:
+        raise ConfigError(f"{where} must be {_kind_name(kind)}, not {value!r}")
+    if kind is float and not math.isfinite(value):
+        raise ConfigError(f"{where} must be a finite number, not {value!r}")
+    choices = limits.get("choices")
+    if choices and value not in choices:
+        raise ConfigError(f"{where} is {value!r}; expected {_or(choices)}")
+    low, high = limits.get("low"), limits.get("high")
+    if (low is not None and value < low) or (high is not None and value > high):
+        span = f"at least {low}" if high is None else f"from {low} to {high}"
+        raise ConfigError(f"{where} is {value!r}; expected {span}")
+    return value
+
+
+def _from_text(text: str, kind: Any) -> Any:
+    """Read what stands behind `=` on a command line; what is no value of TOML stays text."""
+    if get_origin(kind) is tuple and not text.lstrip().startswith("["):
+        return (text,)
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        pass
+    try:  # "1" and "1e-3" are TOML, "5." and ".5" are not, but people write them
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _kind_name(kind: Any) -> str:
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "a string"}
+    return names[kind]
+
+
+def _or(names: Any) -> str:
+    """Return `a, b or c`."""
+    listed = list(names)
+    return listed[0] if len(listed) == 1 else f"{', '.join(listed[:-1])} or {listed[-1]}"
+
+
+def _toml_key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml_value(key)
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        # A JSON string is a TOML basic string, but that TOML wants DEL escaped, too.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml_value(item) for item in value) + "]"
+    if isinstance(value, dict):
+        pairs = (f"{_toml_key(key)} = {_toml_value(item)}" for key, item in value.items())
+        return "{ " + ", ".join(pairs) + " }"
+    return repr(value)

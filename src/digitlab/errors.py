@@ -1,0 +1,41 @@
+"""The errors that a user can cause; the command line prints each as one line.
+
+Every message says what is wrong, where, what was expected and, where there is one, what to try.
+Anything that is not a `DigitlabError` is a bug of ours and keeps its traceback.
+"""
+
+
+class DigitlabError(Exception):
+    """Base of all errors that a user's input, files or machine can cause (exit status 2)."""
+
+
+class ConfigError(DigitlabError):
+    """A recipe, flag or value that is not allowed; names the key and what is."""
+
+
+class DataError(DigitlabError):
+    """A data source that cannot be read; names the file and what is wrong with it."""
+
+
+class PictureError(DigitlabError):
+    """A picture that cannot be read; `code` is a stable word for programs."""
+
+    def __init__(self, message: str, code: str = "not-a-picture") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class ModelError(DigitlabError):
+    """A model file that is missing, damaged or not one of ours."""
+
+
+class RunError(DigitlabError):
+    """A run folder that is missing, damaged, in use or not fit for what was asked."""
+
+
+class TrainingError(DigitlabError):
+    """Training that cannot go on, such as a loss that stays not finite."""
+
+
+class MissingExtraError(DigitlabError):
+    """A command that needs a part of digitlab that is not installed; says what to install."""

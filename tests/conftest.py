@@ -1,0 +1,61 @@
+"""Small data and small runs that the tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from digitlab.data import load_dataset
+
+
+@pytest.fixture(scope="session")
+def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an .npz of 600 / 150 / 150 of MNIST's digits."""
+    mnist = load_dataset("mnist")
+    arrays = {}
+    for name, count in (("train", 600), ("valid", 150), ("test", 150)):
+        arrays[f"{name}_images"] = mnist.splits[name].images[:count]
+        arrays[f"{name}_labels"] = mnist.splits[name].labels[:count]
+    path = tmp_path_factory.mktemp("data") / "small.npz"
+    np.savez_compressed(path, **arrays)
+    return path
+
+
+@pytest.fixture
+def small_recipe(tmp_path: Path, small_data: Path) -> Path:
+    """Return a recipe that trains in a fraction of a second, with everything on."""
+    path = tmp_path / "small.toml"
+    path.write_text(
+        f"""
+        [data]
+        sources = ["{small_data}"]
+        [network]
+        name = "mlp"
+        [augment]
+        shift = 1
+        rotation = 10
+        elastic = 0.5
+        stroke = 0.3
+        [optimizer]
+        name = "adamw"
+        learning_rate = 0.01
+        [schedule]
+        name = "one-cycle"
+        [training]
+        epochs = 2
+        batch_size = 50
+        shards = 4
+        moving_average = 0.9
+        """
+    )
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Run every test where a stray `runs/` hurts nobody."""
+    monkeypatch.chdir(tmp_path)
+    yield
