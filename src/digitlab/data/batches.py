@@ -1,0 +1,99 @@
+"""Which samples a step sees, in which order and in which shards; used by the training loop.
+
+Everything here is a function of (seed, epoch, sample), never of a generator that was advanced, so
+that the global step is the whole position of a run (docs/design.md, invariant 1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_PURPOSES = {"order": 1, "augment": 2, "chance": 3}
+
+
+def hashed(
+    seed: int, purpose: str, *coordinates: int | npt.NDArray[np.int64]
+) -> npt.NDArray[np.uint64]:
+    """Return 64 random-looking bits for each point of the (broadcast) coordinates.
+
+    The finaliser of SplitMix64 (Steele, Lea and Flood, 2014) is applied after each coordinate. Our
+    own few lines, because numpy promises no stable stream of its generators across versions
+    (NEP 19), and a run must be repeatable next year.
+
+    Args:
+        seed: of the run, 0 to 2**63 - 1.
+        purpose: what the bits are for; different purposes give unrelated bits.
+        coordinates: integers or int64 arrays, at least 0, that broadcast together.
+    """
+    state = _mix(np.asarray([seed], np.uint64))
+    for coordinate in (_PURPOSES[purpose], *coordinates):
+        state = _mix(state ^ _mix(np.asarray(coordinate, np.uint64)))
+    return state
+
+
+def uniform(
+    seed: int, purpose: str, *coordinates: int | npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    """Return float64 in [0, 1) for each point of the coordinates; see `hashed`."""
+    bits = hashed(seed, purpose, *coordinates) >> np.uint64(11)
+    return bits.astype(np.float64) * 2.0**-53
+
+
+def _mix(state: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    state = np.atleast_1d(state) + _GOLDEN  # at least one dimension: scalars would warn of overflow
+    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return state ^ (state >> np.uint64(31))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The samples of one step.
+
+    Attributes:
+        step: the global step, from 0.
+        epoch: the pass over the data that it belongs to, from 0.
+        samples: int64 [B], indices into the training split.
+        shards: int64 arrays that joined are `samples`; they differ by a sample at most, and some
+            are empty where a small last batch has fewer samples than there are shards.
+    """
+
+    step: int
+    epoch: int
+    samples: npt.NDArray[np.int64]
+    shards: tuple[npt.NDArray[np.int64], ...]
+
+
+class Batches:
+    """All batches of a run, by global step; the smaller last batch of an epoch is kept."""
+
+    def __init__(self, count: int, batch_size: int, shards: int, epochs: float, seed: int) -> None:
+        """Lay out a run over `count` samples; `epochs` may be a fraction."""
+        self.count, self.batch_size, self.shards, self.seed = count, batch_size, shards, seed
+        self.steps_per_epoch = -(-count // batch_size)
+        self.total_steps = max(1, round(epochs * self.steps_per_epoch))
+        self._epoch_order: tuple[int, npt.NDArray[np.int64]] | None = None
+
+    def at(self, step: int) -> Batch:
+        """Return the batch of a global step."""
+        epoch, position = divmod(step, self.steps_per_epoch)
+        samples = self.order(epoch)[position * self.batch_size : (position + 1) * self.batch_size]
+        bounds = [len(samples) * part // self.shards for part in range(self.shards + 1)]
+        shards = tuple(samples[a:b] for a, b in zip(bounds, bounds[1:], strict=False))
+        return Batch(step, epoch, samples, shards)
+
+    def order(self, epoch: int) -> npt.NDArray[np.int64]:
+        """Return the permutation int64 [count] of an epoch."""
+        if self._epoch_order is None or self._epoch_order[0] != epoch:
+            keys = hashed(self.seed, "order", epoch, np.arange(self.count))
+            self._epoch_order = epoch, np.argsort(keys, kind="stable")
+        return self._epoch_order[1]
+
+    def ends_epoch(self, step: int) -> bool:
+        """Whether an epoch, or the run, ends with this step."""
+        done = step + 1
+        return done % self.steps_per_epoch == 0 or done == self.total_steps

@@ -1,0 +1,60 @@
+"""What a dataset is: images, labels and the splits train, valid and test.
+
+Everything that reads data makes a `Dataset`; everything that learns from data takes one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+SPLITS = ("train", "valid", "test")
+
+Images = npt.NDArray[np.uint8]
+Labels = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Some images with their labels.
+
+    Attributes:
+        images: uint8 [N, 28, 28], ink bright on a black ground.
+        labels: int64 [N], each 0..9.
+    """
+
+    images: Images
+    labels: Labels
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def sha256(self) -> str:
+        """Return the SHA-256 of images and labels, the identity of this split."""
+        digest = hashlib.sha256(f"{len(self)}".encode())
+        digest.update(np.ascontiguousarray(self.images).data)
+        digest.update(np.ascontiguousarray(self.labels.astype("<i8")).data)
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Named splits from one or several sources.
+
+    Attributes:
+        source: what it was loaded from, as the user wrote it (joined by " + ").
+        splits: some of "train", "valid" and "test"; a split that a source lacks is absent.
+        warnings: what the user should know (a class without images, a split of our making).
+    """
+
+    source: str
+    splits: Mapping[str, Split]
+    warnings: tuple[str, ...] = ()
+
+    def sha256(self) -> dict[str, str]:
+        """Return the SHA-256 of each split by name."""
+        return {name: split.sha256() for name, split in self.splits.items()}
