@@ -1,0 +1,158 @@
+"""The networks: each a visible list of layers, with the initialisation that belongs to it.
+
+Used by training; a network takes float32 [N, 1, 28, 28] in [0, 1] and gives float32 [N, outputs].
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from digitlab.config import CUSTOM_NETWORK
+from digitlab.errors import ConfigError
+
+
+def mlp(outputs: int) -> nn.Module:
+    """Return the course's fully connected network: 784 → 10 → 10 → outputs, sigmoid between."""
+    network = nn.Sequential(
+        nn.Flatten(),
+        nn.Linear(784, 10),
+        nn.Sigmoid(),
+        nn.Linear(10, 10),
+        nn.Sigmoid(),
+        nn.Linear(10, outputs),
+    )
+    return _initialised_as_in_the_course(network)
+
+
+def cnn(outputs: int) -> nn.Module:
+    """Return the course's convolutional network: twice convolution, ReLU, pooling; then linear."""
+    network = nn.Sequential(
+        nn.Conv2d(1, 20, kernel_size=5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(20, 20, kernel_size=5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(980, outputs),
+    )
+    return _initialised_as_in_the_course(network)
+
+
+def quick(outputs: int) -> nn.Module:
+    """Return the default recipe's network."""
+    return nn.Sequential(
+        nn.Conv2d(1, 16, kernel_size=5, stride=2, padding=2),
+        nn.ReLU(),
+        nn.Conv2d(16, 32, kernel_size=3, padding=1),
+        nn.MaxPool2d(2),
+        nn.ReLU(),
+        nn.Conv2d(32, 64, kernel_size=3, padding=1),
+        nn.MaxPool2d(2),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(576, outputs),
+    )
+
+
+_OURS: dict[str, Callable[[int], nn.Module]] = {"mlp": mlp, "cnn": cnn, "quick": quick}
+
+
+def build(name: str, outputs: int, seed: int) -> nn.Module:
+    """Return a network with initial weights drawn from `seed`.
+
+    Args:
+        name: one of ours, or `my_module:MyNetwork`, which is imported (the current folder is looked
+            in first) and called as `MyNetwork(outputs=N)`.
+        outputs: the width of the last layer.
+        seed: of the initial weights; torch's own generator is left as it was.
+
+    Raises:
+        ConfigError: where a network of the user's own cannot be imported, made or trained.
+    """
+    make = _OURS.get(name) or _own(name)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = make(outputs)
+        if isinstance(network, nn.Module):
+            _check_output(network, name, outputs)
+    if not isinstance(network, nn.Module):
+        raise ConfigError(f"--network {name}: gave {type(network).__name__}, no torch.nn.Module")
+    for key, parameter in network.named_parameters():
+        if parameter.dtype != torch.float32:
+            raise ConfigError(f"--network {name}: {key} is {parameter.dtype}; expected float32")
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        raise ConfigError(f"--network {name}: has no parameter to train")
+    return network
+
+
+def _check_output(network: nn.Module, name: str, outputs: int) -> None:
+    """Try the network on two black images."""
+    network.eval()
+    with torch.no_grad():
+        shape = tuple(network(torch.zeros(2, 1, 28, 28)).shape)
+    network.train()
+    if shape != (2, outputs):
+        raise ConfigError(
+            f"--network {name}: gives shape {shape} for two images; expected (2, {outputs})"
+        )
+
+
+def _initialised_as_in_the_course(network: nn.Module) -> nn.Module:
+    """Initialise as Paddle does: it matters most for the small fully connected network.
+
+    Linear layers Xavier-uniform (Glorot and Bengio, 2010), convolutions normal with standard
+    deviation sqrt(2 / (input channels x kernel area)), biases 0.
+    """
+    for layer in network.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.zeros_(layer.bias)
+        elif isinstance(layer, nn.Conv2d):
+            nn.init.normal_(layer.weight, std=math.sqrt(2 / layer.weight[0].numel()))
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+    return network
+
+
+def _own(name: str) -> Callable[[int], nn.Module]:
+    """Import `my_module:MyNetwork`."""
+    if not CUSTOM_NETWORK.fullmatch(name):
+        raise ConfigError(f"--network {name}: there is no such network")
+    module_name, class_name = name.split(":")
+    here = str(Path.cwd())
+    added = here not in sys.path
+    if added:
+        sys.path.insert(0, here)
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise ConfigError(
+            f"--network {name}: cannot import {module_name} ({error}); "
+            "run where the file lies, or put its folder on PYTHONPATH"
+        ) from None
+    finally:
+        if added:
+            sys.path.remove(here)
+    try:
+        cls = getattr(module, class_name)
+    except AttributeError:
+        raise ConfigError(f"--network {name}: {module_name} has no {class_name}") from None
+
+    def make(outputs: int) -> nn.Module:
+        try:
+            network: nn.Module = cls(outputs=outputs)
+        except TypeError as error:
+            raise ConfigError(
+                f"--network {name}: cannot be called as {class_name}(outputs={outputs}): {error}"
+            ) from None
+        return network
+
+    return make
