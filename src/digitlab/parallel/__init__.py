@@ -1,0 +1,1 @@
+"""How the gradient of a batch comes about; training knows it through `strategy` alone."""
