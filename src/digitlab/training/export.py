@@ -1,0 +1,110 @@
+"""What a run leaves to be read with: model.safetensors with model.json, and model.onnx beside them.
+
+The contract of model.onnx is in docs/formats.md; whatever reads with it needs no PyTorch.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+import digitlab
+from digitlab.config import Recipe
+from digitlab.data.dataset import Images
+from digitlab.reading.model_file import seal
+from digitlab.training.files import write_whole
+from digitlab.training.run_folder import RunFolder
+
+_OPSET = 17
+_CLOSE = 1e-4  # largest difference allowed between the two models, relative to the largest output
+
+
+class ExportError(Exception):
+    """A network that ONNX cannot express, or whose ONNX model answers otherwise."""
+
+
+def write_weights(folder: RunFolder, weights: Mapping[str, Tensor], card: dict[str, Any]) -> None:
+    """Write model.safetensors and model.json.
+
+    Raises:
+        OSError: where the disk refuses.
+    """
+    write_whole(folder.weights, safetensors.torch.save(dict(weights)))
+    write_whole(folder.model_card, (json.dumps(card, indent=2) + "\n").encode())
+
+
+def onnx_model(network: nn.Module, recipe: Recipe, outputs: int, examples: Images) -> bytes:
+    """Return the sealed ONNX file of a network, checked against it on `examples`.
+
+    Args:
+        network: in evaluation mode, on the CPU.
+        recipe: for the model's metadata.
+        outputs: the width of the last layer.
+        examples: uint8 [N, 28, 28], on which both models are compared.
+
+    Raises:
+        ExportError: says why there is no such model.
+    """
+    import onnx
+
+    inputs = torch.from_numpy(examples.astype(np.float32) / 255).unsqueeze(1)
+    name = "logits" if recipe.objective.name == "cross-entropy" else "value"
+    try:
+        with TemporaryDirectory() as folder, warnings.catch_warnings(), torch.no_grad():
+            path = Path(folder) / "model.onnx"
+            warnings.simplefilter("ignore")
+            # dynamo=False: the newer exporter needs onnxscript and took 30 times as long.
+            torch.onnx.export(
+                network,
+                (inputs[:2],),
+                path,
+                input_names=["images"],
+                output_names=[name],
+                dynamic_axes={"images": {0: "count"}, name: {0: "count"}},
+                opset_version=_OPSET,
+                dynamo=False,
+            )
+            model = onnx.load(path)
+            onnx.checker.check_model(model)
+            expected = network(inputs).numpy()
+    except Exception as error:  # any operator of a user's network may be what ONNX lacks
+        raise ExportError(
+            str(error).strip().splitlines()[0] if str(error) else repr(error)
+        ) from error
+    properties = {
+        "digitlab": digitlab.__version__,
+        "recipe": recipe.name,
+        "preparation": recipe.data.preparation,
+        "file_sha256": "0" * 64,
+    }
+    onnx.helper.set_model_props(model, properties)
+    content = seal(model.SerializeToString())
+    _compare(content, name, inputs.numpy(), expected)
+    return content
+
+
+def _compare(content: bytes, name: str, inputs: Any, expected: Any) -> None:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        session = onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])
+        given = session.run([name], {"images": inputs})[0]
+    except Exception as error:  # onnxruntime's errors have no common base but this
+        raise ExportError(f"onnxruntime cannot run it: {str(error).splitlines()[0]}") from error
+    if given.shape != expected.shape:
+        raise ExportError(f"its output has shape {given.shape}, expected {expected.shape}")
+    difference = float(np.abs(given - expected).max())
+    if not difference <= _CLOSE * max(1.0, float(np.abs(expected).max())):
+        raise ExportError(f"its answers differ by {difference:.2g} from PyTorch's")

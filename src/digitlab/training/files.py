@@ -1,0 +1,80 @@
+"""Writing that survives a crash: a file or folder appears whole, or not at all.
+
+Used for everything in a run folder that somebody may read after a kill.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Put a file in place at once: write beside it, fsync, rename, fsync the folder.
+
+    Raises:
+        OSError: where the disk refuses; nothing half-written is left, and an earlier file stays.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        _write_through(beside, content)
+        os.replace(beside, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Put a folder of files in place at once; one of that name is replaced.
+
+    Raises:
+        OSError: where the disk refuses; nothing half-written is left.
+    """
+    beside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    try:
+        beside.mkdir()
+        for name, content in files.items():
+            _write_through(beside / name, content)
+        sync_folder(beside)
+        if folder.exists():
+            old = folder.with_name(f".{folder.name}.{os.getpid()}.old.part")
+            os.rename(folder, old)
+        os.rename(beside, folder)
+    except OSError:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
+    sync_folder(folder.parent)
+    remove_parts(folder.parent)
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove what writes that were cut short have left in a folder."""
+    for part in folder.glob(".*.part"):
+        if part.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                part.unlink()
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in a folder durable, where the system can (POSIX)."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _write_through(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

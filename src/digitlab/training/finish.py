@@ -1,0 +1,166 @@
+"""What happens after the last step: the test figures, the model files, the pictures, the summary.
+
+Everything here can be done again from the last checkpoint, so a kill costs nothing.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from digitlab.config import Recipe
+from digitlab.data.dataset import Dataset, Split
+from digitlab.evaluation import Evaluation, evaluate_predictions
+from digitlab.training.export import ExportError, onnx_model, write_weights
+from digitlab.training.files import write_whole
+from digitlab.training.metrics import read_metrics
+from digitlab.training.pictures import draw_confusion, draw_curves
+from digitlab.training.progress import accuracy_text, duration
+from digitlab.training.state import weights_sha256
+from digitlab.training.trainer import Trainer
+
+
+def finish(
+    trainer: Trainer,
+    recipe: Recipe,
+    dataset: Dataset,
+    sources: Sequence[Dataset],
+    recorded: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Evaluate a trained run, write what it leaves, and return its summary.
+
+    Raises:
+        OSError: where the disk refuses; the run can be resumed and ends again.
+    """
+    folder, reporter = trainer.folder, trainer.reporter
+    reporter.phase("evaluate")
+    test = _evaluated(trainer, dataset.splits.get("test"))
+    valid = dataset.splits.get("valid")
+    valid_accuracy = trainer.measure(valid)[1] if valid else None
+    reporter.phase("export")
+    with trainer.state.averaged():
+        weights = trainer.state.weights()
+        write_weights(folder, weights, _card(recipe, trainer, weights_sha256(weights)))
+        _write_onnx(trainer, recipe, dataset)
+    summary: dict[str, Any] = {
+        "recipe": recipe.name,
+        "test_accuracy": test.accuracy if test else None,
+        "test_interval": list(test.interval) if test else None,
+        "valid_accuracy": valid_accuracy,
+        "best_valid": trainer.best,
+        "train_seconds": round(trainer.clock.training, 3),
+        "checkpoint_seconds": round(trainer.clock.saving, 3),
+        "images_per_second": round(trainer.clock.images / max(trainer.clock.training, 1e-9), 1),
+        "parameters": trainer.state.vector.numel(),
+        "seed": recipe.seed,
+        "steps": trainer.state.step,
+        "skips": trainer.state.skips,
+        "weights_sha256": weights_sha256(weights),
+        "data_sha256": recorded["data_sha256"],
+        "versions": {key: recorded[key] for key in ("digitlab", "python", "torch", "numpy")},
+        "machine": {
+            key: recorded[key]
+            for key in ("system", "processor", "cores", "capability", "device", "gpu")
+            if key in recorded
+        },
+        "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+    summary |= _each_source(trainer, sources, recipe)
+    reporter.phase("pictures")
+    lines = list(read_metrics(folder.metrics))
+    draw_curves(folder.curves, lines, recipe.name)
+    if test:
+        draw_confusion(folder.confusion, test.confusion_matrix, test.accuracy)
+    reporter.phase("summary")
+    write_whole(folder.summary, (json.dumps(summary, indent=2) + "\n").encode())
+    reporter.note("done", _closing_words(trainer, summary, recipe), **summary)
+    return summary
+
+
+def _evaluated(trainer: Trainer, split: Split | None) -> Evaluation | None:
+    if not split:
+        return None
+    with trainer.state.averaged():
+        outputs = trainer.strategy.outputs(split.images)
+    predictions = trainer.objective.digits(outputs).numpy()
+    probabilities = None
+    if outputs.shape[1] > 1:
+        probabilities = torch.softmax(outputs.double(), dim=1).float().numpy()
+    return evaluate_predictions(split.labels, predictions, probabilities)
+
+
+def _card(recipe: Recipe, trainer: Trainer, sha256: str) -> dict[str, Any]:
+    return {
+        "format_version": 1,
+        "recipe": recipe.name,
+        "network": recipe.network.name,
+        "outputs": trainer.objective.outputs,
+        "objective": recipe.objective.name,
+        "preparation": recipe.data.preparation,
+        "weights_sha256": sha256,
+    }
+
+
+def _write_onnx(trainer: Trainer, recipe: Recipe, dataset: Dataset) -> None:
+    """Write model.onnx; a network that cannot be exported is a warning."""
+    network = copy.deepcopy(trainer.state.network).cpu().eval()
+    examples = dataset.splits.get("test", dataset.splits["train"]).images[:500]
+    try:
+        content = onnx_model(network, recipe, trainer.objective.outputs, examples)
+    except ExportError as error:
+        trainer.folder.onnx.unlink(missing_ok=True)
+        trainer.reporter.warn(f"no model.onnx was written: {error}; reading needs one")
+        return
+    write_whole(trainer.folder.onnx, content)
+
+
+def _each_source(trainer: Trainer, sources: Sequence[Dataset], recipe: Recipe) -> dict[str, Any]:
+    """Return what the run reads of each of several sources, before (where known) and after."""
+    if len(sources) < 2 and not recipe.start_from:
+        return {}
+    first = next(read_metrics(trainer.folder.metrics), {})
+    before = first.get("accuracy", {}) if first.get("kind") == "start" else {}
+    return {
+        "sources": [
+            {
+                "source": source.source,
+                "accuracy_before": before.get(source.source),
+                "accuracy_after": trainer.accuracy_on(source),
+            }
+            for source in sources
+        ]
+    }
+
+
+def _closing_words(trainer: Trainer, summary: Mapping[str, Any], recipe: Recipe) -> str:
+    """Return the figures, where everything lies, and the next command to try."""
+    path = trainer.folder.path
+    lines = [
+        f"trained in {duration(summary['train_seconds'])}, "
+        f"{summary['images_per_second']:,.0f} images/s"
+    ]
+    lines += [
+        f"{source['source']}: {accuracy_text(source['accuracy_before'])} before, "
+        f"{accuracy_text(source['accuracy_after'])} after"
+        for source in summary.get("sources", [])
+    ]
+    if summary["valid_accuracy"] is None:
+        lines.append("validation accuracy: none (no validation split)")
+    else:
+        lines.append(f"validation accuracy {accuracy_text(summary['valid_accuracy'])}")
+    if summary["test_accuracy"] is None:
+        lines.append("test accuracy: none (the data have no test split)")
+    else:
+        low, high = (f"{100 * bound:.2f}" for bound in summary["test_interval"])
+        lines.append(
+            f"test accuracy {accuracy_text(summary['test_accuracy'])} "
+            f"(95 % interval {low} to {high})"
+        )
+    lines += [f"everything lies in {path}{os.sep}: model.onnx, curves.png, confusion.png, ..."]
+    return "\n".join(lines)

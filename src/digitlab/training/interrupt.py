@@ -1,0 +1,68 @@
+"""Stopping on a signal: the first asks the loop to save and stop, a second stops at once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+from digitlab.training.run_folder import RunFolder
+
+
+class Interrupted(KeyboardInterrupt):
+    """A run that a signal stopped; it can be gone on with.
+
+    Attributes:
+        folder: the run's.
+        exit_status: 128 plus the signal's number, as shells count: 130 for Ctrl-C.
+    """
+
+    def __init__(self, folder: RunFolder, number: int = signal.SIGINT) -> None:
+        """Give the run and the signal."""
+        super().__init__(f"stopped; go on by --resume {folder.path}")
+        self.folder, self.exit_status = folder, 128 + number
+
+
+class StopRequest:
+    """Turns SIGINT and SIGTERM into a flag while it is entered; in the main thread only."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        """Give the run that would be stopped."""
+        self._folder = folder
+        self._number: int | None = None
+        self._before: dict[int, Any] = {}
+
+    @property
+    def asked(self) -> bool:
+        """Whether a signal came."""
+        return self._number is not None
+
+    def raise_if_asked(self) -> None:
+        """Stop the run where a signal came.
+
+        Raises:
+            Interrupted: to be caught by whoever started the run.
+        """
+        if self._number is not None:
+            raise Interrupted(self._folder, self._number)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self._number is not None:
+            raise Interrupted(self._folder, number)
+        self._number = number
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._on_signal)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)

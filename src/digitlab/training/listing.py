@@ -1,0 +1,93 @@
+"""The list of runs that `digitlab runs` prints; needs no torch."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from digitlab.config import load_recipe, read_recorded
+from digitlab.errors import DigitlabError, RunError
+from digitlab.training.progress import duration
+from digitlab.training.run_folder import RunFolder, is_locked
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """One line of `digitlab runs`.
+
+    Attributes:
+        path: the run's folder.
+        state: "finished", "running" or "stopped" (to be gone on with by --resume).
+        recipe: the recipe's name, "?" where config.toml cannot be read.
+        step: the last step recorded in a checkpoint or summary; 0 before the first.
+        test_accuracy, valid_accuracy: fractions, None where not known yet.
+        age_seconds: since the run's files last changed.
+    """
+
+    path: str
+    state: str
+    recipe: str
+    step: int
+    test_accuracy: float | None
+    valid_accuracy: float | None
+    age_seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return asdict(self)
+
+
+def list_runs(folder: Path) -> list[RunStatus]:
+    """Return the runs in a folder (or the run that it is), newest first.
+
+    Raises:
+        RunError: where there is no such folder.
+    """
+    if not folder.is_dir():
+        raise RunError(f"{folder}: there is no such folder; digitlab train makes runs/")
+    found = [folder, *sorted(folder.iterdir())]
+    runs = [RunFolder(path) for path in found if (path / "config.toml").is_file()]
+    return sorted((_status(run) for run in runs), key=lambda status: status.age_seconds)
+
+
+def _status(folder: RunFolder) -> RunStatus:
+    try:
+        own = read_recorded(folder.config).get("network_flag")
+        recipe = load_recipe(folder.config, {"network.name": own} if own else {}).name
+    except DigitlabError:
+        recipe = "?"
+    summary = folder.read_summary() or {}
+    running = is_locked(folder)
+    steps = [int(path.name[5:]) for path in folder.checkpoints.glob("step-*")]
+    changed = [folder.config, folder.metrics, folder.summary, folder.checkpoints]
+    newest = max(path.stat().st_mtime for path in changed if path.exists())
+    return RunStatus(
+        path=str(folder.path),
+        state="running" if running else "finished" if summary else "stopped",
+        recipe=recipe,
+        step=summary.get("steps", max(steps, default=0)),
+        test_accuracy=summary.get("test_accuracy"),
+        valid_accuracy=summary.get("valid_accuracy"),
+        age_seconds=max(0.0, time.time() - newest),
+    )
+
+
+def runs_text(runs: list[RunStatus]) -> str:
+    """Return the list as a table for people."""
+    if not runs:
+        return "no runs here yet; digitlab train makes one"
+    rows: list[tuple[str, ...]] = [("run", "state", "recipe", "steps", "valid", "test", "age")]
+    for run in runs:
+        accuracies = [
+            "" if value is None else f"{100 * value:.2f} %"
+            for value in (run.valid_accuracy, run.test_accuracy)
+        ]
+        age = duration(run.age_seconds)
+        rows.append((run.path, run.state, run.recipe, str(run.step), *accuracies, age))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )

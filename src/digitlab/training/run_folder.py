@@ -1,0 +1,175 @@
+"""The folder that a run leaves: what lies where, who is using it, and the list of runs.
+
+Needs no torch, so that `digitlab runs` is fast.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from digitlab.errors import RunError
+
+try:  # POSIX only; elsewhere two processes in one run folder are not told apart
+    import fcntl
+except ImportError:  # pragma: no cover
+    fcntl = None  # type: ignore[assignment]
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The paths of a run."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The recipe with every key, and what it ran on."""
+        return self.path / "config.toml"
+
+    @property
+    def metrics(self) -> Path:
+        """A JSON line a step and an epoch."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The newest two checkpoints and the best."""
+        return self.path / "checkpoints"
+
+    @property
+    def events(self) -> Path:
+        """TensorBoard's event files."""
+        return self.path / "tensorboard"
+
+    @property
+    def weights(self) -> Path:
+        """The last step's weights, or their moving average."""
+        return self.path / "model.safetensors"
+
+    @property
+    def model_card(self) -> Path:
+        """What is needed to make a network of the weights."""
+        return self.path / "model.json"
+
+    @property
+    def onnx(self) -> Path:
+        """The model that reads without PyTorch."""
+        return self.path / "model.onnx"
+
+    @property
+    def summary(self) -> Path:
+        """Accuracies, speed, versions; there once the run has ended."""
+        return self.path / "summary.json"
+
+    @property
+    def curves(self) -> Path:
+        """Loss and accuracy over the steps."""
+        return self.path / "curves.png"
+
+    @property
+    def confusion(self) -> Path:
+        """Truth against answer on the test split."""
+        return self.path / "confusion.png"
+
+    @property
+    def lock(self) -> Path:
+        """Held while a process trains here."""
+        return self.path / "lock"
+
+    def read_summary(self) -> dict[str, Any] | None:
+        """Return the summary, or None where the run has not ended."""
+        try:
+            summary: dict[str, Any] = json.loads(self.summary.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return summary
+
+
+def new_run_folder(asked: Path | None, recipe_name: str) -> RunFolder:
+    """Make the folder of a new run: the one asked for, or `runs/RECIPE-DATE-TIME`.
+
+    Raises:
+        RunError: where it exists and is not empty, or cannot be made.
+    """
+    if asked is None:
+        stamp = f"{recipe_name}-{time.strftime('%Y%m%d-%H%M%S')}"
+        names = [stamp, *(f"{stamp}-{number}" for number in range(2, 1000))]
+        candidates = [Path("runs") / name for name in names]
+    else:
+        candidates = [asked]
+    for path in candidates:
+        try:
+            path.mkdir(parents=True, exist_ok=asked is not None)
+            if asked is not None and any(path.iterdir()):
+                raise RunError(
+                    f"{path}: is not empty; name another folder, or go on with the run in it by "
+                    f"--resume {path}"
+                )
+            (path / "checkpoints").mkdir()
+        except FileExistsError:
+            if asked is None:
+                continue
+            raise RunError(f"{path}: is a file; name a folder for the run") from None
+        except OSError as error:
+            raise RunError(f"{path}: cannot be made: {error.strerror}") from None
+        return RunFolder(path)
+    raise RunError("runs: no free name for a run was found; give --run-dir")
+
+
+def existing_run_folder(path: Path) -> RunFolder:
+    """Return the folder of a run that was begun.
+
+    Raises:
+        RunError: where there is none.
+    """
+    folder = RunFolder(path)
+    if not path.is_dir():
+        raise RunError(f"{path}: there is no such run folder; digitlab runs lists those there are")
+    if not folder.config.is_file():
+        raise RunError(f"{path}: is no run folder: it has no config.toml")
+    return folder
+
+
+@contextmanager
+def locked(folder: RunFolder) -> Iterator[None]:
+    """Hold a run folder, so that one process at a time trains in it; freed by any death.
+
+    Raises:
+        RunError: where another process holds it.
+    """
+    if fcntl is None:  # pragma: no cover
+        yield
+        return
+    try:
+        handle = os.open(folder.lock, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise RunError(f"{folder.path}: cannot be written to: {error.strerror}") from None
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RunError(f"{folder.path}: another process is training in it") from None
+        yield
+    finally:
+        os.close(handle)
+
+
+def is_locked(folder: RunFolder) -> bool:
+    """Whether a process is training in a run folder."""
+    if fcntl is None or not folder.lock.exists():
+        return False
+    handle = os.open(folder.lock, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False

@@ -1,0 +1,242 @@
+"""The training loop, and what it calls at named places: record, evaluate, save, stop.
+
+`fit` reads like the textbook's: batch, forward and loss and backward (all three in
+`strategy.gradient`), step. Everything else hangs on `after_step`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch.utils.tensorboard import SummaryWriter
+
+from digitlab.data.batches import Batch, Batches
+from digitlab.data.dataset import Dataset, Split
+from digitlab.errors import TrainingError
+from digitlab.objectives import Objective
+from digitlab.parallel.strategy import BatchGradient, Strategy
+from digitlab.training import checkpoint
+from digitlab.training.interrupt import StopRequest
+from digitlab.training.metrics import MetricsFile
+from digitlab.training.progress import Progress, Reporter, accuracy_text
+from digitlab.training.run_folder import RunFolder
+from digitlab.training.state import TrainingState
+
+# A checkpoint is due after so many times what the last one cost, so that all cost under 2 %,
+# and, where an epoch is long, after so many seconds.
+_COST_FACTOR = 60
+_SECONDS_BETWEEN = 30.0
+_EVENTS_A_RUN = 1000  # TensorBoard shows no more points of a curve than that anyway
+
+
+@dataclass
+class Clock:
+    """Seconds spent, over all sittings of a run; part of no result."""
+
+    training: float = 0.0
+    saving: float = 0.0
+    images: int = 0
+
+
+@dataclass
+class Trainer:
+    """One run's loop with everything that it works on."""
+
+    folder: RunFolder
+    state: TrainingState
+    batches: Batches
+    strategy: Strategy
+    objective: Objective
+    learning_rate: Callable[[int], float]
+    max_skips: int
+    epochs: float
+    valid: Split | None
+    metrics: MetricsFile
+    events: SummaryWriter
+    reporter: Reporter
+    origin: dict[str, Any]
+    best: dict[str, Any] | None = None
+    clock: Clock = field(default_factory=Clock)
+    _last_save_began: float = 0.0
+    _last_save_cost: float = 0.0
+    _accuracy: float = 0.0
+    _speed: float = 0.0
+    _last_flush: float = 0.0
+
+    def fit(self, stop: StopRequest) -> None:
+        """Train to the last step.
+
+        Raises:
+            Interrupted: where a signal asked to stop; a checkpoint was saved.
+            TrainingError: where too many steps in a row had no finite gradient.
+        """
+        self._last_save_began = time.monotonic()
+        while self.state.step < self.batches.total_steps:
+            began = time.perf_counter()
+            batch = self.batches.at(self.state.step)
+            rate = self.learning_rate(batch.step)
+            gradient = self.strategy.gradient(batch)  # forward, loss, backward
+            finite = gradient.is_finite()
+            if finite:
+                self.state.move(gradient, rate)
+            else:
+                self.state.skip()
+            self._count(batch, gradient, time.perf_counter() - began)
+            self.after_step(batch, gradient, rate, finite, stop)
+
+    def after_step(
+        self, batch: Batch, gradient: BatchGradient, rate: float, finite: bool, stop: StopRequest
+    ) -> None:
+        """Record a step; evaluate at an epoch's end; save when due; stop when asked to."""
+        self._record_step(batch, gradient, rate, finite)
+        if not finite:
+            self._check_skips(batch)
+        ends_epoch = self.batches.ends_epoch(batch.step)
+        if ends_epoch:
+            self._evaluate(batch)
+        if self._save_is_due(ends_epoch) or stop.asked:
+            self.save()
+        stop.raise_if_asked()
+
+    def save(self) -> None:
+        """Write a checkpoint; where that fails, say so and go on with the earlier ones."""
+        self.reporter.phase("checkpoint")
+        self._last_save_began = time.monotonic()
+        facts = {
+            **self.state.facts(),
+            "best": self.best,
+            "seconds": {"training": self.clock.training, "saving": self.clock.saving},
+            "images": self.clock.images,
+            "origin": self.origin,
+        }
+        try:
+            facts["metrics"] = self.metrics.position()
+            checkpoint.save(self.folder.checkpoints, self.state.tensors(), facts)
+            checkpoint.prune(self.folder.checkpoints, self.best["step"] if self.best else None)
+        except OSError as error:
+            self.reporter.warn(
+                f"{self.folder.checkpoints}: the checkpoint of step {self.state.step} could not be "
+                f"written ({error.strerror}); training goes on, earlier checkpoints stay"
+            )
+        self._last_save_cost = time.monotonic() - self._last_save_began
+        self.clock.saving += self._last_save_cost
+        self.reporter.phase("train")
+
+    def _save_is_due(self, ends_epoch: bool) -> bool:
+        if self.state.step == self.batches.total_steps:
+            return True
+        since = time.monotonic() - self._last_save_began
+        wanted = ends_epoch or since > _SECONDS_BETWEEN
+        return wanted and since > _COST_FACTOR * self._last_save_cost
+
+    def _count(self, batch: Batch, gradient: BatchGradient, seconds: float) -> None:
+        """Keep the clock and the smoothed figures of the live line."""
+        images = len(batch.samples)
+        self.clock.training += seconds
+        self.clock.images += images
+        first = not self._speed
+        part = 1.0 if first else 0.05
+        self._accuracy += part * (gradient.correct / images - self._accuracy)
+        self._speed += part * (images / max(seconds, 1e-9) - self._speed)
+
+    def _record_step(
+        self, batch: Batch, gradient: BatchGradient, rate: float, finite: bool
+    ) -> None:
+        loss = gradient.loss if abs(gradient.loss) < float("inf") else None
+        accuracy = gradient.correct / len(batch.samples)
+        self.metrics.write(
+            {
+                "kind": "step",
+                "step": batch.step + 1,
+                "epoch": batch.epoch + 1,
+                "loss": loss,
+                "accuracy": accuracy,
+                "learning_rate": rate,
+                "skipped": not finite,
+                "seconds": round(self.clock.training, 3),
+            }
+        )
+        if loss is not None and batch.step % (1 + self.batches.total_steps // _EVENTS_A_RUN) == 0:
+            self._event("train/loss", loss, batch.step + 1)
+            self._event("train/accuracy", accuracy, batch.step + 1)
+            self._event("train/learning_rate", rate, batch.step + 1)
+        left = self.batches.total_steps - self.state.step
+        self.reporter.step(
+            Progress(
+                epoch=batch.epoch + 1,
+                epochs=self.epochs,
+                step=self.state.step,
+                steps=self.batches.total_steps,
+                loss=loss,
+                accuracy=self._accuracy,
+                images_per_second=self._speed,
+                seconds_left=left * self.batches.batch_size / self._speed,
+            )
+        )
+        self._flush_now_and_then()
+
+    def _flush_now_and_then(self) -> None:
+        """Let those who follow the metrics file see news every second."""
+        if time.monotonic() - self._last_flush > 1:
+            self._last_flush = time.monotonic()
+            try:
+                self.metrics.flush()
+            except OSError as error:
+                self.reporter.warn(f"{self.folder.metrics}: cannot be written: {error.strerror}")
+
+    def _check_skips(self, batch: Batch) -> None:
+        self.reporter.warn(
+            f"step {batch.step + 1}: loss or gradient is not finite; the step was skipped"
+        )
+        if self.state.skips_in_a_row >= self.max_skips:
+            raise TrainingError(
+                f"stopped at step {batch.step + 1}: loss or gradient was not finite for "
+                f"{self.state.skips_in_a_row} steps in a row; "
+                "lower the learning rate, or look at the data"
+            )
+
+    def _evaluate(self, batch: Batch) -> None:
+        """Measure on the validation split; remember the best step."""
+        line: dict[str, Any] = {
+            "kind": "epoch",
+            "epoch": batch.epoch + 1,
+            "step": batch.step + 1,
+            "skips": self.state.skips,
+        }
+        if self.valid is not None and len(self.valid):
+            self.reporter.phase("validate")
+            loss, accuracy = self.measure(self.valid)
+            line |= {"valid_loss": loss, "valid_accuracy": accuracy}
+            if self.best is None or accuracy > self.best["valid_accuracy"]:
+                self.best = {"step": self.state.step, "valid_accuracy": accuracy}
+            self._event("valid/accuracy", accuracy, self.state.step)
+            self.reporter.phase("train")
+        self.metrics.write({**line, "seconds": round(self.clock.training, 3)})
+        accuracy_now = line.get("valid_accuracy")
+        text = f"epoch {batch.epoch + 1}: validation accuracy {accuracy_text(accuracy_now)}"
+        facts = {key: value for key, value in line.items() if key != "kind"}
+        self.reporter.note("epoch", text if accuracy_now is not None else "", **facts)
+
+    def measure(self, split: Split) -> tuple[float | None, float]:
+        """Return mean loss (None where not finite) and accuracy on a split, averaged weights."""
+        with self.state.averaged():
+            outputs = self.strategy.outputs(split.images)
+        labels = torch.tensor(split.labels)
+        loss = float(self.objective.loss(outputs, labels)) / len(split)
+        correct = int((self.objective.digits(outputs) == labels).sum())
+        return (loss if abs(loss) < float("inf") else None), correct / len(split)
+
+    def accuracy_on(self, source: Dataset) -> float | None:
+        """Return the accuracy on a source's test split, or its validation split, or None."""
+        split = source.splits.get("test") or source.splits.get("valid")
+        return self.measure(split)[1] if split else None
+
+    def _event(self, tag: str, value: float, step: int) -> None:
+        try:
+            self.events.add_scalar(tag, value, step)
+        except OSError as error:
+            self.reporter.warn(f"{self.folder.events}: cannot be written: {error.strerror}")

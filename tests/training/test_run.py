@@ -1,0 +1,450 @@
+"""A run is a pure function of its recipe, whatever computes it and however often it stops."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import digitlab
+from digitlab.config import OPTIMIZERS, load_recipe
+from digitlab.errors import ConfigError, DataError, RunError, TrainingError
+from digitlab.training import checkpoint
+from digitlab.training.interrupt import Interrupted
+from digitlab.training.metrics import CLOCK, read_metrics
+from digitlab.training.progress import Progress, Quiet
+from digitlab.training.run_folder import RunFolder
+
+
+def final_state(run: Path) -> tuple[dict[str, bytes], list[dict[str, Any]]]:
+    """Return all tensors of the last checkpoint and all metrics but the clock's."""
+    found, warnings = checkpoint.load_newest(run / "checkpoints")
+    assert found is not None
+    assert warnings == []
+    tensors = {name: tensor.numpy().tobytes() for name, tensor in found.tensors.items()}
+    lines = [
+        {key: value for key, value in line.items() if key not in CLOCK}
+        for line in read_metrics(run / "metrics.jsonl")
+    ]
+    return tensors, lines
+
+
+class StopAt(Quiet):
+    """Sends this process SIGINT after a step."""
+
+    def __init__(self, step: int) -> None:
+        self.stop_at = step
+
+    def step(self, progress: Progress) -> None:
+        if progress.step == self.stop_at:
+            signal.raise_signal(signal.SIGINT)
+
+
+class Heard(Quiet):
+    """Keeps what a run says."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+        self.notes: dict[str, dict[str, Any]] = {}
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+    def note(self, event: str, text: str, **facts: Any) -> None:
+        self.notes[event] = facts
+
+
+def test_threads_change_no_bit(small_recipe: Path) -> None:
+    for threads in (1, 2, 3):
+        digitlab.train(small_recipe, threads=threads, run_dir=f"run{threads}")
+    assert final_state(Path("run1")) == final_state(Path("run2")) == final_state(Path("run3"))
+
+
+def test_two_seeds_differ_and_one_seed_repeats(small_recipe: Path) -> None:
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        digitlab.train(small_recipe, seed=seed, run_dir=name)
+    assert final_state(Path("a")) == final_state(Path("b"))
+    assert final_state(Path("a"))[0] != final_state(Path("c"))[0]
+
+
+def test_config_toml_repeats_the_run(small_recipe: Path) -> None:
+    first = digitlab.train(small_recipe, optimizer="momentum", epochs=0.7, run_dir="a")
+    again = digitlab.train("a/config.toml", run_dir="b")
+    assert first.summary["weights_sha256"] == again.summary["weights_sha256"]
+    assert final_state(Path("a")) == final_state(Path("b"))
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_resume_is_exact_after_an_interrupt_in_mid_epoch(
+    small_recipe: Path, optimizer: str
+) -> None:
+    digitlab.train(small_recipe, optimizer=optimizer, run_dir="whole")
+    with pytest.raises(Interrupted) as stopped:
+        digitlab.train(small_recipe, optimizer=optimizer, run_dir="parts", reporter=StopAt(7))
+    assert stopped.value.exit_status == 130
+    assert [path.name for path in checkpoint.paths(Path("parts/checkpoints"))] == [
+        "step-0000000007"
+    ]
+    with pytest.raises(Interrupted):
+        digitlab.train(resume="parts", reporter=StopAt(19), threads=1)
+    digitlab.train(resume="parts")
+    assert final_state(Path("parts")) == final_state(Path("whole"))
+
+
+def test_resume_before_the_first_checkpoint_starts_at_step_0(small_recipe: Path) -> None:
+    digitlab.train(small_recipe, run_dir="whole")
+    with pytest.raises(Interrupted):
+        digitlab.train(small_recipe, run_dir="parts", reporter=StopAt(5))
+    checkpoint.paths(Path("parts/checkpoints"))[0].rename("elsewhere")
+    heard = Heard()
+    digitlab.train(resume="parts", reporter=heard)
+    assert heard.notes["resume"] == {"step": 0}
+    assert final_state(Path("parts")) == final_state(Path("whole"))
+
+
+def test_resume_of_a_finished_run_changes_nothing(small_recipe: Path) -> None:
+    first = digitlab.train(small_recipe, epochs=0.2, run_dir="run")
+    before = {path: path.stat().st_mtime_ns for path in Path("run").rglob("*") if path.is_file()}
+    again = digitlab.train(resume="run")
+    assert again.summary == first.summary
+    after = {path: path.stat().st_mtime_ns for path in Path("run").rglob("*") if path.is_file()}
+    assert after == before
+
+
+def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_it_used(
+    small_recipe: Path,
+) -> None:
+    digitlab.train(small_recipe, run_dir="whole")
+    for stop in (5, 9):
+        with pytest.raises(Interrupted):
+            if stop == 5:
+                digitlab.train(small_recipe, run_dir="parts", reporter=StopAt(stop))
+            else:
+                digitlab.train(resume="parts", reporter=StopAt(stop))
+    newest = checkpoint.paths(Path("parts/checkpoints"))[-1] / "state.safetensors"
+    content = bytearray(newest.read_bytes())
+    content[-1] ^= 1
+    newest.write_bytes(content)
+    heard = Heard()
+    digitlab.train(resume="parts", reporter=heard)
+    assert any("step-0000000009: state.safetensors is damaged" in text for text in heard.warnings)
+    assert final_state(Path("parts")) == final_state(Path("whole"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"learning_rate": 0.5}, "--learning-rate"),
+        ({"data": "mnist"}, "--data"),
+        ({"settings": {"training.shards": 2}}, "--set training.shards"),
+        ({"run_dir": "other"}, "--run-dir"),
+    ],
+)
+def test_resume_refuses_what_would_change_the_result(
+    small_recipe: Path, changes: dict[str, Any], named: str
+) -> None:
+    digitlab.train(small_recipe, epochs=0.1, run_dir="run")
+    with pytest.raises(ConfigError, match=f"^{named} cannot stand beside --resume"):
+        digitlab.train(resume="run", **changes)
+
+
+def test_resume_refuses_other_data(small_recipe: Path, small_data: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.npz"
+    mine.write_bytes(small_data.read_bytes())
+    with pytest.raises(Interrupted):
+        digitlab.train(small_recipe, data=str(mine), run_dir="run", reporter=StopAt(3))
+    arrays = dict(np.load(mine))
+    arrays["train_images"][0, 14, 14] ^= 1
+    np.savez(mine, **arrays)
+    with pytest.raises(RunError, match="data are not those that the run began with"):
+        digitlab.train(resume="run")
+
+
+def test_a_run_of_its_own_holds_its_folder(small_recipe: Path) -> None:
+    class Second(Quiet):
+        refused = ""
+
+        def step(self, progress: Progress) -> None:
+            if not self.refused:
+                with pytest.raises(RunError) as error:
+                    digitlab.train(resume="run")
+                self.refused = str(error.value)
+
+    second = Second()
+    digitlab.train(small_recipe, epochs=0.2, run_dir="run", reporter=second)
+    assert second.refused == "run: another process is training in it"
+
+
+def test_a_bad_source_leaves_no_run_folder(small_recipe: Path) -> None:
+    with pytest.raises(DataError):
+        digitlab.train(small_recipe, data="missing.npz", run_dir="run")
+    assert not Path("run").exists()
+
+
+def test_a_folder_in_use_is_not_overwritten(small_recipe: Path) -> None:
+    Path("run").mkdir()
+    Path("run/thesis.txt").write_text("mine")
+    with pytest.raises(RunError, match="run: is not empty"):
+        digitlab.train(small_recipe, run_dir="run")
+    assert Path("run/thesis.txt").read_text() == "mine"
+
+
+def test_the_last_small_batch_may_leave_shards_empty(small_recipe: Path, small_data: Path) -> None:
+    arrays = dict(np.load(small_data))
+    for name in ("train_images", "train_labels"):
+        arrays[name] = arrays[name][:52]
+    np.savez("few.npz", **arrays)
+    for threads in (1, 2):
+        digitlab.train(small_recipe, data="few.npz", run_dir=f"run{threads}", threads=threads)
+    lines = [line for line in read_metrics(Path("run1/metrics.jsonl")) if line["kind"] == "step"]
+    assert len(lines) == 4  # two epochs of 50 and 2 images
+    assert final_state(Path("run1")) == final_state(Path("run2"))
+
+
+def test_train_on_all_has_no_validation_figure(small_recipe: Path) -> None:
+    result = digitlab.train(small_recipe, train_on="all", epochs=0.2, run_dir="run")
+    assert result.summary["valid_accuracy"] is None
+    assert result.summary["test_accuracy"] is not None
+
+
+def test_starting_from_another_run_reports_before_and_after_on_each_source(
+    small_recipe: Path, small_data: Path
+) -> None:
+    arrays = dict(np.load(small_data))
+    np.savez("hand.npz", **{name: array[::-1] for name, array in arrays.items()})
+    first = digitlab.train(small_recipe, run_dir="first")
+    both = [str(small_data), "hand.npz"]
+    second = digitlab.train(small_recipe, start_from="first", data=both, run_dir="second")
+    sources = second.summary["sources"]
+    assert [source["source"] for source in sources] == both
+    assert sources[0]["accuracy_before"] == first.summary["test_accuracy"]
+    assert all(0 <= source["accuracy_after"] <= 1 for source in sources)
+    recorded = digitlab.config.read_recorded(Path("second/config.toml"))
+    assert recorded["start_sha256"] == first.summary["weights_sha256"]
+    assert list(recorded["data_sha256"]) == ["train", "valid", "test"]
+
+
+def test_resuming_a_run_that_started_from_another_is_exact(small_recipe: Path) -> None:
+    digitlab.train(small_recipe, run_dir="first")
+    digitlab.train(small_recipe, start_from="first", run_dir="whole")
+    with pytest.raises(Interrupted):
+        digitlab.train(small_recipe, start_from="first", run_dir="parts", reporter=StopAt(6))
+    digitlab.train(resume="parts")
+    assert final_state(Path("parts")) == final_state(Path("whole"))
+
+
+def test_starting_from_another_network_is_refused(small_recipe: Path) -> None:
+    digitlab.train(small_recipe, epochs=0.1, run_dir="first")
+    with pytest.raises(RunError, match="start from the same network"):
+        digitlab.train(small_recipe, start_from="first", network="cnn", run_dir="second")
+
+
+def test_starting_from_damaged_weights_is_refused(small_recipe: Path) -> None:
+    digitlab.train(small_recipe, epochs=0.1, run_dir="first")
+    path = Path("first/model.safetensors")
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 4
+    path.write_bytes(content)
+    with pytest.raises(RunError, match=r"model\.safetensors is damaged"):
+        digitlab.train(small_recipe, start_from="first", run_dir="second")
+
+
+def test_a_loss_that_is_not_finite_never_reaches_the_parameters(
+    small_recipe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from digitlab.parallel import shards
+    from digitlab.training.state import TrainingState
+
+    honest = shards.gradient_of_shard
+    seen: list[tuple[dict[str, bytes], dict[str, bytes]]] = []
+
+    def poisoned(job: Any, batch: Any, number: int) -> Any:
+        part = honest(job, batch, number)
+        if batch.step == 4 and number == 2:
+            part.vector[7] = float("nan")
+        if batch.step == 5 and number == 1:
+            part.vector[0] = float("inf")
+        return part
+
+    def bytes_of(state: TrainingState) -> dict[str, bytes]:
+        return {name: tensor.numpy().tobytes() for name, tensor in state.tensors().items()}
+
+    honest_skip = TrainingState.skip
+
+    def watched_skip(state: TrainingState) -> None:
+        before = bytes_of(state)
+        honest_skip(state)
+        seen.append((before, bytes_of(state)))
+
+    monkeypatch.setattr(shards, "gradient_of_shard", poisoned)
+    monkeypatch.setattr(TrainingState, "skip", watched_skip)
+    heard = Heard()
+    result = digitlab.train(small_recipe, run_dir="run", reporter=heard)
+    assert len(seen) == 2
+    assert all(before == after for before, after in seen)
+    assert result.summary["skips"] == 2
+    assert result.summary["steps"] == 24
+    skipped = [
+        line["step"] for line in read_metrics(Path("run/metrics.jsonl")) if line.get("skipped")
+    ]
+    assert skipped == [5, 6]
+    assert sum("not finite" in text for text in heard.warnings) == 2
+    found, _ = checkpoint.load_newest(Path("run/checkpoints"))
+    assert found is not None
+    assert found.facts["skips"] == 2
+
+
+def test_a_loss_that_stays_not_finite_stops_the_run_with_a_reason(small_recipe: Path) -> None:
+    with pytest.raises(TrainingError, match=r"not finite for \d+ steps in a row; lower the learn"):
+        digitlab.train(
+            small_recipe,
+            objective="square-error",
+            network="cnn",
+            optimizer="sgd",
+            schedule="constant",
+            learning_rate=1e6,
+            settings={"training.max_skips": 3, "training.moving_average": 0},
+            run_dir="run",
+        )
+
+
+class Chancy(nn.Module):
+    """A user's network with state and chance."""
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(1, 4, 3, stride=2),
+            nn.BatchNorm2d(4),
+            nn.ReLU(),
+            nn.Dropout(0.3),
+            nn.Flatten(),
+            nn.Linear(676, outputs),
+        )
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        result: torch.Tensor = self.layers(images)
+        return result
+
+
+CHANCY = f"{__name__}:Chancy"
+
+
+def test_a_network_with_batchnorm_and_dropout_is_exact_on_any_threads_and_resumes(
+    small_recipe: Path,
+) -> None:
+    for threads in (1, 2):
+        digitlab.train(small_recipe, network=CHANCY, threads=threads, run_dir=f"run{threads}")
+    with pytest.raises(Interrupted):
+        digitlab.train(small_recipe, network=CHANCY, run_dir="parts", reporter=StopAt(7))
+    digitlab.train(resume="parts", network=CHANCY)
+    assert final_state(Path("run1")) == final_state(Path("run2")) == final_state(Path("parts"))
+    tensors = final_state(Path("run1"))[0]
+    counted = np.frombuffer(tensors["others/layers.1.num_batches_tracked"], np.int64)
+    assert counted.tolist() == [24]
+
+
+def test_a_run_never_names_code_by_itself(small_recipe: Path) -> None:
+    digitlab.train(small_recipe, network=CHANCY, epochs=0.1, run_dir="run")
+    Path("run/summary.json").unlink()
+    with pytest.raises(ConfigError, match=f"give --network {CHANCY} on the command line"):
+        digitlab.train(resume="run")
+    with pytest.raises(ConfigError, match=f"give --network {CHANCY} on the command line"):
+        digitlab.train("run/config.toml", run_dir="other")
+    with pytest.raises(ConfigError, match=f"expected --network {CHANCY}"):
+        digitlab.train(resume="run", network="os:system")
+
+
+class NoOnnx(nn.Module):
+    """A network that ONNX cannot express."""
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(784, outputs)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        flat = images.flatten(1)
+        spectrum: torch.Tensor = torch.fft.fft(flat).real
+        return self.linear(spectrum)  # type: ignore[no-any-return]
+
+
+def test_a_network_that_cannot_be_exported_is_a_warning(small_recipe: Path) -> None:
+    heard = Heard()
+    digitlab.train(
+        small_recipe, network=f"{__name__}:NoOnnx", epochs=0.1, run_dir="run", reporter=heard
+    )
+    assert any(text.startswith("no model.onnx was written") for text in heard.warnings)
+    assert not Path("run/model.onnx").exists()
+    assert Path("run/summary.json").exists()
+
+
+def test_a_run_folder_holds_what_it_promises(small_recipe: Path) -> None:
+    result = digitlab.train(small_recipe, epochs=5, run_dir="run")
+    folder = RunFolder(Path("run"))
+    for path in (folder.config, folder.metrics, folder.weights, folder.model_card, folder.onnx):
+        assert path.stat().st_size > 0
+    for picture in (folder.curves, folder.confusion):
+        assert picture.read_bytes().startswith(b"\x89PNG")
+    assert list(folder.events.glob("events.out.tfevents.*"))
+    wanted = {
+        "test_accuracy", "valid_accuracy", "train_seconds", "images_per_second", "parameters",
+        "seed", "weights_sha256", "versions", "machine",
+    }  # fmt: skip
+    assert wanted <= set(json.loads(folder.summary.read_text()))
+    assert result.summary == json.loads(folder.summary.read_text())
+    steps = [checkpoint.step_of(path) for path in checkpoint.paths(folder.checkpoints)]
+    assert steps[-1] == 60
+    assert len(steps) <= 3
+    assert not list(folder.path.rglob("*.part"))
+
+
+def test_the_summary_names_the_weights_that_lie_there(small_recipe: Path) -> None:
+    import safetensors.torch
+
+    from digitlab.training.state import weights_sha256
+
+    result = digitlab.train(small_recipe, epochs=1, run_dir="run")
+    weights = safetensors.torch.load_file("run/model.safetensors")
+    assert weights_sha256(weights) == result.summary["weights_sha256"]
+    found, _ = checkpoint.load_newest(Path("run/checkpoints"))
+    assert found is not None
+    average = found.tensors["average/1.weight"]
+    assert torch.equal(weights["1.weight"], average)  # the moving average, as it is on
+    assert not torch.equal(weights["1.weight"], found.tensors["parameters/1.weight"])
+
+
+def test_tensorboard_reads_the_events_of_a_resumed_run(small_recipe: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    with pytest.raises(Interrupted):
+        digitlab.train(small_recipe, run_dir="run", reporter=StopAt(7))
+    digitlab.train(resume="run")
+    events = EventAccumulator("run/tensorboard")
+    events.Reload()
+    losses = [line["loss"] for line in read_metrics(Path("run/metrics.jsonl")) if "loss" in line]
+    points = events.Scalars("train/loss")
+    assert [point.step for point in points] == list(range(1, 25))
+    assert [point.value for point in points] == pytest.approx(losses)
+    assert len(events.Scalars("valid/accuracy")) == 2
+
+
+def test_python_and_config_agree_on_a_recipe(small_recipe: Path) -> None:
+    digitlab.train(
+        small_recipe,
+        augment="shift=2",
+        settings={"optimizer.beta1": 0.8},
+        epochs=0.1,
+        run_dir="run",
+    )
+    recipe = load_recipe("run/config.toml")
+    assert recipe.augment.shift == 2
+    assert recipe.augment.rotation == 0
+    assert recipe.optimizer.beta1 == 0.8
+    assert recipe.training.epochs == 0.1
+    assert recipe.training.device == "cpu"
