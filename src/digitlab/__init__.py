@@ -1,0 +1,74 @@
+"""digitlab trains, compares, scales and uses recognisers of handwritten digits.
+
+The public names load on first use, so that `import digitlab` stays fast and needs no PyTorch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Dataset": "digitlab.data.dataset",
+    "DigitlabError": "digitlab.errors",
+    "Evaluation": "digitlab.evaluation",
+    "Reading": "digitlab.reading.types",
+    "Recipe": "digitlab.config",
+    "Recogniser": "digitlab.reading.recogniser",
+    "RunResult": "digitlab.training.run",
+    "evaluate": "digitlab.evaluation",
+    "load_dataset": "digitlab.data",
+    "load_recipe": "digitlab.config",
+    "train": "digitlab.training.run",
+}
+__all__ = [
+    "Dataset",
+    "DigitlabError",
+    "Evaluation",
+    "Reading",
+    "Recipe",
+    "Recogniser",
+    "RunResult",
+    "__version__",
+    "evaluate",
+    "load_dataset",
+    "load_recipe",
+    "train",
+]
+
+if TYPE_CHECKING:
+    from digitlab.config import Recipe, load_recipe
+    from digitlab.data import load_dataset
+    from digitlab.data.dataset import Dataset
+    from digitlab.errors import DigitlabError
+    from digitlab.evaluation import Evaluation, evaluate
+    from digitlab.reading.recogniser import Recogniser
+    from digitlab.reading.types import Reading
+    from digitlab.training.run import RunResult, train
+
+
+_TRAIN_EXTRA = ("torch", "safetensors", "onnx", "matplotlib", "tensorboard")
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name not in _HOMES:
+        raise AttributeError(f"module 'digitlab' has no attribute {name!r}")
+    try:
+        value = getattr(import_module(_HOMES[name]), name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] not in _TRAIN_EXTRA:
+            raise
+        from digitlab.errors import MissingExtraError
+
+        raise MissingExtraError(
+            f"training needs {error.name}, which is not installed; pip install 'digitlab[train]'"
+        ) from None
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
