@@ -81,20 +81,19 @@ def build(name: str, outputs: int, seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = make(outputs)
-        if isinstance(network, nn.Module):
-            _check_output(network, name, outputs)
-    if not isinstance(network, nn.Module):
-        raise ConfigError(f"--network {name}: gave {type(network).__name__}, no torch.nn.Module")
+        if not isinstance(network, nn.Module):
+            raise ConfigError(f"--network {name}: gave {type(network).__name__}, no torch.nn.Module")
+        _check(network, name, outputs)
+    return network
+
+
+def _check(network: nn.Module, name: str, outputs: int) -> None:
+    """Check parameters, and the output for two black images."""
     for key, parameter in network.named_parameters():
         if parameter.dtype != torch.float32:
             raise ConfigError(f"--network {name}: {key} is {parameter.dtype}; expected float32")
     if not any(parameter.requires_grad for parameter in network.parameters()):
         raise ConfigError(f"--network {name}: has no parameter to train")
-    return network
-
-
-def _check_output(network: nn.Module, name: str, outputs: int) -> None:
-    """Try the network on two black images."""
     network.eval()
     with torch.no_grad():
         shape = tuple(network(torch.zeros(2, 1, 28, 28)).shape)

@@ -1,52 +1,90 @@
 """How parameters move, and how the learning rate changes with the step; used by training.
 
-The rules are PyTorch's, on one vector that holds all parameters: a step is then a handful of calls
-however many layers there are.
+The rules work on one vector that holds all parameters, so each is a few lines to read. They are our
+own, and a test holds them against `torch.optim`, because that imports PyTorch's compiler: it took
+0.7 to 1.2 of the 2.5 seconds that a short run needs around its training.
 """
 
 from __future__ import annotations
 
 import math
 
-import torch
-from torch import Tensor
+from torch import Tensor, zeros_like
 
 from digitlab.config import OptimizerConfig, ScheduleConfig
 
+# The vectors that a rule keeps from step to step; all begin at 0.
+_MEMORY = {
+    "sgd": (),
+    "momentum": ("velocity",),
+    "adagrad": ("square_sum",),
+    "rmsprop": ("square_mean",),
+    "adam": ("mean", "square_mean"),
+    "adamw": ("mean", "square_mean"),
+}
 
-def build(config: OptimizerConfig, parameters: Tensor) -> torch.optim.Optimizer:
-    """Return the optimizer that a recipe names, for float32 [P] parameters."""
-    rate, decay, epsilon = config.learning_rate, config.weight_decay, config.epsilon
-    betas = (config.beta1, config.beta2)
-    match config.name:
-        case "sgd":
-            return torch.optim.SGD([parameters], lr=rate, weight_decay=decay)
-        case "momentum":
-            return torch.optim.SGD(
-                [parameters],
-                lr=rate,
-                momentum=config.momentum,
-                nesterov=config.nesterov,
-                weight_decay=decay,
-            )
-        case "adagrad":
-            return torch.optim.Adagrad([parameters], lr=rate, weight_decay=decay, eps=epsilon)
-        case "rmsprop":
-            return torch.optim.RMSprop(
-                [parameters],
-                lr=rate,
-                alpha=config.alpha,
-                eps=epsilon,
-                weight_decay=decay,
-            )
-        case "adam":
-            return torch.optim.Adam(
-                [parameters], lr=rate, betas=betas, eps=epsilon, weight_decay=decay
-            )
-        case _:
-            return torch.optim.AdamW(
-                [parameters], lr=rate, betas=betas, eps=epsilon, weight_decay=decay
-            )
+
+class Optimizer:
+    """One of six rules, on float32 [P] parameters.
+
+    Attributes:
+        memory: float32 [P] vectors by name, what the rule remembers.
+        steps: how many steps were taken.
+    """
+
+    def __init__(self, config: OptimizerConfig, parameters: Tensor) -> None:
+        """Give the rule and the vector that `step` changes in place."""
+        self.config, self.parameters = config, parameters
+        self.memory = {name: zeros_like(parameters) for name in _MEMORY[config.name]}
+        self.steps = 0
+
+    def step(self, gradient: Tensor, rate: float) -> None:
+        """Move the parameters once, against a gradient float32 [P], by a learning rate."""
+        config = self.config
+        self.steps += 1
+        if config.weight_decay and config.name == "adamw":
+            self.parameters.mul_(1 - rate * config.weight_decay)  # Loshchilov and Hutter, 2019
+        elif config.weight_decay:
+            gradient = gradient.add(self.parameters, alpha=config.weight_decay)
+        match config.name:
+            case "sgd":
+                self.parameters.add_(gradient, alpha=-rate)
+            case "momentum":
+                self._momentum(gradient, rate)
+            case "adagrad":
+                self._adagrad(gradient, rate)
+            case "rmsprop":
+                self._rmsprop(gradient, rate)
+            case _:
+                self._adam(gradient, rate)
+
+    def _momentum(self, gradient: Tensor, rate: float) -> None:
+        """Polyak (1964); with `nesterov`, looking ahead (Sutskever et al., 2013)."""
+        velocity = self.memory["velocity"].mul_(self.config.momentum).add_(gradient)
+        if self.config.nesterov:
+            velocity = gradient.add(velocity, alpha=self.config.momentum)
+        self.parameters.add_(velocity, alpha=-rate)
+
+    def _adagrad(self, gradient: Tensor, rate: float) -> None:
+        """Duchi, Hazan and Singer (2011)."""
+        squares = self.memory["square_sum"].addcmul_(gradient, gradient)
+        self.parameters.addcdiv_(gradient, squares.sqrt().add_(self.config.epsilon), value=-rate)
+
+    def _rmsprop(self, gradient: Tensor, rate: float) -> None:
+        """Tieleman and Hinton (2012)."""
+        decay = self.config.alpha
+        squares = self.memory["square_mean"].mul_(decay)
+        squares.addcmul_(gradient, gradient, value=1 - decay)
+        self.parameters.addcdiv_(gradient, squares.sqrt().add_(self.config.epsilon), value=-rate)
+
+    def _adam(self, gradient: Tensor, rate: float) -> None:
+        """Kingma and Ba (2015), both means corrected for their start at 0."""
+        beta1, beta2 = self.config.beta1, self.config.beta2
+        mean = self.memory["mean"].lerp_(gradient, 1 - beta1)
+        squares = self.memory["square_mean"].mul_(beta2)
+        squares.addcmul_(gradient, gradient, value=1 - beta2)
+        root = squares.sqrt().div_(math.sqrt(1 - beta2**self.steps)).add_(self.config.epsilon)
+        self.parameters.addcdiv_(mean, root, value=-rate / (1 - beta1**self.steps))
 
 
 def learning_rate(

@@ -1,0 +1,217 @@
+"""Recipes: TOML in and out, overrides, and one clear line for every mistake."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from digitlab.config import (
+    AugmentConfig,
+    Recipe,
+    load_recipe,
+    parse_augment,
+    parse_setting,
+    read_recorded,
+    shipped_recipes,
+    to_toml,
+)
+from digitlab.errors import ConfigError
+
+text = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
+
+
+def write(table: str) -> Path:
+    path = Path("mine.toml")
+    path.write_text(table, encoding="utf-8")
+    return path
+
+
+def message(table: str, overrides: dict[str, Any] | None = None) -> str:
+    with pytest.raises(ConfigError) as error:
+        load_recipe(write(table), overrides)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_every_recipe_that_ships_loads_and_has_at_least_4_shards() -> None:
+    assert shipped_recipes() == [
+        "quick", "tutorial-cnn", "tutorial-cnn-square-error", "tutorial-mlp",
+        "tutorial-mlp-square-error",
+    ]  # fmt: skip
+    for name in shipped_recipes():
+        recipe = load_recipe(name)
+        assert recipe.name == name
+        assert recipe.description
+        assert recipe.training.shards >= 4
+
+
+@pytest.mark.parametrize("name", [name for name in shipped_recipes() if name != "quick"])
+def test_the_tutorial_recipes_have_the_courses_settings(name: str) -> None:
+    recipe = load_recipe(name)
+    assert recipe.optimizer.name == "sgd"
+    assert recipe.optimizer.learning_rate == 0.01
+    assert recipe.schedule.name == "constant"
+    assert (recipe.training.batch_size, recipe.training.epochs) == (100, 5)
+    assert recipe.network.name == ("mlp" if "mlp" in name else "cnn")
+    assert recipe.objective.name == ("square-error" if "square" in name else "cross-entropy")
+    assert recipe.augment == AugmentConfig()
+
+
+@given(
+    sources=st.lists(text, min_size=1, max_size=3),
+    description=st.text(st.characters(exclude_categories=["Cs"]), max_size=50),
+    rate=st.floats(0, 1e6),
+    seed=st.integers(0, 2**63 - 1),
+    nesterov=st.booleans(),
+    start=text,
+)
+def test_any_recipe_survives_toml(
+    sources: list[str], description: str, rate: float, seed: int, nesterov: bool, start: str
+) -> None:
+    recipe = load_recipe(
+        "quick",
+        {
+            "data.sources": sources,
+            "description": description,
+            "optimizer.learning_rate": rate,
+            "optimizer.nesterov": nesterov,
+            "seed": seed,
+            "start_from": start,
+        },
+    )
+    again = load_recipe(write(to_toml(recipe, {"data_sha256": {"train": "ab"}, "cores": 2})))
+    assert again == recipe
+
+
+def test_recorded_facts_are_kept_and_are_no_settings() -> None:
+    path = write(to_toml(Recipe(), {"torch": "2.13.0", "data_sha256": {"train": "ab"}}))
+    assert read_recorded(path) == {"torch": "2.13.0", "data_sha256": {"train": "ab"}}
+    assert load_recipe(path) == Recipe()
+
+
+@given(st.dictionaries(text, st.one_of(st.integers(), text, st.lists(st.integers()))))
+def test_any_toml_is_a_recipe_or_one_line(table: dict[str, Any]) -> None:
+    lines = []
+    for key, value in table.items():
+        quoted = '"' + "".join(f"\\U{ord(character):08x}" for character in key) + '"'
+        if isinstance(value, str):
+            value = '"' + "".join(f"\\U{ord(character):08x}" for character in value) + '"'
+        lines.append(f"{quoted} = {value}")
+    path = write("\n".join(lines))
+    tomllib.loads(path.read_text(encoding="utf-8")) if all(
+        abs(value) < 2**63 for value in table.values() if isinstance(value, int)
+    ) else None
+    try:
+        load_recipe(path)
+    except ConfigError as error:
+        assert str(path) in str(error)
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ("epochs = 3", "mine.toml: there is no setting epochs; expected name, description"),
+        ("[training]\nepoch = 3", "there is no setting training.epoch; expected epochs"),
+        ("[training]\nepochs = 0", "training.epochs is 0.0; expected at least 1e-09"),
+        ("[training]\nepochs = nan", "training.epochs must be a finite number, not nan"),
+        ("[training]\nbatch_size = 2.5", "training.batch_size must be a whole number, not 2.5"),
+        ("[training]\nbatch_size = true", "training.batch_size must be a whole number, not True"),
+        ("training = 3", "training must be a table, not 3"),
+        ("[optimizer]\nname = 'adm'", "optimizer.name is 'adm'; expected sgd, momentum, adagrad"),
+        ("[augment]\nshift = 15", "augment.shift is 15; expected from 0 to 14"),
+        ("[data]\nsources = 'mnist'", ""),
+        ("[data]\nsources = []", "data.sources is empty"),
+        ("[data]\nsources = [1]", "data.sources must be a list of strings, not [1]"),
+        ("[network]\nname = 'resnet'", "network.name is 'resnet'; expected mlp, cnn or quick, or a"),
+        ("[training]\ndevice = 'gpu'", "training.device is 'gpu'; expected auto, cpu, cuda"),
+        (
+            "[training]\nbatch_size = 3\nshards = 4",
+            "training.shards is 4, more than the 3 images of a batch",
+        ),
+        ("[training]\nprecision = 'bf16'\ndevice = 'cpu'", "bf16 needs a CUDA device, not cpu"),
+        (
+            "[objective]\nname = 'square-error'\nlabel_smoothing = 0.1",
+            "label_smoothing goes with cross-entropy",
+        ),
+        ("[optimizer]\nnesterov = true\nmomentum = 0", "nesterov needs optimizer.momentum above 0"),
+        ("a = = 3", "mine.toml: is not valid TOML"),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_the_key(table: str, expected: str) -> None:
+    if expected:
+        assert expected in message(table)
+    else:
+        assert load_recipe(write(table)).data.sources == ("mnist",)
+
+
+def test_a_missing_recipe_lists_those_there_are() -> None:
+    with pytest.raises(ConfigError, match="no recipe 'fast'; expected quick, tutorial-cnn,"):
+        load_recipe("fast")
+    with pytest.raises(ConfigError, match=r"gone\.toml: cannot be read: No such file"):
+        load_recipe("gone.toml")
+    Path("latin.toml").write_bytes(b'name = "\xe9"')
+    with pytest.raises(ConfigError, match=r"latin\.toml: is not UTF-8 text"):
+        load_recipe("latin.toml")
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "value"),
+    [
+        ("training.epochs", "0.5", 0.5),
+        ("training.epochs", ".5", 0.5),
+        ("training.epochs", "3", 3.0),
+        ("training.batch_size", "1e3", 1000),
+        ("optimizer.nesterov", "true", True),
+        ("description", "3", "3"),
+        ("data.sources", '["a", "b"]', ("a", "b")),
+        ("data.sources", "a.npz", ("a.npz",)),
+    ],
+)
+def test_a_setting_from_the_command_line_is_read_as_its_key_wants(
+    key: str, text: str, value: Any
+) -> None:
+    recipe: Any = load_recipe("quick", {key: text})
+    for part in key.split("."):
+        recipe = getattr(recipe, part)
+    assert recipe == value
+    assert type(recipe) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("training.epochs", "many", "training.epochs must be a number, not 'many'"),
+        ("training", "3", "training: is a group of settings; name one of them, as training.NAME"),
+        ("seed.x", "3", "seed.x: there is no such setting; seed is a single value"),
+        ("optimizer.lr", "3", "there is no setting optimizer.lr; expected name, learning_rate"),
+    ],
+)
+def test_a_wrong_setting_is_one_line(key: str, value: str, expected: str) -> None:
+    assert expected in message("seed = 1\n[training]\nepochs = 2", {key: value})
+
+
+def test_set_wants_key_and_value() -> None:
+    assert parse_setting("optimizer.momentum = 0.5") == ("optimizer.momentum", "0.5")
+    for wrong in ("optimizer.momentum", "=3"):
+        with pytest.raises(ConfigError, match="is not key=value"):
+            parse_setting(wrong)
+
+
+def test_augment_replaces_all_strengths() -> None:
+    assert parse_augment("none") == dict.fromkeys(parse_augment(""), 0)
+    assert parse_augment("shift=2, rotation=7.5")["rotation"] == 7.5
+    for wrong in ("shift", "spin=3", "shift=1,,"):
+        with pytest.raises(ConfigError, match=r"^--augment: .* is not understood"):
+            parse_augment(wrong)
+
+
+def test_a_recipe_file_cannot_run_code_by_itself() -> None:
+    table = '[network]\nname = "evil:Net"'
+    assert "give --network evil:Net on the command line" in message(table)
+    assert load_recipe(write(table), {"network.name": "evil:Net"}).custom_network
+    assert load_recipe(write(table), {"network.name": "cnn"}).network.name == "cnn"

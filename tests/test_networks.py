@@ -1,0 +1,148 @@
+"""The networks are the course's, initialisation included; a user's own is checked in a line."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from digitlab import networks, objectives
+from digitlab.config import NETWORKS, ObjectiveConfig
+from digitlab.errors import ConfigError
+
+
+@pytest.mark.parametrize("outputs", [1, 10])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_takes_pictures_and_gives_outputs(name: str, outputs: int) -> None:
+    network = networks.build(name, outputs, seed=1)
+    assert network(torch.rand(3, 1, 28, 28)).shape == (3, outputs)
+
+
+def count(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def test_the_courses_networks_have_its_numbers_of_parameters() -> None:
+    assert count(networks.build("mlp", 10, 1)) == 784 * 10 + 10 + 110 + 110
+    assert count(networks.build("mlp", 1, 1)) == 784 * 10 + 10 + 110 + 11
+    assert count(networks.build("cnn", 10, 1)) == 20 * 25 + 20 + 20 * 500 + 20 + 9800 + 10
+
+
+def test_the_fully_connected_network_computes_sigmoids() -> None:
+    network = networks.build("mlp", 10, 3)
+    weights = list(network.parameters())
+    images = torch.rand(5, 1, 28, 28)
+    hidden = torch.sigmoid(images.flatten(1) @ weights[0].T + weights[1])
+    hidden = torch.sigmoid(hidden @ weights[2].T + weights[3])
+    assert torch.allclose(network(images), hidden @ weights[4].T + weights[5], atol=1e-6)
+
+
+def test_the_convolutional_network_computes_as_in_the_course() -> None:
+    network = networks.build("cnn", 10, 3)
+    weights = list(network.parameters())
+    images = torch.rand(5, 1, 28, 28)
+    features = images
+    for layer in (0, 2):
+        features = nn.functional.conv2d(features, weights[layer], weights[layer + 1], padding=2)
+        features = nn.functional.max_pool2d(torch.relu(features), 2)
+    expected = features.flatten(1) @ weights[4].T + weights[5]
+    assert torch.allclose(network(images), expected, atol=1e-5)
+
+
+def test_initial_weights_are_drawn_as_paddle_draws_them() -> None:
+    first, second = [layer for layer in networks.build("cnn", 10, 1) if isinstance(layer, nn.Conv2d)]
+    assert first.weight.std().item() == pytest.approx(math.sqrt(2 / 25), rel=0.1)
+    assert second.weight.std().item() == pytest.approx(math.sqrt(2 / 500), rel=0.05)
+    assert second.weight.abs().max() > 3 * math.sqrt(2 / 500)  # normal, not uniform
+    linear = networks.build("mlp", 10, 1)[1]  # type: ignore[index]
+    limit = math.sqrt(6 / 794)
+    assert linear.weight.abs().max().item() == pytest.approx(limit, rel=0.01)
+    assert linear.weight.std().item() == pytest.approx(limit / math.sqrt(3), rel=0.03)
+    for name in ("mlp", "cnn"):
+        biases = [p for n, p in networks.build(name, 10, 1).named_parameters() if "bias" in n]
+        assert not any(bias.any() for bias in biases)
+
+
+def test_the_seed_decides_and_torchs_generator_is_left_alone() -> None:
+    before = torch.get_rng_state()
+    a, b, c = (networks.build("quick", 10, seed) for seed in (1, 1, 2))
+    assert torch.equal(torch.get_rng_state(), before)
+    first = [next(network.parameters()) for network in (a, b, c)]
+    assert torch.equal(first[0], first[1])
+    assert not torch.equal(first[0], first[2])
+
+
+OWN = """
+import torch
+class Good(torch.nn.Linear):
+    def __init__(self, outputs):
+        super().__init__(784, outputs)
+    def forward(self, images):
+        return super().forward(images.flatten(1))
+class Wide(Good):
+    def forward(self, images):
+        return images
+class Double(Good):
+    def __init__(self, outputs):
+        super().__init__(outputs)
+        self.double()
+class Frozen(Good):
+    def __init__(self, outputs):
+        super().__init__(outputs)
+        self.requires_grad_(False)
+class Shy:
+    pass
+def number(outputs):
+    return 3
+"""
+
+
+def test_a_network_of_the_users_own_is_found_where_the_command_runs() -> None:
+    Path("own_a.py").write_text(OWN)
+    assert isinstance(networks.build("own_a:Good", 10, 1), nn.Linear)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("missing:Net", "cannot import missing"),
+        ("own_b:Missing", "own_b has no Missing"),
+        ("own_b:Shy", r"cannot be called as Shy\(outputs=10\)"),
+        ("own_b:number", r"gave int, no torch\.nn\.Module"),
+        ("own_b:Wide", r"gives shape \(2, 1, 28, 28\) for two images; expected \(2, 10\)"),
+        ("own_b:Double", r"weight is torch\.float64; expected float32"),
+        ("own_b:Frozen", "has no parameter to train"),
+        ("nonsense", "there is no such network"),
+    ],
+)
+def test_a_network_that_does_not_fit_is_one_line(
+    name: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("own_b.py").write_text(OWN)
+    monkeypatch.syspath_prepend(str(Path.cwd()))
+    with pytest.raises(ConfigError, match=f"^--network {name}: .*{expected}"):
+        networks.build(name, 10, 1)
+
+
+def test_cross_entropy_is_summed_over_samples_and_smoothed_when_asked() -> None:
+    logits, labels = torch.randn(6, 10), torch.arange(6)
+    plain = objectives.build(ObjectiveConfig("cross-entropy"))
+    expected = -torch.log_softmax(logits, 1)[torch.arange(6), labels].sum()
+    assert torch.allclose(plain.loss(logits, labels), expected)
+    smoothed = objectives.build(ObjectiveConfig("cross-entropy", 0.2)).loss(logits, labels)
+    even = -torch.log_softmax(logits, 1).mean(1).sum()
+    assert torch.allclose(smoothed, 0.8 * expected + 0.2 * even, rtol=1e-5)
+    assert plain.digits(logits).tolist() == logits.argmax(1).tolist()
+
+
+def test_square_error_reads_the_nearest_digit() -> None:
+    objective = objectives.build(ObjectiveConfig("square-error"))
+    output = torch.tensor([[-3.0], [0.4], [3.6], [8.7], [42.0], [float("nan")]])
+    assert objective.digits(output).tolist() == [0, 0, 4, 9, 9, 0]
+    labels = torch.tensor([0, 0, 4, 9, 9, 0])
+    loss = objective.loss(output[:5], labels[:5])
+    assert loss.item() == pytest.approx(9 + 0.16 + 0.16 + 0.09 + 33**2, rel=1e-5)
+    assert objective.outputs == 1
