@@ -27,7 +27,8 @@ def draw_curves(path: Path, metrics: Sequence[Mapping[str, Any]], title: str) ->
     """
     steps = [line for line in metrics if line["kind"] == "step" and line["loss"] is not None]
     epochs = [line for line in metrics if line["kind"] == "epoch" and "valid_accuracy" in line]
-    figure = Figure(figsize=(10, 4), dpi=100, layout="constrained")
+    figure = Figure(figsize=(10, 4), dpi=100)
+    figure.subplots_adjust(left=0.08, right=0.98, bottom=0.14, top=0.88, wspace=0.22)
     left, right = figure.subplots(1, 2)
     x = np.array([line["step"] for line in steps])
     for axes, key, scale in ((left, "loss", 1.0), (right, "accuracy", 100.0)):
@@ -57,7 +58,8 @@ def draw_confusion(path: Path, confusion: npt.NDArray[np.int64], accuracy: float
     matrix = np.asarray(confusion)
     errors = matrix.astype(float)
     np.fill_diagonal(errors, np.nan)
-    figure = Figure(figsize=(6, 5.6), dpi=100, layout="constrained")
+    figure = Figure(figsize=(6, 5.6), dpi=100)
+    figure.subplots_adjust(left=0.1, right=0.97, bottom=0.1, top=0.93)
     axes = figure.subplots()
     colours = matplotlib.colormaps["Oranges"].with_extremes(bad="#e8eef4")
     axes.imshow(errors, cmap=colours, vmin=0, vmax=max(1.0, float(np.nanmax(errors))))

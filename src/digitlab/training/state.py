@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from digitlab import optimizers
 from digitlab.config import Recipe
 from digitlab.errors import RunError
+from digitlab.optimizers import Optimizer
 from digitlab.parallel.strategy import BatchGradient
 
 
@@ -27,7 +27,7 @@ class TrainingState:
         """Take over a network's parameters; position 0."""
         self.network = network
         self.vector, self.shapes = _one_vector(network)
-        self.optimizer = optimizers.build(recipe.optimizer, self.vector)
+        self.optimizer = Optimizer(recipe.optimizer, self.vector)
         self.decay = recipe.training.moving_average
         self.average = self.vector.clone() if self.decay else None
         self.step = 0
@@ -36,14 +36,11 @@ class TrainingState:
 
     def move(self, gradient: BatchGradient, learning_rate: float) -> None:
         """Take one step of the optimizer and of the moving average."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
-        self.vector.grad = gradient.vector
-        self.optimizer.step()
+        self.optimizer.step(gradient.vector, learning_rate)
         self._set_buffers(gradient.buffers)
         if self.average is not None:
             # A low decay at first, so that the random start is soon forgotten.
-            taken = self.step - self.skips
+            taken = self.optimizer.steps
             decay = min(self.decay, (1 + taken) / (10 + taken))
             self.average.lerp_(self.vector, 1 - decay)
         self.skips_in_a_row = 0
@@ -104,13 +101,8 @@ class TrainingState:
                 tensors[f"others/{name}"] = tensor
         if self.average is not None:
             tensors.update(self._split("average", self.average))
-        for key, value in self._optimizer_state().items():
-            if not isinstance(value, Tensor):
-                continue
-            if value.shape == self.vector.shape:
-                tensors.update(self._split(f"optimizer/{key}", value))
-            else:
-                tensors[f"optimizer/{key}"] = value
+        for key, vector in self.optimizer.memory.items():
+            tensors.update(self._split(f"optimizer/{key}", vector))
         return {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
 
     def load(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
@@ -124,7 +116,9 @@ class TrainingState:
         self.network.load_state_dict(others, strict=False)
         if self.average is not None:
             self.average.copy_(self._joined("average", tensors))
-        self._load_optimizer(tensors)
+        for key, vector in self.optimizer.memory.items():
+            vector.copy_(self._joined(f"optimizer/{key}", tensors))
+        self.optimizer.steps = facts["optimizer_steps"]
         self.step = facts["step"]
         self.skips = facts["skips"]
         self.skips_in_a_row = facts["skips_in_a_row"]
@@ -133,6 +127,7 @@ class TrainingState:
         """Return the position and what else of the state is no tensor."""
         return {
             "step": self.step,
+            "optimizer_steps": self.optimizer.steps,
             "skips": self.skips,
             "skips_in_a_row": self.skips_in_a_row,
         }
@@ -141,21 +136,6 @@ class TrainingState:
         if values:
             for buffer, value in zip(self.network.buffers(), values, strict=True):
                 buffer.copy_(value)
-
-    def _optimizer_state(self) -> dict[str, Any]:
-        state: dict[str, Any] = self.optimizer.state_dict()["state"].get(0, {})
-        return state
-
-    def _load_optimizer(self, tensors: Mapping[str, Tensor]) -> None:
-        keys = {name.split("/")[1] for name in tensors if name.startswith("optimizer/")}
-        state = {
-            key: tensors[f"optimizer/{key}"]
-            if f"optimizer/{key}" in tensors
-            else self._joined(f"optimizer/{key}", tensors)
-            for key in sorted(keys)
-        }
-        whole = self.optimizer.state_dict()
-        self.optimizer.load_state_dict({**whole, "state": {0: state} if state else {}})
 
     def _split(self, prefix: str, vector: Tensor) -> Iterator[tuple[str, Tensor]]:
         start = 0
