@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from digitlab.config import CUSTOM_NETWORK
 from digitlab.errors import ConfigError
@@ -32,33 +32,53 @@ def mlp(outputs: int) -> nn.Module:
 
 
 def cnn(outputs: int) -> nn.Module:
-    """Return the course's convolutional network: twice convolution, ReLU, pooling; then linear."""
+    """Return the course's convolutional network: twice convolution, ReLU, pooling; then linear.
+
+    Pooling stands before ReLU here: the same function and the same gradient, on a quarter of the
+    values.
+    """
     network = nn.Sequential(
         nn.Conv2d(1, 20, kernel_size=5, padding=2),
-        nn.ReLU(),
         nn.MaxPool2d(2),
+        nn.ReLU(),
         nn.Conv2d(20, 20, kernel_size=5, padding=2),
-        nn.ReLU(),
         nn.MaxPool2d(2),
+        nn.ReLU(),
         nn.Flatten(),
         nn.Linear(980, outputs),
     )
     return _initialised_as_in_the_course(network)
 
 
+class Scale(nn.Module):
+    """Multiplies by a constant."""
+
+    def __init__(self, factor: float) -> None:
+        """Give the constant."""
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the images times the constant."""
+        return images * self.factor
+
+
 def quick(outputs: int) -> nn.Module:
-    """Return the default recipe's network."""
+    """Return the default recipe's network: three convolutions, most work on 7 x 7 pixels.
+
+    The first has a stride of 2, for it is the slowest for its size: it has one input channel.
+    """
     return nn.Sequential(
+        Scale(1 / 0.3081),  # the standard deviation of MNIST's training pixels becomes 1
         nn.Conv2d(1, 16, kernel_size=5, stride=2, padding=2),
         nn.ReLU(),
-        nn.Conv2d(16, 32, kernel_size=3, padding=1),
+        nn.Conv2d(16, 16, kernel_size=3, padding=1),
         nn.MaxPool2d(2),
         nn.ReLU(),
-        nn.Conv2d(32, 64, kernel_size=3, padding=1),
-        nn.MaxPool2d(2),
+        nn.Conv2d(16, 64, kernel_size=3, padding=1),
         nn.ReLU(),
         nn.Flatten(),
-        nn.Linear(576, outputs),
+        nn.Linear(3136, outputs),
     )
 
 

@@ -82,5 +82,5 @@ def keep_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):
         return
-    mallopt(_M_MMAP_THRESHOLD, 1 << 30)
-    mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1)
+    mallopt(_M_MMAP_THRESHOLD, 1 << 25)  # the highest that glibc takes
+    mallopt(_M_TRIM_THRESHOLD, 1 << 30)
