@@ -25,7 +25,10 @@ PHASES = (
 WATCHDOG_SECONDS = 300.0
 
 _fork = multiprocessing.get_context("forkserver")
-_fork.set_forkserver_preload(["digitlab.training.run", "kills"])
+# pytest, too: each child imports the main module anew, which is pytest's.
+_fork.set_forkserver_preload(
+    ["digitlab.training.run", "torch.utils.tensorboard", "onnx", "onnxruntime", "pytest"]
+)
 
 
 class Watched:

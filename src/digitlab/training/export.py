@@ -17,10 +17,9 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-import digitlab
 from digitlab.config import Recipe
 from digitlab.data.dataset import Images
-from digitlab.reading.model_file import seal
+from digitlab.reading.model_file import properties, seal
 from digitlab.training.files import write_whole
 from digitlab.training.run_folder import RunFolder
 
@@ -80,13 +79,7 @@ def onnx_model(network: nn.Module, recipe: Recipe, outputs: int, examples: Image
         raise ExportError(
             str(error).strip().splitlines()[0] if str(error) else repr(error)
         ) from error
-    properties = {
-        "digitlab": digitlab.__version__,
-        "recipe": recipe.name,
-        "preparation": recipe.data.preparation,
-        "file_sha256": "0" * 64,
-    }
-    onnx.helper.set_model_props(model, properties)
+    onnx.helper.set_model_props(model, properties(recipe.name, recipe.data.preparation))
     content = seal(model.SerializeToString())
     _compare(content, name, inputs.numpy(), expected)
     return content

@@ -51,7 +51,7 @@ def finish(
     summary: dict[str, Any] = {
         "recipe": recipe.name,
         "test_accuracy": test.accuracy if test else None,
-        "test_interval": list(test.interval) if test else None,
+        "test_interval": test.interval if test else None,
         "valid_accuracy": valid_accuracy,
         "best_valid": trainer.best,
         "train_seconds": round(trainer.clock.training, 3),
@@ -76,9 +76,11 @@ def finish(
     lines = list(read_metrics(folder.metrics))
     draw_curves(folder.curves, lines, recipe.name)
     if test:
-        draw_confusion(folder.confusion, test.confusion_matrix, test.accuracy)
+        draw_confusion(folder.confusion, test.confusion_matrix)
     reporter.phase("summary")
-    write_whole(folder.summary, (json.dumps(summary, indent=2) + "\n").encode())
+    written = json.dumps(summary, indent=2)
+    write_whole(folder.summary, f"{written}\n".encode())
+    summary = json.loads(written)  # what whoever resumes the finished run will read
     reporter.note("done", _closing_words(trainer, summary, recipe), **summary)
     return summary
 

@@ -28,7 +28,7 @@ def draw_curves(path: Path, metrics: Sequence[Mapping[str, Any]], title: str) ->
     steps = [line for line in metrics if line["kind"] == "step" and line["loss"] is not None]
     epochs = [line for line in metrics if line["kind"] == "epoch" and "valid_accuracy" in line]
     figure = Figure(figsize=(10, 4), dpi=100)
-    figure.subplots_adjust(left=0.08, right=0.98, bottom=0.14, top=0.88, wspace=0.22)
+    figure.subplots_adjust(left=0.1, right=0.98, bottom=0.14, top=0.88, wspace=0.22)
     left, right = figure.subplots(1, 2)
     x = np.array([line["step"] for line in steps])
     for axes, key, scale in ((left, "loss", 1.0), (right, "accuracy", 100.0)):
@@ -41,6 +41,8 @@ def draw_curves(path: Path, metrics: Sequence[Mapping[str, Any]], title: str) ->
     right.set_ylabel("accuracy (%)")
     if len(steps) and min(line["loss"] for line in steps) > 0:
         left.set_yscale("log")
+        left.yaxis.set_major_formatter("{x:g}")
+        left.yaxis.set_minor_formatter("{x:g}")
     if epochs:
         at = [line["step"] for line in epochs]
         losses = [(line["step"], line["valid_loss"]) for line in epochs if line["valid_loss"]]
@@ -53,9 +55,10 @@ def draw_curves(path: Path, metrics: Sequence[Mapping[str, Any]], title: str) ->
     _write(figure, path)
 
 
-def draw_confusion(path: Path, confusion: npt.NDArray[np.int64], accuracy: float) -> None:
+def draw_confusion(path: Path, confusion: npt.NDArray[np.int64]) -> None:
     """Draw a confusion matrix int64 [10, 10], rows the truth; only errors are coloured."""
     matrix = np.asarray(confusion)
+    right = 100 * np.trace(matrix) / matrix.sum()
     errors = matrix.astype(float)
     np.fill_diagonal(errors, np.nan)
     figure = Figure(figsize=(6, 5.6), dpi=100)
@@ -75,7 +78,7 @@ def draw_confusion(path: Path, confusion: npt.NDArray[np.int64], accuracy: float
     axes.set_yticks(range(10))
     axes.set_xlabel("answer")
     axes.set_ylabel("truth")
-    axes.set_title(f"test split: {100 * accuracy:.2f} % right; errors coloured")
+    axes.set_title(f"test split: {right:.2f} % right; errors coloured")
     _write(figure, path)
 
 

@@ -118,6 +118,8 @@ def train(
     with _torch_settings():
         material = _material(chosen, reporter)
         if resume is None:
+            if chosen.start_from:
+                start_from_run(material.state, Path(chosen.start_from), None)
             folder = new_run_folder(None if run_dir is None else Path(run_dir), chosen.name)
         try:
             with locked(folder):
@@ -190,7 +192,7 @@ def _run(
             f"({dataset.source}); put the same files back to go on"
         )
     found = newest_checkpoint(folder, reporter) if resumed else None
-    if recipe.start_from and not found:
+    if resumed and recipe.start_from and not found:
         start_from_run(state, Path(recipe.start_from), recorded.get("start_sha256"))
     if not resumed:
         recorded = {

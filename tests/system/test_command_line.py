@@ -1,0 +1,265 @@
+"""The command line as a process: outputs, exit statuses, one line for a mistake, signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import digitlab
+
+VERBS = ("train", "evaluate", "read", "data", "runs")
+SAMPLE = Path(digitlab.__file__).parent / "reading" / "sample.png"
+
+
+def run(*arguments: Any, **more: Any) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "digitlab", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, **more)
+
+
+def mistake(*arguments: Any) -> str:
+    """Run a command that must end in one line and exit status 2."""
+    done = run(*arguments)
+    assert done.returncode == 2, done
+    assert done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("digitlab: ")
+    return lines[0]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> Path:
+    """Return a run of the small data."""
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    digitlab.train("quick", data=str(small_data), epochs=4, run_dir=folder)
+    return folder
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help_with_an_example(verb: str) -> None:
+    done = run(verb, "--help", env={**os.environ, "COLUMNS": "200"})
+    assert done.returncode == 0
+    assert f"digitlab {verb}" in done.stdout
+    assert "Examples" in done.stdout
+
+
+def test_without_a_verb_the_help_is_shown() -> None:
+    done = run()
+    assert done.returncode == 0
+    assert all(verb in done.stdout for verb in VERBS)
+
+
+def test_the_version_is_told() -> None:
+    assert run("--version").stdout == f"digitlab {digitlab.__version__}\n"
+
+
+def test_training_prints_what_was_reached_where_it_lies_and_what_to_try(small_recipe: Path) -> None:
+    done = run("train", "--recipe", small_recipe, "--run-dir", "run", "--log-every", 10)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert [line for line in lines if line.startswith("epoch 1/2  step 10/24  loss ")]
+    assert any(line.startswith("epoch 2: validation accuracy ") for line in lines)
+    assert any(line.startswith("test accuracy ") and "95 % interval" in line for line in lines)
+    assert any(line.startswith("everything lies in run/") for line in lines)
+    assert lines[-1].startswith("next: ")
+    assert f"read {SAMPLE} --model run" in lines[-1]
+
+
+def test_quiet_is_silent(small_recipe: Path) -> None:
+    done = run("train", "--recipe", small_recipe, "--run-dir", "run", "--quiet")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_json_is_one_object_a_line(small_recipe: Path) -> None:
+    done = run("train", "--recipe", small_recipe, "--run-dir", "run", "--json")
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [event["step"] for event in events if event["event"] == "step"] == list(range(1, 25))
+    assert events[-1]["event"] == "done"
+    assert events[-1]["test_accuracy"] == json.loads(Path("run/summary.json").read_text())[
+        "test_accuracy"
+    ]
+    assert done.stderr == ""
+
+
+def test_flags_override_the_recipe(small_recipe: Path) -> None:
+    done = run(
+        "train", "--recipe", small_recipe, "--network", "cnn", "--objective", "square-error",
+        "--optimizer", "momentum", "--learning-rate", "1e-4", "--schedule", "cosine",
+        "--epochs", "0.1", "--batch-size", "40", "--augment", "shift=2", "--seed", "7",
+        "--device", "cpu", "--threads", "1", "--train-on", "all", "--run-dir", "run",
+        "--set", "optimizer.momentum=0.5", "--set", "training.shards=5", "--quiet",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    recipe = digitlab.load_recipe("run/config.toml")
+    assert recipe.network.name == "cnn"
+    assert recipe.objective.name == "square-error"
+    assert (recipe.optimizer.name, recipe.optimizer.momentum) == ("momentum", 0.5)
+    assert (recipe.optimizer.learning_rate, recipe.schedule.name) == (1e-4, "cosine")
+    assert (recipe.training.epochs, recipe.training.batch_size) == (0.1, 40)
+    assert (recipe.augment.shift, recipe.augment.rotation) == (2, 0)
+    assert (recipe.seed, recipe.data.train_on, recipe.training.shards) == (7, "all", 5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["trian"], "No such command 'trian'"),
+        (["train", "--epoch", "3"], "No such option: --epoch"),
+        (["train", "--epochs", "many"], "--epochs"),
+        (["train", "--recipe", "fast"], "there is no recipe 'fast'; expected quick"),
+        (["train", "--optimizer", "sdg"], "optimizer.name is 'sdg'; expected sgd"),
+        (["train", "--network", "resnet"], "network.name is 'resnet'"),
+        (["train", "--threads", "0"], "threads is 0; expected 1 or more"),
+        (["train", "--set", "x"], "--set: 'x' is not key=value"),
+        (["train", "--device", "cuda:7"], "device cuda:7 is not there"),
+        (["train", "--data", "nowhere"], "nowhere"),
+        (["train", "--from", "nowhere"], "nowhere: cannot start from it"),
+        (["train", "--resume", "nowhere"], "nowhere: there is no such run folder"),
+        (["train", "--resume", "x", "--recipe", "tutorial-cnn"], "--recipe cannot stand beside"),
+        (["evaluate", "nowhere"], "nowhere"),
+        (["evaluate"], "Missing argument"),
+        (["read"], "Missing argument"),
+        (["read", "x.png", "--model", "nowhere"], "nowhere"),
+        (["data", "nowhere"], "nowhere"),
+        (["runs", "nowhere"], "nowhere: there is no such folder"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_status_2(arguments: list[str], expected: str) -> None:
+    assert expected in mistake(*arguments)
+
+
+def test_a_mistake_leaves_no_run_behind() -> None:
+    mistake("train", "--from", "nowhere")
+    mistake("train", "--data", "nowhere")
+    assert not Path("runs").exists()
+
+
+def stop_and_go_on(recipe: Path, number: int) -> tuple[int, str]:
+    """Send a signal to a training process at its tenth step; return its status and words."""
+    command = [sys.executable, "-m", "digitlab", "train", "--recipe", str(recipe)]
+    command += ["--epochs", "2000", "--run-dir", "run", "--json"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            event = json.loads(line)
+            if event["event"] == "step" and event["step"] == 10:
+                process.send_signal(number)
+                break
+        _, words = process.communicate(timeout=120)
+    return process.returncode, words
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ctrl_c_saves_says_how_to_go_on_and_exits_130(
+    small_recipe: Path, number: int, status: int
+) -> None:
+    returned, words = stop_and_go_on(small_recipe, number)
+    assert returned == status
+    assert words.splitlines() == ["stopped; to go on: python -m digitlab train --resume run"]
+    assert list(Path("run/checkpoints").glob("step-*/checkpoint.json"))
+    (status_line,) = [json.loads(x) for x in run("runs", ".", "--json").stdout.splitlines()]
+    assert status_line["state"] == "stopped"
+    assert status_line["step"] >= 10
+
+
+def test_ctrl_c_before_the_first_step_is_one_line(small_recipe: Path) -> None:
+    command = [sys.executable, "-m", "digitlab", "train", "--recipe", str(small_recipe)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        _, words = process.communicate(timeout=120)
+    assert process.returncode in (130, -signal.SIGINT)
+    assert words.count(b"Traceback") == 0 or process.returncode == -signal.SIGINT
+
+
+def test_evaluate_agrees_with_the_summary_and_draws_mistakes(
+    trained: Path, small_data: Path
+) -> None:
+    done = run("evaluate", trained, "--data", small_data, "--json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    summary = json.loads((trained / "summary.json").read_text())
+    assert report["accuracy"] == summary["test_accuracy"]
+    assert np.sum(report["confusion_matrix"]) == 150
+    assert Path(report["mistakes"]).read_bytes().startswith(b"\x89PNG")
+    text = run("evaluate", trained / "model.onnx", "--data", small_data, "--split", "valid")
+    assert f"{100 * summary['valid_accuracy']:.2f}" in text.stdout
+
+
+def test_read_answers_names_what_is_no_picture_and_goes_on(trained: Path) -> None:
+    Path("notes.png").write_text("no picture")
+    done = run("read", "notes.png", SAMPLE, "gone.png", "--model", trained)
+    assert done.returncode == 1
+    assert len(done.stdout.splitlines()) == 1
+    assert done.stdout.startswith(f"{SAMPLE}: ")
+    assert done.stderr.splitlines()[0].startswith("digitlab: notes.png")
+    assert done.stderr.splitlines()[1].startswith("digitlab: gone.png")
+    lines = run("read", "notes.png", SAMPLE, "--model", trained, "--json").stdout.splitlines()
+    first, second = (json.loads(line) for line in lines)
+    assert first["rows"] == []
+    assert first["error"]["code"]
+    assert second["error"] is None
+    digit = second["rows"][0]["numbers"][0]["digits"][0]
+    assert digit["confidence"] == max(digit["probabilities"])
+
+
+def test_the_shipped_model_reads_the_shipped_sample_without_torch(tmp_path: Path) -> None:
+    """A finder that refuses the training extra stands before all others."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "class Refuse:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] in ('torch', 'onnx', 'safetensors', 'matplotlib'):\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Refuse())\n"
+    )
+    without = {**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
+    done = run("read", SAMPLE, env=without)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"{SAMPLE}: 5 (")
+    refused = run("train", env=without)
+    assert refused.returncode == 2
+    assert refused.stderr == (
+        "digitlab: training needs torch, which is not installed; pip install 'digitlab[train]'\n"
+    )
+    assert run("runs", ".", env=without).returncode == 0
+
+
+def test_data_describes_a_source_and_draws_it(small_data: Path) -> None:
+    done = run("data", small_data, "--sheet", "sheet.png", "--json")
+    assert done.returncode == 0, done.stderr
+    description = json.loads(done.stdout)
+    assert description["sheet"] == "sheet.png"
+    assert Path("sheet.png").read_bytes().startswith(b"\x89PNG")
+    assert "600" in run("data", small_data).stdout
+    assert "cannot be written" in mistake("data", small_data, "--sheet", "no/such/folder.png")
+
+
+def test_runs_lists_states(trained: Path) -> None:
+    done = run("runs", trained.parent, "--json")
+    (status,) = [json.loads(line) for line in done.stdout.splitlines()]
+    assert status["state"] == "finished"
+    assert status["recipe"] == "quick"
+    assert status["test_accuracy"] > 0.5
+    assert "finished" in run("runs", trained.parent).stdout
+    assert run("runs", ".").stdout == "no runs here yet; digitlab train makes one\n"
+
+
+def test_importing_digitlab_imports_no_torch() -> None:
+    code = (
+        "import sys, digitlab, digitlab.cli; digitlab.load_dataset; digitlab.Recogniser; "
+        "digitlab.evaluate; print([n for n in ('torch', 'onnx', 'matplotlib') if n in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stderr
