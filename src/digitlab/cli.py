@@ -222,12 +222,12 @@ def evaluate(
     report = digitlab.evaluate(model, data=data or "mnist", split=split, threads=threads or 1)
     beside = model / "mistakes.png" if model.is_dir() else Path(f"{model.stem}-mistakes.png")
     picture = mistakes or beside
-    report.write_mistakes(picture)
+    drawn = report.write_mistakes(picture)
     if as_json:
-        print(json.dumps({**report.to_json(), "mistakes": str(picture)}))
+        print(json.dumps({**report.to_json(), "mistakes": str(picture) if drawn else None}))
     else:
         print(report.to_text())
-        print(f"most confident mistakes: {picture}")
+        print(f"most confident mistakes: {picture if drawn else 'none, all is right'}")
 
 
 @app.command()

@@ -1,0 +1,227 @@
+"""The model file: ONNX with a seal, and what its inputs, outputs and properties must be.
+
+Used by the recogniser, which loads it, and by whatever writes model files, which seals them. The
+contract stands in docs/design.md; the `onnx` package is not needed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnxruntime
+
+from digitlab import __version__
+from digitlab.errors import ModelError
+from digitlab.preparation import VERSIONS
+
+UNSEALED = "0" * 64
+_KEY = b"file_sha256"
+# The bytes of a StringStringEntryProto (onnx.proto3): key is field 1, value is field 2, both are
+# strings with their length before them. Protocol buffers write fields in this order.
+_ENTRY = b"\x0a" + bytes([len(_KEY)]) + _KEY + b"\x12" + bytes([len(UNSEALED)])
+# The same for the entry of a tensor that names another file for its weights: a seal over this
+# file would say nothing about them.
+_EXTERNAL = b"\x0a\x08location\x12"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model file whose seal and contract hold, ready to run.
+
+    Attributes:
+        path: where it was loaded from.
+        session: takes `images` float32 [N, 1, 28, 28].
+        recipe: the name of the recipe that trained it.
+        preparation: a version of preparation.py, or "none".
+        temperature: logits are divided by it; None where the model is not calibrated.
+        version: of the digitlab that wrote it.
+        output: "logits" or "value" (square error).
+        width: 10 or 11 logits, or 1 value.
+        sha256: of the file, with those 64 characters as zeros; its identity.
+        properties: all metadata of the file.
+    """
+
+    path: Path
+    session: onnxruntime.InferenceSession
+    recipe: str
+    preparation: str
+    temperature: float | None
+    version: str
+    output: str
+    width: int
+    sha256: str
+    properties: Mapping[str, str]
+
+
+def properties(recipe: str, preparation: str, temperature: float | None = None) -> dict[str, str]:
+    """Return the metadata that a model file must carry, ready to be sealed.
+
+    Args:
+        recipe: the name of the recipe that trained the model.
+        preparation: "none" or a version of preparation.py.
+        temperature: above 0; None for a model that is not calibrated.
+    """
+    calibrated = {} if temperature is None else {"temperature": repr(float(temperature))}
+    return {
+        "recipe": recipe,
+        "preparation": preparation,
+        **calibrated,
+        "digitlab_version": __version__,
+        _KEY.decode(): UNSEALED,
+    }
+
+
+def seal(onnx_bytes: bytes) -> bytes:
+    """Return a model with its property `file_sha256` filled in.
+
+    The value is the SHA-256 of the whole file while these 64 characters are zeros.
+
+    Raises:
+        ModelError: where the property is missing, stands there more than once, or is not 64 zeros.
+    """
+    place = _place_of_seal(onnx_bytes, "the model")
+    if onnx_bytes[place] != UNSEALED.encode():
+        raise ModelError("the model's file_sha256 is not 64 zeros: expected an unsealed model")
+    digest = hashlib.sha256(onnx_bytes).hexdigest().encode()
+    return onnx_bytes[: place.start] + digest + onnx_bytes[place.stop :]
+
+
+def check_seal(onnx_bytes: bytes, name: str) -> str:
+    """Return the SHA-256 in a model's seal; raise ModelError, naming `name`, where it is broken."""
+    place = _place_of_seal(onnx_bytes, name)
+    zeroed = onnx_bytes[: place.start] + UNSEALED.encode() + onnx_bytes[place.stop :]
+    digest = hashlib.sha256(zeroed).hexdigest()
+    if onnx_bytes[place] != digest.encode():
+        raise ModelError(
+            f"{name} was changed after it was written (file_sha256 does not match): "
+            "copy or export it again"
+        )
+    return digest
+
+
+def load_model(path: str | Path, threads: int = 1) -> Model:
+    """Load a model file that is exactly as it was written and that keeps the contract.
+
+    The seal is checked before any other program looks at the bytes.
+
+    Args:
+        path: an .onnx file.
+        threads: of onnxruntime, at least 1.
+
+    Raises:
+        ModelError: in one line that names the file: it is missing, was changed, is no ONNX, or its
+            inputs, outputs or properties are not those of a digit recogniser.
+    """
+    path = Path(path)
+    try:
+        onnx_bytes = path.read_bytes()
+    except FileNotFoundError as error:
+        raise ModelError(f"{path}: no such model file; name a RUN or an .onnx file") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ModelError(f"{path} cannot be read: {reason}") from error
+    digest = check_seal(onnx_bytes, str(path))
+    if _EXTERNAL in onnx_bytes:
+        raise ModelError(f"{path} keeps weights in other files: export it into one file")
+    session = _session(onnx_bytes, path, threads)
+    found = dict(session.get_modelmeta().custom_metadata_map)
+    output, width = _checked_shapes(session, path)
+    return Model(
+        path=path,
+        session=session,
+        recipe=_property(found, "recipe", path),
+        preparation=_checked_preparation(found, path),
+        temperature=_checked_temperature(found, path),
+        version=_property(found, "digitlab_version", path),
+        output=output,
+        width=width,
+        sha256=digest,
+        properties=found,
+    )
+
+
+def _place_of_seal(onnx_bytes: bytes, name: str) -> slice:
+    places = [match.end() for match in re.finditer(b"(?=" + re.escape(_ENTRY) + b")", onnx_bytes)]
+    if len(places) != 1 or places[0] + len(_ENTRY) + 64 > len(onnx_bytes):
+        found = "no" if not places else "a cut off" if len(places) == 1 else f"{len(places)}"
+        raise ModelError(
+            f"{name} is no model file of digitlab: expected one property file_sha256, "
+            f"found {found}; export it with digitlab"
+        )
+    start = places[0] + len(_ENTRY)
+    return slice(start, start + len(UNSEALED))
+
+
+def _session(onnx_bytes: bytes, path: Path, threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.use_deterministic_compute = True
+    options.log_severity_level = 4
+    # Threads that wait by spinning would take the processor from whoever prepares pictures.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(onnx_bytes, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors share no base but Exception
+        reason = " ".join(str(error).split())[:160]
+        raise ModelError(f"{path} cannot be loaded by onnxruntime: {reason}") from error
+
+
+def _checked_shapes(session: onnxruntime.InferenceSession, path: Path) -> tuple[str, int]:
+    """Return the name and the width of the output, or raise ModelError."""
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    takes = [(one.name, one.type, one.shape[1:], _is_free(one.shape)) for one in inputs]
+    if takes != [("images", "tensor(float)", [1, 28, 28], True)]:
+        raise ModelError(
+            f"{path} takes {_said(inputs)}: expected one input, images float32 [N, 1, 28, 28]"
+        )
+    gives = [(one.name, one.type, one.shape[1:], _is_free(one.shape)) for one in outputs]
+    for name, width in (("logits", 10), ("logits", 11), ("value", 1)):
+        if gives == [(name, "tensor(float)", [width], True)]:
+            return name, width
+    raise ModelError(
+        f"{path} gives {_said(outputs)}: expected one output, "
+        "logits float32 [N, 10] or [N, 11], or value float32 [N, 1]"
+    )
+
+
+def _is_free(shape: list[int | str | None]) -> bool:
+    return bool(shape) and not isinstance(shape[0], int)
+
+
+def _said(arguments: list[onnxruntime.NodeArg]) -> str:
+    return ", ".join(f"{one.name} {one.type} {one.shape}" for one in arguments)
+
+
+def _property(found: Mapping[str, str], key: str, path: Path) -> str:
+    if not found.get(key):
+        raise ModelError(f"{path} has no property {key}: export it again with digitlab")
+    return found[key]
+
+
+def _checked_preparation(found: Mapping[str, str], path: Path) -> str:
+    version = _property(found, "preparation", path)
+    if version not in VERSIONS:
+        raise ModelError(
+            f"{path}: preparation = {version!r}, expected one of {', '.join(VERSIONS)}; "
+            "install a newer digitlab"
+        )
+    return version
+
+
+def _checked_temperature(found: Mapping[str, str], path: Path) -> float | None:
+    text = found.get("temperature")
+    if text is None:
+        return None
+    try:
+        temperature = float(text)
+    except ValueError:
+        temperature = math.nan
+    if not (0 < temperature < math.inf):
+        raise ModelError(f"{path}: temperature = {text!r}, expected a number above 0")
+    return temperature

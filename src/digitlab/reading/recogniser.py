@@ -1,0 +1,249 @@
+"""The recogniser: a trained model and the preparation that it expects, without PyTorch.
+
+Used by `digitlab read`, evaluation and serving, and as `digitlab.Recogniser`.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from digitlab.decoding import MAX_PIXELS, Picture, load_picture
+from digitlab.errors import ConfigError, ModelError, PictureError
+from digitlab.preparation import SIDE, find_glyph, prepare, prepare_images
+from digitlab.reading.model_file import Model, load_model
+from digitlab.reading.types import Digit, Number, Reading, ReadingError, Row
+
+Source = str | Path | bytes | npt.NDArray[np.generic]
+Images = npt.NDArray[np.uint8] | npt.NDArray[np.floating]
+Floats = npt.NDArray[np.float32]
+
+SHIPPED_MODEL = Path(__file__).parent / "models" / "default.onnx"
+NO_DIGIT = 10
+BATCH = 512  # images a call of the model; larger ones only take memory
+
+
+class Recogniser:
+    """Reads digits with one model; several threads may share it.
+
+    Args:
+        model: a RUN folder, whose model.onnx is taken, or an .onnx file; None for the model that
+            ships with digitlab.
+        threads: of onnxruntime, at least 1; answers do not depend on it beyond rounding.
+
+    Attributes:
+        model: the checked model file, with its recipe, preparation and temperature.
+
+    Raises:
+        ModelError: in one line, where there is no model, it was changed or is not one of ours.
+    """
+
+    def __init__(self, model: str | Path | None = None, threads: int = 1) -> None:
+        if threads < 1:
+            raise ConfigError(f"threads = {threads}: expected at least 1")
+        self.model: Model = load_model(_model_path(model), threads)
+
+    def read(
+        self,
+        source: Source,
+        *,
+        reject: float | str | None = None,
+        name: str | None = None,
+        max_pixels: int = MAX_PIXELS,
+    ) -> Reading:
+        """Read a picture of one digit.
+
+        The picture always goes through `preparation.prepare`, whatever the model's property
+        `preparation` is, because that property speaks of images of a dataset.
+
+        Args:
+            source: a file, the bytes of one, or uint8 [H, W], [H, W, 3] or [H, W, 4].
+            reject: None refuses what is most likely no digit; "none" refuses nothing; a number
+                R between 0 and 1 also refuses what is wrong with a probability above R.
+            name: what the reading calls the picture; the path where there is one.
+            max_pixels: larger files are not decoded.
+
+        Returns:
+            One row with one number of one digit. A picture that cannot be read gives a reading
+            with an `error` instead: this method never raises for a picture.
+
+        Raises:
+            ModelError: for a number as `reject` with a model that is not calibrated.
+            ConfigError: for any other `reject`.
+        """
+        limit = self._limit(reject)
+        if name is None and isinstance(source, (str, Path)):
+            name = os.fspath(source)
+        try:
+            glyph = find_glyph(*_loaded(source, name, max_pixels))
+        except PictureError as error:
+            return Reading(name, error=ReadingError(error.code, str(error)))
+        digit = self._digit(glyph.image, glyph.box, reject, limit)
+        number = Number((digit,), glyph.box, digit.confidence)
+        return Reading(name, (Row((number,), glyph.box),))
+
+    def read_many(
+        self,
+        sources: Iterable[Source],
+        *,
+        reject: float | str | None = None,
+        max_pixels: int = MAX_PIXELS,
+    ) -> Iterator[Reading]:
+        """Yield the reading of each picture, in order; see `read`."""
+        self._limit(reject)
+        return (self.read(one, reject=reject, max_pixels=max_pixels) for one in sources)
+
+    def probabilities(self, images: Images) -> Floats:
+        """Return how likely each digit is.
+
+        Args:
+            images: uint8 or float (0 to 1) [N, H, W] of single digits. Images of 28 x 28 have
+                bright ink on black and are fed as the model's property `preparation` says; others
+                are pictures and go through `preparation.prepare`.
+
+        Returns:
+            float32 [N, 10], or [N, 11] where the eleventh is "no digit"; rows add up to 1.
+
+        Raises:
+            ModelError: for a model trained with square error, which has no probabilities.
+            PictureError: for an array of another shape or type, or a blank picture.
+        """
+        if self.model.output != "logits":
+            raise ModelError(
+                f"{self.model.path} was trained with square error and has no probabilities: "
+                "use values() or predict()"
+            )
+        return _softmax(self._outputs(images), self.model.temperature)
+
+    def values(self, images: Images) -> Floats:
+        """Return the value, float32 [N], that a model trained with square error gives each image.
+
+        Raises:
+            ModelError: for a model that gives logits.
+            PictureError: as `probabilities` does.
+        """
+        if self.model.output != "value":
+            raise ModelError(f"{self.model.path} gives logits: use probabilities() or predict()")
+        return self._outputs(images)[:, 0]
+
+    def predict(self, images: Images) -> npt.NDArray[np.int64]:
+        """Return the best of ten digits for each image, int64 [N]; nothing is refused.
+
+        Raises:
+            PictureError: as `probabilities` does.
+        """
+        if self.model.output == "value":
+            return _nearest_digits(self.values(images))
+        best = self.probabilities(images)[:, :NO_DIGIT].argmax(axis=1)
+        return np.asarray(best, np.int64)
+
+    def _outputs(self, images: Images) -> Floats:
+        prepared = self._prepared(images)
+        firsts = range(0, len(prepared), BATCH)
+        outputs = [self._run(prepared[first : first + BATCH]) for first in firsts]
+        return np.concatenate([np.zeros((0, self.model.width), np.float32), *outputs])
+
+    def _run(self, prepared: npt.NDArray[np.uint8] | Floats) -> Floats:
+        """Run the model on at most BATCH images as it wants them, uint8 or float32 [N, 28, 28]."""
+        batch = prepared.astype(np.float32)[:, None]
+        if prepared.dtype == np.uint8:
+            batch /= 255
+        (outputs,) = self.model.session.run(None, {"images": batch})
+        return np.asarray(outputs, np.float32)
+
+    def _prepared(self, images: Images) -> npt.NDArray[np.uint8] | Floats:
+        floating = np.issubdtype(images.dtype, np.floating)
+        if images.ndim != 3 or not (floating or images.dtype == np.uint8):
+            raise PictureError(
+                f"images are {images.dtype} {list(images.shape)}: "
+                "expected uint8 or float [N, height, width]"
+            )
+        if floating and images.size and not (images.min() >= 0 and images.max() <= 1):
+            raise PictureError("images of floats have values outside 0 to 1: divide bytes by 255")
+        alike = images.shape[1:] == (SIDE, SIDE)
+        if alike and self.model.preparation == "none":
+            return images.astype(np.float32) if floating else images.astype(np.uint8, copy=False)
+        levels = np.rint(images * 255).astype(np.uint8) if floating else images.astype(np.uint8)
+        if alike:
+            return prepare_images(levels, self.model.preparation)
+        prepared = [prepare(picture) for picture in levels]
+        return np.stack(prepared) if prepared else np.zeros((0, SIDE, SIDE), np.uint8)
+
+    def _digit(
+        self,
+        image: Picture,
+        box: tuple[int, int, int, int],
+        reject: float | str | None,
+        limit: float,
+    ) -> Digit:
+        # What was prepared from a picture is not prepared a second time.
+        output = self._run(image[None])
+        if self.model.output == "value":
+            return Digit(int(_nearest_digits(output[:, 0])[0]), None, False, box, None)
+        likely = _softmax(output, self.model.temperature)[0]
+        best = int(likely[:NO_DIGIT].argmax())
+        confidence = float(likely[best])
+        no_digit = int(likely.argmax()) == NO_DIGIT
+        refused = reject != "none" and (no_digit or 1 - confidence > limit)
+        return Digit(best, confidence, refused, box, tuple(map(float, likely[:NO_DIGIT])))
+
+    def _limit(self, reject: float | str | None) -> float:
+        """Return how likely a digit that is read may be wrong."""
+        if reject is None or reject == "none":
+            return 1.0
+        number = float(reject) if isinstance(reject, (int, float)) else math.nan
+        if not 0 < number < 1:
+            raise ConfigError(f"reject = {reject!r}: expected 'none' or a number between 0 and 1")
+        if self.model.temperature is None or self.model.output == "value":
+            raise ModelError(
+                f"{self.model.path} is not calibrated, so that reject = {number:g} means nothing: "
+                "use the model that ships, or leave it out"
+            )
+        return number
+
+
+def _softmax(logits: Floats, temperature: float | None) -> Floats:
+    # In float64, so that the rounding of the answer is that of float32 alone.
+    scaled = logits.astype(np.float64) / (temperature or 1.0)
+    likely = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    return np.asarray(likely / likely.sum(axis=1, keepdims=True), np.float32)
+
+
+def _nearest_digits(values: Floats) -> npt.NDArray[np.int64]:
+    """Return the digit nearest to each value, int64 [N]; halves go to the even one."""
+    return np.clip(np.rint(np.nan_to_num(values)), 0, 9).astype(np.int64)
+
+
+def _loaded(source: Source, name: str | None, max_pixels: int) -> tuple[Picture, str]:
+    called = name or "the picture"
+    if isinstance(source, np.ndarray):
+        return source, called  # type: ignore[return-value]  # find_glyph checks any array
+    if isinstance(source, (str, Path, bytes)):
+        return load_picture(source, max_pixels, name), called
+    raise PictureError(f"{called} is a {type(source).__name__}: expected a path, bytes or an array")
+
+
+def _model_path(model: str | Path | None) -> Path:
+    if model is None:
+        if not SHIPPED_MODEL.exists():
+            raise ModelError(
+                f"this digitlab ships without a model ({SHIPPED_MODEL} is missing): "
+                "train one with `digitlab train` and name its RUN as the model"
+            )
+        return SHIPPED_MODEL
+    path = Path(model)
+    if not path.is_dir():
+        return path
+    if (path / "model.onnx").exists():
+        return path / "model.onnx"
+    if not (path / "config.toml").exists():
+        raise ModelError(f"{path} is no run folder (no config.toml): name a RUN or an .onnx file")
+    raise ModelError(
+        f"{path} has no model.onnx: its training has not ended, or its network cannot be exported; "
+        f"try `digitlab train --resume {path}`"
+    )

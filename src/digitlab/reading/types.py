@@ -1,0 +1,150 @@
+"""What a recogniser finds in one picture: rows of numbers of digits, the same on every surface.
+
+Used by the recogniser, `digitlab read --json`, serving and the page; boxes are `[x, y, width,
+height]` in pixels of the upright picture.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+Box = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Digit:
+    """One digit.
+
+    Attributes:
+        digit: 0..9, the most likely, even if it is refused.
+        confidence: its probability; None for a network trained with square error.
+        refused: true where it is no digit, or not certain enough to be read.
+        box: where it stands.
+        probabilities: of 0..9; they add up to 1, or to less where it may be no digit; None where
+            confidence is.
+    """
+
+    digit: int
+    confidence: float | None
+    refused: bool
+    box: Box
+    probabilities: tuple[float, ...] | None
+
+    @property
+    def text(self) -> str:
+        """The digit, or `?` where it is refused."""
+        return "?" if self.refused else str(self.digit)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `--json` and HTTP show."""
+        return {
+            "digit": self.digit,
+            "confidence": self.confidence,
+            "refused": self.refused,
+            "box": list(self.box),
+            "probabilities": None if self.probabilities is None else list(self.probabilities),
+        }
+
+
+@dataclass(frozen=True)
+class Number:
+    """Digits that belong together by their distances; its confidence is that all are right."""
+
+    digits: tuple[Digit, ...]
+    box: Box
+    confidence: float | None
+
+    @property
+    def text(self) -> str:
+        """The digits without spaces."""
+        return "".join(digit.text for digit in self.digits)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `--json` and HTTP show."""
+        return {
+            "text": self.text,
+            "confidence": self.confidence,
+            "box": list(self.box),
+            "digits": [digit.to_json() for digit in self.digits],
+        }
+
+
+@dataclass(frozen=True)
+class Row:
+    """Numbers that stand on one line, from left to right."""
+
+    numbers: tuple[Number, ...]
+    box: Box
+
+    @property
+    def text(self) -> str:
+        """The numbers, joined by a space."""
+        return " ".join(number.text for number in self.numbers)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `--json` and HTTP show."""
+        return {
+            "text": self.text,
+            "box": list(self.box),
+            "numbers": [number.to_json() for number in self.numbers],
+        }
+
+
+@dataclass(frozen=True)
+class ReadingError:
+    """Why a picture was not read: a stable word for programs, and one line for people."""
+
+    code: str
+    message: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `--json` and HTTP show."""
+        return {"code": self.code, "message": self.message}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was found in one picture, or why it could not be read.
+
+    Attributes:
+        file: the file as the caller named it; None for bytes and arrays without a name.
+        rows: from top to bottom; empty where `error` is set.
+        page: from 1 in a document of pages; None for a picture.
+        error: None where the picture was read.
+    """
+
+    file: str | None
+    rows: tuple[Row, ...] = ()
+    page: int | None = None
+    error: ReadingError | None = None
+
+    @property
+    def text(self) -> str:
+        """The rows, joined by a newline."""
+        return "\n".join(row.text for row in self.rows)
+
+    def to_text(self) -> str:
+        """Return what people read: a line a row, with how certain each number is."""
+        if self.error is not None:
+            return self.error.message
+        lines = ("   ".join(_said(number) for number in row.numbers) for row in self.rows)
+        return "\n".join(lines) or "no digit found"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `--json` and HTTP show, in the order of the contract in docs/design.md."""
+        return {
+            "file": self.file,
+            "page": self.page,
+            "text": self.text,
+            "error": None if self.error is None else self.error.to_json(),
+            "rows": [row.to_json() for row in self.rows],
+        }
+
+
+def _said(number: Number) -> str:
+    if number.confidence is None:
+        return number.text
+    # Rounded down, so that 100 % is never claimed for what is less.
+    return f"{number.text} ({math.floor(number.confidence * 1000) / 10:.1f} %)"

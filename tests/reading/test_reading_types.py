@@ -1,0 +1,66 @@
+"""The reading result: the contract that programs build on."""
+
+from __future__ import annotations
+
+import json
+
+from digitlab.reading.types import Digit, Number, Reading, ReadingError, Row
+
+SURE = (0.0, 0.99, 0.01, *[0.0] * 7)
+
+
+def digit(answer: int, refused: bool = False, confidence: float | None = 0.99) -> Digit:
+    return Digit(answer, confidence, refused, (1, 2, 3, 4), SURE if confidence else None)
+
+
+def number(*digits: Digit) -> Number:
+    return Number(digits, (1, 2, 9, 4), digits[0].confidence)
+
+
+def test_text_joins_numbers_by_a_space_and_rows_by_a_newline() -> None:
+    first = Row((number(digit(1), digit(2)), number(digit(3), digit(4), digit(5))), (0, 0, 9, 9))
+    second = Row((number(digit(7, refused=True), digit(0)),), (0, 20, 9, 9))
+    reading = Reading("sheet.pdf", (first, second), page=2)
+    assert reading.text == "12 345\n?0"
+    assert [row["text"] for row in reading.to_json()["rows"]] == ["12 345", "?0"]
+
+
+def test_the_json_has_the_keys_of_the_contract_in_order() -> None:
+    reading = Reading("a.png", (Row((number(digit(1)),), (1, 2, 9, 4)),))
+    shown = json.loads(json.dumps(reading.to_json()))
+    assert list(shown) == ["file", "page", "text", "error", "rows"]
+    (row,) = shown["rows"]
+    assert list(row) == ["text", "box", "numbers"]
+    (one,) = row["numbers"]
+    assert list(one) == ["text", "confidence", "box", "digits"]
+    assert one["digits"] == [
+        {
+            "digit": 1,
+            "confidence": 0.99,
+            "refused": False,
+            "box": [1, 2, 3, 4],
+            "probabilities": list(SURE),
+        }
+    ]
+    assert (shown["page"], shown["error"]) == (None, None)
+
+
+def test_an_error_has_a_code_and_a_message_and_no_rows() -> None:
+    shown = Reading("a.png", error=ReadingError("blank", "a.png is blank")).to_json()
+    assert shown["error"] == {"code": "blank", "message": "a.png is blank"}
+    assert (shown["rows"], shown["text"]) == ([], "")
+
+
+def test_square_error_has_nulls() -> None:
+    shown = number(digit(3, confidence=None)).to_json()
+    assert shown["confidence"] is None
+    assert shown["digits"][0]["probabilities"] is None
+
+
+def test_the_text_for_people_never_rounds_up_to_certainty() -> None:
+    row = Row(
+        (Number((digit(1),), (0, 0, 1, 1), 0.99996), number(digit(2, confidence=None))), (0,) * 4
+    )
+    assert Reading("a.png", (row,)).to_text() == "1 (99.9 %)   2"
+    assert Reading("a.png").to_text() == "no digit found"
+    assert Reading("a.png", error=ReadingError("blank", "it is blank")).to_text() == "it is blank"

@@ -1,0 +1,260 @@
+"""The recogniser: digits, probabilities, refusals and readings, from any source."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+from small_models import WriteModel, picture_of
+
+from digitlab import preparation
+from digitlab.errors import ConfigError, ModelError, PictureError
+from digitlab.reading import recogniser as recogniser_module
+from digitlab.reading.recogniser import Recogniser
+
+Templates = npt.NDArray[np.uint8]
+
+
+def png(picture: npt.NDArray[np.uint8]) -> bytes:
+    return bytes(cv2.imencode(".png", picture)[1])
+
+
+def in_the_corner(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    moved = np.zeros_like(image)
+    ys, xs = np.nonzero(image)
+    glyph = image[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1]
+    moved[1 : 1 + len(glyph), 1 : 1 + glyph.shape[1]] = glyph
+    return moved
+
+
+def test_a_file_its_bytes_and_its_array_read_alike(write_model: WriteModel, tmp_path: Path) -> None:
+    recogniser = Recogniser(write_model())
+    for digit in range(10):
+        picture = picture_of(digit)
+        file = tmp_path / f"{digit}.png"
+        file.write_bytes(png(picture))
+        readings = [recogniser.read(one) for one in (file, str(file), png(picture), picture)]
+        assert [reading.text for reading in readings] == [str(digit)] * 4
+        assert [reading.file for reading in readings] == [str(file), str(file), None, None]
+        assert len({reading.rows for reading in readings}) == 1
+
+
+def test_a_reading_has_one_digit_with_its_box_and_probabilities(write_model: WriteModel) -> None:
+    picture = picture_of(4)
+    reading = Recogniser(write_model()).read(picture, name="four")
+    (row,) = reading.rows
+    (number,) = row.numbers
+    (digit,) = number.digits
+    ys, xs = np.nonzero(picture < 128)
+    expected = np.array([xs.min(), ys.min(), xs.max() + 1 - xs.min(), ys.max() + 1 - ys.min()])
+    assert np.abs(np.array(digit.box) - expected).max() <= 2
+    assert row.box == number.box == digit.box
+    assert (reading.file, digit.digit, digit.refused, reading.error) == ("four", 4, False, None)
+    assert digit.probabilities is not None
+    assert digit.confidence == number.confidence == max(digit.probabilities)
+    assert sum(digit.probabilities) == pytest.approx(1, abs=1e-6)
+
+
+def test_a_picture_that_cannot_be_read_is_an_entry_and_the_others_are_read(
+    write_model: WriteModel, tmp_path: Path
+) -> None:
+    text = tmp_path / "text.png"
+    text.write_text("not a picture")
+    blank = np.full((50, 50), 200, np.uint8)
+    sources = [picture_of(1), text, tmp_path / "none.png", blank, picture_of(2)]
+    readings = list(Recogniser(write_model()).read_many(sources))
+    codes = [reading.error and reading.error.code for reading in readings]
+    assert codes == [None, "not-a-picture", "missing", "blank", None]
+    assert [reading.text for reading in readings] == ["1", "", "", "", "2"]
+    assert readings[1].to_json()["rows"] == []
+    assert str(text) in readings[1].to_json()["error"]["message"]
+
+
+def test_bytes_are_called_what_the_caller_calls_them(write_model: WriteModel) -> None:
+    recogniser = Recogniser(write_model())
+    reading = recogniser.read(b"junk", name="upload 7")
+    assert reading.file == "upload 7"
+    assert reading.error is not None
+    assert reading.error.message.startswith("upload 7 ")
+    assert recogniser.read(3).error.code == "not-a-picture"  # type: ignore[arg-type, union-attr]
+
+
+def test_the_limit_of_pixels_is_an_option(write_model: WriteModel) -> None:
+    recogniser = Recogniser(write_model())
+    error = recogniser.read(png(picture_of(3)), max_pixels=100).error
+    assert error is not None
+    assert error.code == "too-large"
+    many = recogniser.read_many([png(picture_of(3))], max_pixels=100)
+    assert [reading.error for reading in many] == [error]
+
+
+@pytest.mark.parametrize("name", ["none", "1"])
+def test_dataset_images_are_prepared_as_the_model_says(
+    write_model: WriteModel, templates: Templates, name: str
+) -> None:
+    moved = np.stack([in_the_corner(template) for template in templates])
+    answers = Recogniser(write_model(preparation=name)).predict(moved)
+    assert (answers == np.arange(10)).all() == (name == "1")
+
+
+def test_files_are_prepared_whatever_the_model_says(
+    write_model: WriteModel, templates: Templates
+) -> None:
+    for name in ("none", "1"):
+        recogniser = Recogniser(write_model(preparation=name))
+        moved = np.stack([in_the_corner(template) for template in templates])
+        assert "".join(recogniser.read(png(one)).text for one in moved) == "0123456789"
+
+
+def test_probabilities_take_bytes_floats_and_other_sizes(
+    write_model: WriteModel, templates: Templates
+) -> None:
+    recogniser = Recogniser(write_model())
+    expected = recogniser.probabilities(templates)
+    assert expected.dtype == np.float32
+    assert expected.shape == (10, 10)
+    assert np.abs(expected.sum(axis=1) - 1).max() < 1e-6
+    floats = recogniser.probabilities(templates / 255.0)
+    assert np.abs(expected - floats).max() < 1e-6
+    large = np.stack([picture_of(digit) for digit in range(10)])
+    assert np.abs(recogniser.probabilities(large) - expected).max() < 1e-6
+    assert np.abs(recogniser.probabilities(large / 255.0) - expected).max() < 1e-6
+
+
+def test_no_images_give_no_answers(write_model: WriteModel) -> None:
+    recogniser = Recogniser(write_model(no_digit=0.0))
+    assert recogniser.probabilities(np.zeros((0, 28, 28), np.uint8)).shape == (0, 11)
+    assert recogniser.probabilities(np.zeros((0, 90, 60), np.uint8)).shape == (0, 11)
+    assert recogniser.predict(np.zeros((0, 28, 28))).dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        np.zeros((28, 28), np.uint8),
+        np.zeros((1, 28, 28), np.int64),
+        np.full((1, 28, 28), 255.0),
+        np.full((1, 28, 28), np.nan),
+    ],
+)
+def test_other_arrays_are_refused(write_model: WriteModel, images: Templates) -> None:
+    with pytest.raises(PictureError, match="images"):
+        Recogniser(write_model()).probabilities(images)
+
+
+def test_an_answer_does_not_depend_on_the_batch(
+    write_model: WriteModel, templates: Templates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recogniser = Recogniser(write_model(no_digit=-3.0))
+    noise = np.random.default_rng(0).integers(0, 60, (700, 28, 28))
+    images = np.clip(templates[np.arange(700) % 10] + noise, 0, 255).astype(np.uint8)
+    together = recogniser.probabilities(images)
+    alone = np.concatenate([recogniser.probabilities(image[None]) for image in images])
+    assert np.abs(together - alone).max() <= 1e-6
+    monkeypatch.setattr(recogniser_module, "BATCH", 7)
+    assert np.abs(together - recogniser.probabilities(images)).max() <= 1e-6
+    threads = Recogniser(write_model(no_digit=-3.0), threads=2)
+    assert np.abs(together - threads.probabilities(images)).max() <= 1e-6
+
+
+def test_a_higher_temperature_gives_less_confidence(
+    write_model: WriteModel, templates: Templates
+) -> None:
+    cold = Recogniser(write_model("a.onnx", temperature=1.0)).probabilities(templates)
+    warm = Recogniser(write_model("b.onnx", temperature=2.0)).probabilities(templates)
+    expected = np.sqrt(cold) / np.sqrt(cold).sum(axis=1, keepdims=True)
+    assert np.abs(warm - expected).max() < 1e-6
+    plain = Recogniser(write_model("c.onnx")).probabilities(templates)
+    assert np.array_equal(plain, cold)
+
+
+def test_what_is_most_likely_no_digit_is_refused(write_model: WriteModel) -> None:
+    recogniser = Recogniser(write_model(no_digit=50.0))
+    reading = recogniser.read(picture_of(6))
+    digit = reading.rows[0].numbers[0].digits[0]
+    assert (reading.text, digit.digit, digit.refused) == ("?", 6, True)
+    assert digit.probabilities is not None
+    assert len(digit.probabilities) == 10
+    assert sum(digit.probabilities) < 0.5
+    assert recogniser.read(picture_of(6), reject="none").text == "6"
+    assert recogniser.predict(preparation.prepare(picture_of(6))[None]).tolist() == [6]
+
+
+def test_a_number_refuses_what_is_not_certain_enough(write_model: WriteModel) -> None:
+    recogniser = Recogniser(write_model(temperature=2.0))
+    certain = recogniser.read(picture_of(5)).rows[0].numbers[0].confidence
+    assert certain is not None
+    wrong = 1 - certain
+    assert recogniser.read(picture_of(5), reject=wrong * 1.01).text == "5"
+    assert recogniser.read(picture_of(5), reject=wrong * 0.99).text == "?"
+
+
+def test_a_number_needs_a_calibrated_model(write_model: WriteModel) -> None:
+    for path in (write_model("a.onnx"), write_model("b.onnx", value=True, temperature=1.0)):
+        with pytest.raises(ModelError, match="not calibrated"):
+            Recogniser(path).read(picture_of(5), reject=0.1)
+    with pytest.raises(ModelError, match="not calibrated"):
+        Recogniser(write_model()).read_many([], reject=0.1)
+
+
+@pytest.mark.parametrize("reject", ["all", 0, 1, -0.1, float("nan")])
+def test_any_other_reject_is_named(write_model: WriteModel, reject: float | str) -> None:
+    with pytest.raises(ConfigError, match="reject = "):
+        Recogniser(write_model(temperature=1.0)).read(picture_of(5), reject=reject)
+
+
+def test_square_error_reads_the_nearest_digit_without_confidence(write_model: WriteModel) -> None:
+    recogniser = Recogniser(write_model(value=True))
+    images = np.zeros((4, 28, 28))
+    images[:, 0, 0] = (0.04, 0.66, 0.94, 1.0)
+    assert recogniser.predict(images).tolist() == [0, 7, 9, 9]
+    assert recogniser.values(images).tolist() == pytest.approx([0.4, 6.6, 9.4, 10])
+    digit = recogniser.read(picture_of(5)).rows[0].numbers[0].digits[0]
+    assert (digit.digit, digit.confidence, digit.probabilities) == (0, None, None)
+    with pytest.raises(ModelError, match="square error"):
+        recogniser.probabilities(images)
+    with pytest.raises(ModelError, match="gives logits"):
+        Recogniser(write_model()).values(images)
+
+
+def test_a_run_is_read_by_its_model(write_model: WriteModel) -> None:
+    path = write_model("run/model.onnx")
+    assert Recogniser(path.parent).read(picture_of(8)).text == "8"
+    assert Recogniser(str(path)).model.path == path
+
+
+def test_a_run_without_a_model_says_why_and_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="is no run folder"):
+        Recogniser(tmp_path)
+    (tmp_path / "config.toml").write_text("")
+    with pytest.raises(ModelError, match=r"has no model\.onnx.*--resume"):
+        Recogniser(tmp_path)
+
+
+def test_the_shipped_model_is_the_default(
+    write_model: WriteModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recogniser_module, "SHIPPED_MODEL", write_model("default.onnx"))
+    assert Recogniser().read(picture_of(2)).text == "2"
+    monkeypatch.setattr(recogniser_module, "SHIPPED_MODEL", tmp_path / "absent.onnx")
+    with pytest.raises(ModelError, match="ships without a model"):
+        Recogniser()
+
+
+def test_threads_are_at_least_one(write_model: WriteModel) -> None:
+    with pytest.raises(ConfigError, match="threads = 0"):
+        Recogniser(write_model(), threads=0)
+
+
+def test_reading_imports_nothing_of_training() -> None:
+    code = (
+        "import sys, digitlab.reading.recogniser, digitlab.preparation, digitlab.evaluation\n"
+        "print(sorted({'torch', 'onnx', 'matplotlib'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
