@@ -51,6 +51,9 @@ def main() -> NoReturn:
         _fail(f"{error.format_message()} (digitlab --help)")  # type: ignore[attr-defined]
     except KeyboardInterrupt:
         _fail("interrupted", 130)
+    except BrokenPipeError:  # whoever read our output has closed it, as head does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
     sys.exit(status if isinstance(status, int) else 0)
 
 

@@ -80,6 +80,19 @@ def test_config_toml_repeats_the_run(small_recipe: Path) -> None:
     assert final_state(Path("a")) == final_state(Path("b"))
 
 
+def test_repeating_a_run_on_other_data_is_a_warning(small_recipe: Path, small_data: Path) -> None:
+    digitlab.train(small_recipe, epochs=0.1, run_dir="a")
+    arrays = dict(np.load(small_data))
+    arrays["train_labels"][0] = 9 - arrays["train_labels"][0]
+    np.savez("other.npz", **arrays)
+    heard = Heard()
+    digitlab.train("a/config.toml", data="other.npz", run_dir="b", reporter=heard)
+    assert heard.warnings == ["a/config.toml: was run on other data; this run does not repeat it"]
+    heard = Heard()
+    digitlab.train("a/config.toml", run_dir="c", reporter=heard)
+    assert heard.warnings == []
+
+
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_resume_is_exact_after_an_interrupt_in_mid_epoch(
     small_recipe: Path, optimizer: str

@@ -14,7 +14,7 @@ from typing import Any
 import safetensors.torch
 import torch
 
-from digitlab.config import Recipe, to_toml
+from digitlab.config import Recipe, read_recorded, to_toml
 from digitlab.data.dataset import Dataset
 from digitlab.errors import ConfigError, RunError
 from digitlab.training import checkpoint
@@ -52,6 +52,13 @@ def with_device(recipe: Recipe) -> Recipe:
     if recipe.training.precision == "bf16" and not chosen.startswith("cuda"):
         raise ConfigError(f"training.precision bf16 needs a CUDA device, not {chosen}")
     return replace(recipe, training=replace(recipe.training, device=chosen))
+
+
+def repeats_data(recipe: str | Path, data_sha256: Mapping[str, str]) -> bool:
+    """Whether a recipe that is a run's config.toml was run on these data; true for all others."""
+    path = Path(recipe)
+    recorded = read_recorded(path) if path.suffix == ".toml" else {}
+    return recorded.get("data_sha256", data_sha256) == data_sha256
 
 
 def start_from_run(state: TrainingState, path: Path, then_sha256: str | None) -> None:

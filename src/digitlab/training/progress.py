@@ -6,6 +6,7 @@ The run calls a `Reporter` at named places; how that looks is decided here alone
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -132,7 +133,8 @@ class Lines:
             print(_line(progress), flush=True)
         elif self._live and time.monotonic() - self._last > 0.1:
             self._last = time.monotonic()
-            line = _line(progress)
+            # A line that wraps could not be drawn over.
+            line = _line(progress)[: shutil.get_terminal_size().columns - 1]
             print("\r" + line.ljust(self._shown), end="", flush=True)
             self._shown = len(line)
 

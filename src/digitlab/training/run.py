@@ -27,6 +27,7 @@ from digitlab.training.begin import (
     continue_from,
     measure_start,
     newest_checkpoint,
+    repeats_data,
     start_from_run,
     with_device,
     write_config,
@@ -117,6 +118,8 @@ def train(
         chosen = with_device(load_recipe(recipe, _overrides(given, settings or {})))
     with _torch_settings():
         material = _material(chosen, reporter)
+        if resume is None and not repeats_data(recipe, material.data_sha256):
+            reporter.warn(f"{recipe}: was run on other data; this run does not repeat it")
         if resume is None:
             if chosen.start_from:
                 start_from_run(material.state, Path(chosen.start_from), None)
@@ -246,6 +249,8 @@ def _run(
         with StopRequest(folder) as stop:
             trainer.fit(stop)
         return RunResult(folder.path, finish(trainer, recipe, dataset, material.sources, recorded))
+    except BrokenPipeError:
+        raise  # standard output was closed; no file of ours is wrong
     except OSError as error:
         raise RunError(
             f"{error.filename or folder.path}: cannot be written ({error.strerror}); "

@@ -1,0 +1,98 @@
+"""What a run says: a live line on a terminal, plain lines elsewhere, figures that people read."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from digitlab.training.progress import JsonLines, Lines, Progress, accuracy_text, duration
+
+
+def progress(step: int, loss: float | None = 0.5) -> Progress:
+    return Progress(
+        epoch=1 + step // 50, epochs=2, step=step, steps=100, loss=loss, accuracy=0.934,
+        images_per_second=12345.6, seconds_left=75,
+    )  # fmt: skip
+
+
+def test_plain_lines_come_about_five_times_an_epoch(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = Lines(live=False)
+    for step in range(1, 101):
+        lines.step(progress(step))
+    printed = capsys.readouterr().out.splitlines()
+    assert len(printed) == 10
+    assert printed[0] == (
+        "epoch 1/2  step 10/100  loss 0.5000  accuracy 93.4%  12,346 images/s  1 min 15 s left"
+    )
+
+
+def test_log_every_decides(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = Lines(log_every=30, live=True)
+    for step in range(1, 101):
+        lines.step(progress(step, loss=None))
+    printed = capsys.readouterr().out
+    assert [f"step {step}/100" in printed for step in (30, 60, 90)] == [True] * 3
+    assert "loss not finite" in printed
+
+
+def test_json_steps_are_thinned_but_the_last_is_told() -> None:
+    out = io.StringIO()
+    lines = JsonLines(log_every=40, out=out)
+    for step in range(1, 101):
+        lines.step(progress(step))
+    lines.warn("careful")
+    events = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert [event.get("step") for event in events] == [40, 80, 100, None]
+    assert events[-1] == {"event": "warning", "message": "careful"}
+
+
+def test_durations_and_accuracies_are_for_people() -> None:
+    seconds = (0.4, 59, 60, 3599, 7500, 90000)
+    assert [duration(value) for value in seconds] == [
+        "0 s", "59 s", "1 min 0 s", "59 min 59 s", "2 h 5 min", "1 d 1 h",
+    ]  # fmt: skip
+    assert accuracy_text(0.99034) == "99.03 %"
+    assert accuracy_text(None) == "none"
+
+
+def test_a_terminal_gets_a_live_line_that_is_cleared(small_recipe: Path) -> None:
+    """Train in a real pseudo-terminal."""
+    parent, child = pty.openpty()
+    command = [sys.executable, "-m", "digitlab", "train", "--recipe", str(small_recipe)]
+    command += ["--run-dir", "run", "--epochs", "60"]
+    with subprocess.Popen(command, stdout=child, stderr=child) as process:
+        os.close(child)
+        output = b""
+        while True:
+            try:
+                part = os.read(parent, 65536)
+            except OSError:
+                break
+            if not part:
+                break
+            output += part
+    os.close(parent)
+    assert process.returncode == 0
+    assert output.count(b"\repoch ") >= 2
+    assert b" left" in output
+    lines = output.decode().replace("\r\n", "\n").split("\n")
+    last_words = [line.rsplit("\r", 1)[-1] for line in lines]
+    assert any(line.startswith("epoch 60: validation accuracy ") for line in last_words)
+
+
+def test_a_reader_that_stops_listening_is_no_error(small_recipe: Path) -> None:
+    command = (
+        f"{sys.executable} -m digitlab train --recipe {small_recipe} --run-dir run --log-every 1"
+    )
+    done = subprocess.run(
+        ["bash", "-c", f"{command} | head -n 2"], capture_output=True, text=True, timeout=120
+    )
+    assert len(done.stdout.splitlines()) == 2
+    assert done.stderr == ""
