@@ -1,0 +1,167 @@
+"""Datasets as .npz files: ours, and Keras' mnist.npz; used by sources.py and by whoever saves one.
+
+An .npz is a zip of .npy files. Its directory and the headers are checked against the limit before
+any array is inflated, and pickled objects are never loaded.
+"""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import numpy.typing as npt
+
+from digitlab.data.checks import checked_split
+from digitlab.data.dataset import SPLITS, Dataset, Split
+from digitlab.data.streams import MAX_BYTES, too_large, unreadable
+from digitlab.errors import DataError
+
+_OURS = {split: (f"{split}_images", f"{split}_labels") for split in SPLITS}
+_KERAS = {"train": ("x_train", "y_train"), "test": ("x_test", "y_test")}
+_READ = 1 << 20
+
+
+def save_npz(dataset: Dataset, path: str | Path) -> None:
+    """Save a dataset as a compressed .npz that `load_dataset` reads.
+
+    The keys are train_images, train_labels and so on, for each split that is there.
+
+    Args:
+        dataset: images uint8 [N, 28, 28] and labels int64 [N] a split.
+        path: of the file, which is overwritten; its name must end with .npz.
+
+    Raises:
+        DataError: another ending, or the file cannot be written.
+    """
+    path = Path(path)
+    if path.suffix != ".npz":
+        raise DataError(f"{path}: expected a name that ends with .npz")
+    arrays: dict[str, npt.NDArray[np.generic]] = {}
+    for name, split in dataset.splits.items():
+        arrays[f"{name}_images"], arrays[f"{name}_labels"] = split.images, split.labels
+    try:
+        np.savez_compressed(path, allow_pickle=False, **arrays)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def load_npz(path: Path, max_bytes: int = MAX_BYTES) -> Dataset:
+    """Load an .npz with our keys (train_images, ...) or Keras' (x_train, ...).
+
+    Args:
+        path: of the file; images uint8 or other integers 0..255, or floats in [0, 1], which become
+            round(255 value); labels integers.
+        max_bytes: what the file may inflate to, all arrays together.
+
+    Raises:
+        DataError: in one line that names the file, and the key where one is to blame.
+    """
+    try:
+        archive = zipfile.ZipFile(path)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except Exception as error:  # the zip module raises what it likes on hostile directories
+        raise DataError(f"{path}: no .npz file: {_line(error)}; try another copy") from error
+    with archive:
+        sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
+        if sum(sizes.values()) > max_bytes:
+            raise too_large(path, max_bytes)
+        splits = {
+            split: _split(archive, path, *keys, max_bytes)
+            for split, keys in _layout(path, sizes).items()
+        }
+    return Dataset(str(path), splits)
+
+
+def _layout(path: Path, sizes: dict[str, int]) -> dict[str, tuple[str, str]]:
+    """Return the keys of each split that is there."""
+    keys = {name.removesuffix(".npy") for name in sizes}
+    for layout in (_OURS, _KERAS):
+        found = {split: pair for split, pair in layout.items() if keys & set(pair)}
+        missing = [key for pair in found.values() for key in pair if key not in keys]
+        if missing:
+            raise DataError(f"{path}: the key {missing[0]} is missing beside its pair")
+        if found:
+            return found
+    shown = ", ".join(sorted(keys)[:8])[:120] or "none"
+    raise DataError(
+        f"{path}: unknown keys ({shown}); expected train_images, train_labels, test_images, ... "
+        "or x_train, y_train, x_test, y_test"
+    )
+
+
+def _split(
+    archive: zipfile.ZipFile, path: Path, images_key: str, labels_key: str, max_bytes: int
+) -> Split:
+    images = _array(archive, path, images_key, max_bytes)
+    labels = _array(archive, path, labels_key, max_bytes)
+    where = f"{path}: {images_key}"
+    if images.ndim < 2:
+        raise DataError(f"{where}: shape {list(images.shape)}; expected [N, 28, 28]")
+    return checked_split(_pixels(images, where), labels, where, f"{path}: {labels_key}")
+
+
+def _array(
+    archive: zipfile.ZipFile, path: Path, key: str, max_bytes: int
+) -> npt.NDArray[np.generic]:
+    where = f"{path}: {key}"
+    try:
+        with archive.open(f"{key}.npy") as file:
+            return _read_npy(file, where, path, max_bytes)
+    except DataError:
+        raise
+    except Exception as error:  # so do headers, and zlib, bz2 and lzma on damaged data
+        raise DataError(f"{where}: damaged: {_line(error)}; try another copy") from error
+
+
+def _read_npy(file: IO[bytes], where: str, path: Path, max_bytes: int) -> npt.NDArray[np.generic]:
+    """Read one array, having checked what its header claims.
+
+    numpy's own reader makes room for whatever shape the header claims.
+    """
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0):
+        shape, by_column, dtype = np.lib.format.read_array_header_1_0(file)
+    else:
+        shape, by_column, dtype = np.lib.format.read_array_header_2_0(file)
+    if dtype.kind not in "iufb" or not shape:
+        raise DataError(f"{where}: {dtype} {list(shape)}; expected an array of numbers")
+    if min(shape) < 0:
+        raise DataError(f"{where}: shape {list(shape)}; expected no negative sizes")
+    size = math.prod(shape) * dtype.itemsize
+    if size > max_bytes:
+        raise too_large(path, max_bytes)
+    pieces: list[bytes] = []
+    left = size
+    while left and (piece := file.read(min(left, _READ))):
+        pieces.append(piece)
+        left -= len(piece)
+    if left or file.read(1):
+        found = "trailing bytes follow" if not left else f"only {size - left:,} are there"
+        raise DataError(f"{where}: its header says {size:,} bytes, but {found}; try another copy")
+    values: npt.NDArray[np.generic] = np.frombuffer(b"".join(pieces), dtype)
+    return values.reshape(shape, order="F" if by_column else "C")
+
+
+def _pixels(values: npt.NDArray[np.generic], where: str) -> npt.NDArray[np.generic]:
+    """Return images as uint8, from integers 0..255 or floats in [0, 1]."""
+    if values.dtype == np.uint8 or not values.size:
+        return values.astype(np.uint8)
+    whole = np.issubdtype(values.dtype, np.integer)
+    highest = 255 if whole else 1
+    low, high = float(values.min()), float(values.max())  # both are not finite if one value is not
+    if not 0 <= low <= high <= highest:
+        finite = math.isfinite(low) and math.isfinite(high)
+        problem = f"values from {low:g} to {high:g}" if finite else "values that are not finite"
+        raise DataError(f"{where}: {problem}; expected integers 0..255 or floats in [0, 1]")
+    if whole:
+        return values.astype(np.uint8)
+    scaled: npt.NDArray[np.generic] = np.rint(values.astype(np.float64) * 255).astype(np.uint8)
+    return scaled
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:120] or type(error).__name__

@@ -1,0 +1,86 @@
+"""Contact sheets: many 28 x 28 images in one picture, each with a caption; drawn with Pillow.
+
+Used by data (what is in a source) and by evaluation (the most confident mistakes).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+_PAPER, _TEXT, _FRAME = (250, 250, 248), (40, 40, 44), (196, 196, 200)
+_SIDE = 28
+_MARGIN, _GAP = 12, 6  # pixels
+_ARROW = "→"
+_FONT_SIZE = 13  # pixels; readable at any scale, so that it does not follow the scale
+
+
+def contact_sheet(
+    images: npt.NDArray[np.uint8], captions: Sequence[str], columns: int, scale: int = 3
+) -> Image.Image:
+    """Draw images row by row, each enlarged and with a caption under it.
+
+    Args:
+        images: uint8 [N, 28, 28], ink bright; they are shown so, too.
+        captions: one an image, of Latin letters, digits and "→"; an empty one leaves its place
+            blank, and where all are empty no place is kept. One that is wider than its image
+            widens the columns.
+        columns: images in a row, at least 1.
+        scale: how many pixels a pixel becomes, at least 1; without smoothing, so that the pixels
+            that a network sees are seen.
+
+    Returns:
+        A picture in RGB.
+
+    Raises:
+        ValueError: the counts differ, the shape is another, or `columns` or `scale` are below 1.
+    """
+    if images.ndim != 3 or images.shape[1:] != (_SIDE, _SIDE) or len(images) != len(captions):
+        raise ValueError(
+            f"{len(captions)} captions for images of shape {images.shape}; "
+            f"expected N captions for [N, {_SIDE}, {_SIDE}]"
+        )
+    if columns < 1 or scale < 1:
+        raise ValueError(f"columns = {columns}, scale = {scale}: expected at least 1")
+    font = ImageFont.load_default(_FONT_SIZE)
+    side = _SIDE * scale
+    text_height = _FONT_SIZE + 6 if any(captions) else 0
+    widest = max((_length(caption, font) for caption in captions), default=0.0)
+    across, down = max(side, int(widest) + _GAP) + _GAP, side + text_height + _GAP
+    rows = -(-len(images) // columns)
+    size = (columns * across - _GAP + 2 * _MARGIN, max(rows * down - _GAP, 0) + 2 * _MARGIN)
+    sheet = Image.new("RGB", size, _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    for at, (image, caption) in enumerate(zip(images, captions, strict=True)):
+        row, column = divmod(at, columns)
+        left = _MARGIN + column * across + (across - _GAP - side) // 2
+        top = _MARGIN + row * down
+        enlarged = Image.fromarray(image).resize((side, side), Image.Resampling.NEAREST)
+        draw.rectangle((left - 1, top - 1, left + side, top + side), outline=_FRAME)
+        sheet.paste(enlarged, (left, top))
+        middle = left + (side - _length(caption, font)) / 2
+        _write(draw, middle, top + side + 3, caption, font)
+    return sheet
+
+
+def _length(caption: str, font: Font) -> float:
+    """Return how wide a caption is in pixels."""
+    parts = caption.split(_ARROW)
+    return sum(font.getlength(part) for part in parts) + _FONT_SIZE * (len(parts) - 1)
+
+
+def _write(draw: ImageDraw.ImageDraw, left: float, top: float, caption: str, font: Font) -> None:
+    """Write a caption; an arrow is drawn, because the font that comes with Pillow has none."""
+    for at, part in enumerate(caption.split(_ARROW)):
+        if at:
+            middle, head = top + _FONT_SIZE * 0.55, left + _FONT_SIZE - 2
+            draw.line((left + 1, middle, head, middle), _TEXT)
+            draw.line((head - 3, middle - 3, head, middle, head - 3, middle + 3), _TEXT)
+            left += _FONT_SIZE
+        draw.text((left, top), part, _TEXT, font)
+        left += font.getlength(part)

@@ -1,0 +1,133 @@
+"""Folders of pictures: which become which split, what is taken as it is, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from samples import refusal
+
+from digitlab.data import Dataset, load_dataset
+
+
+def glyph(ink: int) -> np.ndarray:
+    """Return a 28 x 28 image with a black border."""
+    image = np.zeros((28, 28), np.uint8)
+    image[6:22, 12:16] = ink
+    image[6:9, 8:16] = ink
+    return image
+
+
+def save(path: Path, image: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image).save(path)
+
+
+def images_of(dataset: Dataset) -> dict[str, set[bytes]]:
+    return {
+        name: {image.tobytes() for image in split.images} for name, split in dataset.splits.items()
+    }
+
+
+def test_folders_of_splits_and_digits_are_read_in_order(tmp_path: Path) -> None:
+    for split, first in (("train", 10), ("valid", 100), ("test", 200)):
+        for digit in (3, 1):
+            for at in range(2):
+                save(tmp_path / split / str(digit) / f"{at}.png", glyph(first + 10 * digit + at))
+    dataset = load_dataset(tmp_path)
+    assert list(dataset.splits) == ["train", "valid", "test"]
+    train = dataset.splits["train"]
+    assert train.images.max(axis=(1, 2)).tolist() == [20, 21, 40, 41]
+    assert train.labels.tolist() == [1, 1, 3, 3]
+    assert len(dataset.warnings) == 3  # classes without images, a line a split
+
+
+def test_without_splits_each_digit_is_divided_80_10_10(tmp_path: Path) -> None:
+    for digit in range(10):
+        for at in range(20 if digit else 3):
+            save(tmp_path / str(digit) / f"{at}.png", glyph(40 + 20 * digit + at))
+    dataset = load_dataset(tmp_path)
+    counts = {name: np.bincount(split.labels).tolist() for name, split in dataset.splits.items()}
+    assert counts == {"train": [1] + [16] * 9, "valid": [1] + [2] * 9, "test": [1] + [2] * 9}
+    assert ["80/10/10" in warning for warning in dataset.warnings] == [True]
+
+
+def test_the_division_follows_what_files_hold_and_not_their_names(tmp_path: Path) -> None:
+    for at in range(20):
+        save(tmp_path / "one" / "7" / f"{at}.png", glyph(40 + at))
+        save(tmp_path / "two" / "7" / f"{20 - at}.png", glyph(40 + at))
+        save(tmp_path / "two" / "7" / f"again {at}.png", glyph(40 + at))
+    one, two = images_of(load_dataset(tmp_path / "one")), images_of(load_dataset(tmp_path / "two"))
+    assert one == two
+    assert not two["train"] & two["test"]
+    assert not two["train"] & two["valid"]
+
+
+def test_two_pictures_of_a_digit_are_both_for_training(tmp_path: Path) -> None:
+    for at in range(2):
+        save(tmp_path / "7" / f"{at}.png", glyph(40 + at))
+    assert {name: len(split) for name, split in load_dataset(tmp_path).splits.items()} == {
+        "train": 2
+    }
+
+
+def test_grey_28_by_28_with_a_black_border_is_taken_as_it_is(tmp_path: Path) -> None:
+    image = glyph(200)
+    save(tmp_path / "train" / "1" / "grey.png", image)
+    save(tmp_path / "train" / "1" / "rgb.png", np.dstack([image] * 3))
+    for found in load_dataset(tmp_path).splits["train"].images:
+        np.testing.assert_array_equal(found, image)
+
+
+def test_any_other_picture_is_prepared(tmp_path: Path) -> None:
+    large = np.kron(255 - glyph(255), np.ones((5, 5), np.uint8))
+    save(tmp_path / "train" / "1" / "dark on light, large.png", large)
+    save(tmp_path / "train" / "1" / "dark on light, small.png", 255 - glyph(255))
+    coloured = np.dstack([glyph(0), glyph(255), glyph(255)])
+    save(tmp_path / "train" / "1" / "coloured.png", coloured)
+    for found in load_dataset(tmp_path).splits["train"].images:
+        assert found.shape == (28, 28)
+        assert not found[0].any()
+        assert found[10:18, 10:18].max() > 200
+        assert found.mean() < 100
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n"])
+def test_a_picture_that_is_no_picture_is_named(tmp_path: Path, content: bytes) -> None:
+    save(tmp_path / "train" / "1" / "a.png", glyph(200))
+    path = tmp_path / "train" / "1" / "b.png"
+    path.write_bytes(content)
+    message = refusal(tmp_path)
+    assert f"{path} is " in message
+    assert "\n" not in message
+
+
+def test_a_blank_picture_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "train" / "1" / "a.png"
+    save(path, np.full((40, 40), 255, np.uint8))
+    assert f"{path} is blank" in refusal(tmp_path)
+
+
+def test_what_file_managers_leave_behind_is_ignored(tmp_path: Path) -> None:
+    save(tmp_path / "train" / "1" / "a.png", glyph(200))
+    for name in ("train/1/.DS_Store", "train/1/Thumbs.db", "train/read me.txt"):
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "train" / ".cache").mkdir()
+    assert len(load_dataset(tmp_path).splits["train"]) == 1
+
+
+def test_a_folder_that_is_no_digit_is_named(tmp_path: Path) -> None:
+    save(tmp_path / "train" / "A" / "a.png", glyph(200))
+    assert f"{tmp_path}/train/A: no digit; expected folders named 0 to 9" in refusal(tmp_path)
+
+
+def test_a_folder_among_pictures_is_named(tmp_path: Path) -> None:
+    (tmp_path / "train" / "1" / "more").mkdir(parents=True)
+    assert "train/1/more: is no picture" in refusal(tmp_path)
+
+
+def test_no_pictures_at_all_are_an_error(tmp_path: Path) -> None:
+    (tmp_path / "train" / "1").mkdir(parents=True)
+    assert f"{tmp_path}: holds no pictures" in refusal(tmp_path)

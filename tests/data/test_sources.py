@@ -1,0 +1,202 @@
+"""What a user names, and the dataset that it becomes: kinds, splits, joins, warnings, errors."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from samples import course_list, digits, refusal
+
+from digitlab.data import Dataset, Split, join_datasets, load_dataset, save_npz
+from digitlab.data.streams import chunks_of, read_ahead
+from digitlab.errors import ConfigError, DataError
+
+
+def npz(path: Path, **splits: Split) -> Path:
+    save_npz(Dataset("made", splits), path)
+    return path
+
+
+def without(split: Split, *missing: int) -> Split:
+    kept = ~np.isin(split.labels, missing)
+    return Split(split.images[kept], split.labels[kept])
+
+
+def test_the_embedded_data_are_mnist_in_50_10_10() -> None:
+    dataset = load_dataset()
+    assert dataset.source == "mnist"
+    assert dataset.warnings == ()
+    assert list(dataset.splits) == ["train", "valid", "test"]
+    assert [len(split) for split in dataset.splits.values()] == [50_000, 10_000, 10_000]
+    train, valid, test = dataset.splits.values()
+    # The first labels of the training and test files, and the last, as MNIST's page shows them.
+    assert train.labels[:5].tolist() == [5, 0, 4, 1, 9]
+    assert valid.labels[-1] == 8
+    assert test.labels[:5].tolist() == [7, 2, 1, 0, 4]
+    assert 0.1306 < np.concatenate([train.images, valid.images]).mean() / 255 < 0.1307
+    assert train.images.dtype == np.uint8
+    assert train.labels.dtype == np.int64
+
+
+def test_train_on_all_joins_train_and_valid_and_has_no_valid(tmp_path: Path) -> None:
+    train, valid, test = digits(20), digits(10, 1), digits(10, 2)
+    path = npz(tmp_path / "a.npz", train=train, valid=valid, test=test)
+    found = load_dataset(path, train_on="all").splits
+    assert list(found) == ["train", "test"]
+    np.testing.assert_array_equal(found["train"].images[:20], train.images)
+    np.testing.assert_array_equal(found["train"].images[20:], valid.images)
+    np.testing.assert_array_equal(found["train"].labels[20:], valid.labels)
+
+
+def test_train_on_all_takes_a_source_without_valid_whole(tmp_path: Path) -> None:
+    path = npz(tmp_path / "a.npz", train=digits(60))
+    assert len(load_dataset(path, train_on="all").splits["train"]) == 60
+    path = npz(tmp_path / "b.npz", test=digits(10))
+    assert list(load_dataset(path, train_on="all").splits) == ["test"]
+
+
+def test_valid_is_the_last_sixth_of_train_where_there_is_none(tmp_path: Path) -> None:
+    train = digits(65)
+    dataset = load_dataset(npz(tmp_path / "a.npz", train=train, test=digits(10)))
+    assert [len(split) for split in dataset.splits.values()] == [55, 10, 10]
+    np.testing.assert_array_equal(dataset.splits["valid"].images, train.images[55:])
+    np.testing.assert_array_equal(dataset.splits["train"].images, train.images[:55])
+    assert ["the last 10 of its 65 training images" in line for line in dataset.warnings] == [True]
+
+
+def test_too_few_images_are_not_divided(tmp_path: Path) -> None:
+    assert list(load_dataset(npz(tmp_path / "a.npz", train=digits(5))).splits) == ["train"]
+
+
+def test_several_sources_are_joined_split_by_split_in_order(
+    tmp_path: Path, write_json: Callable[..., Path]
+) -> None:
+    first = npz(tmp_path / "a.npz", test=digits(10, 7))
+    second = write_json(course_list(digits(20), digits(10, 1), digits(10, 2)))
+    dataset = load_dataset([str(first), second])
+    assert dataset.source == f"{first} + {second}"
+    assert list(dataset.splits) == ["train", "valid", "test"]
+    assert [len(split) for split in dataset.splits.values()] == [20, 10, 20]
+    np.testing.assert_array_equal(dataset.splits["test"].images[:10], digits(10, 7).images)
+    np.testing.assert_array_equal(dataset.splits["test"].images[10:], digits(10, 2).images)
+
+
+def test_a_class_without_images_is_a_warning(tmp_path: Path) -> None:
+    path = npz(tmp_path / "a.npz", test=without(digits(30), 4, 9))
+    assert load_dataset(path).warnings == (f"{path}: no images in test of: 4, 9",)
+
+
+def test_a_class_that_another_source_has_is_no_warning(tmp_path: Path) -> None:
+    one = npz(tmp_path / "a.npz", test=without(digits(30), 4, 9))
+    two = npz(tmp_path / "b.npz", test=without(digits(30), 1, 9))
+    parts = [load_dataset(one), load_dataset(two)]
+    expected = (f"{one} + {two}: no images in test of: 9",)
+    assert join_datasets(parts).warnings == expected
+    assert load_dataset([one, two]).warnings == expected
+
+
+def test_the_source_is_named_as_the_user_wrote_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    npz(tmp_path / "a.npz", test=digits(10))
+    assert load_dataset("./a.npz").source == "./a.npz"
+
+
+def test_a_missing_or_unknown_source_lists_what_is_possible(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("1,2")
+    for name, problem in (("none", "no such file or folder"), ("a.csv", "unknown kind")):
+        message = refusal(tmp_path / name)
+        assert f"{tmp_path / name}: {problem}" in message
+        assert "IDX" in message
+        assert ".npz" in message
+        assert "\n" not in message
+
+
+def test_a_folder_without_data_says_what_was_looked_for(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("x")
+    assert "looked for IDX files (train-images-idx3-ubyte[.gz]" in refusal(tmp_path)
+
+
+def test_a_single_idx_file_points_to_its_folder(tmp_path: Path) -> None:
+    path = tmp_path / "train-images-idx3-ubyte.gz"
+    path.write_bytes(b"x")
+    assert "give the folder" in refusal(path)
+
+
+def test_a_device_is_no_source(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.npz")
+    assert "unknown kind of source" in refusal(tmp_path / "pipe.npz")
+
+
+def test_a_path_that_is_none_is_named() -> None:
+    with pytest.raises(DataError, match="no such file or folder"):
+        load_dataset("a\0b")
+
+
+def test_a_name_that_is_too_long_is_named() -> None:
+    with pytest.raises(DataError, match=r"cannot be read: File name too long|no such file"):
+        load_dataset("a" * 5000)
+
+
+def test_a_file_without_permission_is_named(
+    write_json: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_json(course_list(digits(10)))
+
+    def refuse(*arguments: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    assert f"{path}: cannot be read: Permission denied" in refusal(path)
+
+
+def test_a_folder_of_pictures_without_permission_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "train" / "1").mkdir(parents=True)
+    inside = tmp_path / "train" / "1"
+    listed = Path.iterdir
+
+    def refuse(path: Path) -> object:
+        if path == inside:
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    assert f"{inside}: cannot be read: Permission denied" in refusal(tmp_path)
+
+
+def test_other_values_of_train_on_and_no_source_are_named() -> None:
+    with pytest.raises(ConfigError, match="train_on = 'test': expected one of train, all"):
+        load_dataset(train_on="test")
+    with pytest.raises(ConfigError, match="no data source"):
+        load_dataset([])
+
+
+def test_reading_ahead_gives_the_same_chunks_and_the_same_error(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(bytes(range(256)) * 50_000)
+    assert b"".join(read_ahead(chunks_of(path))) == path.read_bytes()
+    with pytest.raises(DataError, match="more than the 9,000,000 bytes"):
+        list(read_ahead(chunks_of(path, 9_000_000)))
+
+
+def test_loading_imports_neither_torch_nor_opencv_nor_pillow() -> None:
+    code = (
+        "import sys, digitlab.data; digitlab.data.load_dataset();"
+        "print([name for name in ('torch', 'cv2', 'PIL', 'matplotlib') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,77 @@
+"""Contact sheets: every image is there, pixel by pixel, with its caption under it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from digitlab.pictures import contact_sheet
+
+
+def test_images_are_enlarged_without_smoothing_and_in_order() -> None:
+    images = np.zeros((5, 28, 28), np.uint8)
+    for at, image in enumerate(images):
+        image[:] = 50 * at + 20
+    sheet = np.asarray(contact_sheet(images, [""] * 5, columns=3, scale=2))
+    for value in (20, 70, 120, 170, 220):
+        places = np.argwhere((sheet == value).all(axis=2))
+        assert len(places) == 56 * 56
+    firsts = [np.argwhere((sheet == value).all(axis=2))[0].tolist() for value in (20, 70, 170)]
+    assert firsts[0][0] == firsts[1][0] < firsts[2][0]
+    assert firsts[0][1] == firsts[2][1] < firsts[1][1]
+
+
+def test_a_caption_is_written_under_its_image() -> None:
+    images = np.zeros((2, 28, 28), np.uint8)
+    blank = np.asarray(contact_sheet(images, ["", "7"], columns=2))
+    written = np.asarray(contact_sheet(images, ["4", "7"], columns=2))
+    assert blank.shape == written.shape
+    rows, columns = np.nonzero((blank != written).any(axis=2))
+    assert rows.min() > 84
+    assert columns.max() < blank.shape[1] / 2
+
+
+def test_an_arrow_is_drawn_and_not_left_to_the_font() -> None:
+    images = np.zeros((1, 28, 28), np.uint8)
+    drawn = np.asarray(contact_sheet(images, ["4 → 9"], columns=1)).astype(int)
+    without = np.asarray(contact_sheet(images, ["4   9"], columns=1)).astype(int)
+    dark = (drawn.sum(axis=2) < 300)[100:]
+    assert dark.sum() > (without.sum(axis=2) < 300)[100:].sum()
+    assert dark.any(axis=0).sum() > 15
+
+
+def test_a_wide_caption_widens_the_columns_and_is_not_cut() -> None:
+    images = np.zeros((2, 28, 28), np.uint8)
+    narrow = contact_sheet(images, ["4", "9"], columns=2, scale=1)
+    wide = contact_sheet(images, ["a caption of many words", "9"], columns=2, scale=1)
+    assert wide.width > narrow.width + 100
+    assert (np.asarray(wide)[:, -1] == np.asarray(wide)[0, 0]).all()
+
+
+def test_without_captions_no_place_is_kept() -> None:
+    images = np.zeros((1, 28, 28), np.uint8)
+    assert contact_sheet(images, [""], 1).height < contact_sheet(images, ["1"], 1).height
+
+
+def test_no_images_give_an_empty_sheet() -> None:
+    sheet = contact_sheet(np.zeros((0, 28, 28), np.uint8), [], columns=4)
+    assert isinstance(sheet, Image.Image)
+    assert sheet.height > 0
+
+
+@pytest.mark.parametrize(
+    ("shape", "captions", "columns", "scale"),
+    [
+        ((2, 28, 28), 1, 4, 3),
+        ((2, 28, 27), 2, 4, 3),
+        ((2, 784), 2, 4, 3),
+        ((2, 28, 28), 2, 0, 3),
+        ((2, 28, 28), 2, 4, 0),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused(
+    shape: tuple[int, ...], captions: int, columns: int, scale: int
+) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        contact_sheet(np.zeros(shape, np.uint8), [""] * captions, columns, scale)
