@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -103,13 +102,13 @@ def test_any_toml_is_a_recipe_or_one_line(table: dict[str, Any]) -> None:
             value = '"' + "".join(f"\\U{ord(character):08x}" for character in value) + '"'
         lines.append(f"{quoted} = {value}")
     path = write("\n".join(lines))
-    tomllib.loads(path.read_text(encoding="utf-8")) if all(
-        abs(value) < 2**63 for value in table.values() if isinstance(value, int)
-    ) else None
+    message = ""
     try:
         load_recipe(path)
     except ConfigError as error:
-        assert str(path) in str(error)
+        message = str(error)
+    assert "\n" not in message
+    assert not message or str(path) in message
 
 
 @pytest.mark.parametrize(
@@ -127,7 +126,10 @@ def test_any_toml_is_a_recipe_or_one_line(table: dict[str, Any]) -> None:
         ("[data]\nsources = 'mnist'", ""),
         ("[data]\nsources = []", "data.sources is empty"),
         ("[data]\nsources = [1]", "data.sources must be a list of strings, not [1]"),
-        ("[network]\nname = 'resnet'", "network.name is 'resnet'; expected mlp, cnn or quick, or a"),
+        (
+            "[network]\nname = 'resnet'",
+            "network.name is 'resnet'; expected mlp, cnn or quick, or a",
+        ),
         ("[training]\ndevice = 'gpu'", "training.device is 'gpu'; expected auto, cpu, cuda"),
         (
             "[training]\nbatch_size = 3\nshards = 4",

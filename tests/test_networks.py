@@ -53,7 +53,9 @@ def test_the_convolutional_network_computes_as_in_the_course() -> None:
 
 
 def test_initial_weights_are_drawn_as_paddle_draws_them() -> None:
-    first, second = [layer for layer in networks.build("cnn", 10, 1) if isinstance(layer, nn.Conv2d)]
+    first, second = [
+        layer for layer in networks.build("cnn", 10, 1) if isinstance(layer, nn.Conv2d)
+    ]
     assert first.weight.std().item() == pytest.approx(math.sqrt(2 / 25), rel=0.1)
     assert second.weight.std().item() == pytest.approx(math.sqrt(2 / 500), rel=0.05)
     assert second.weight.abs().max() > 3 * math.sqrt(2 / 500)  # normal, not uniform

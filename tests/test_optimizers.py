@@ -18,9 +18,7 @@ PEERS: dict[str, Any] = {
     ),
     "adagrad": lambda p: torch.optim.Adagrad(p, lr=1.0, eps=1e-7, weight_decay=0.02),
     "rmsprop": lambda p: torch.optim.RMSprop(p, lr=1.0, alpha=0.9, eps=1e-7, weight_decay=0.02),
-    "adam": lambda p: torch.optim.Adam(
-        p, lr=1.0, betas=(0.85, 0.95), eps=1e-7, weight_decay=0.02
-    ),
+    "adam": lambda p: torch.optim.Adam(p, lr=1.0, betas=(0.85, 0.95), eps=1e-7, weight_decay=0.02),
     "adamw": lambda p: torch.optim.AdamW(
         p, lr=1.0, betas=(0.85, 0.95), eps=1e-7, weight_decay=0.02
     ),

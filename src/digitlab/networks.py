@@ -102,7 +102,9 @@ def build(name: str, outputs: int, seed: int) -> nn.Module:
         torch.manual_seed(seed)
         network = make(outputs)
         if not isinstance(network, nn.Module):
-            raise ConfigError(f"--network {name}: gave {type(network).__name__}, no torch.nn.Module")
+            raise ConfigError(
+                f"--network {name}: gave {type(network).__name__}, no torch.nn.Module"
+            )
         _check(network, name, outputs)
     return network
 

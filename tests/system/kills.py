@@ -118,7 +118,7 @@ class Histogram:
                 "phase       kills",
                 *rows,
                 f"{'all':<12}{count:>5}  ({self.too_late} more came after the end)",
-                f"failures: {len(self.failures)} of {count} (so at most 3 in {count} in the long run)",
+                f"failures: {len(self.failures)} of {count} (none seen means at most 3 in {count})",
                 *self.failures,
             ]
         )

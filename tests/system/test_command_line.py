@@ -84,9 +84,10 @@ def test_json_is_one_object_a_line(small_recipe: Path) -> None:
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert [event["step"] for event in events if event["event"] == "step"] == list(range(1, 25))
     assert events[-1]["event"] == "done"
-    assert events[-1]["test_accuracy"] == json.loads(Path("run/summary.json").read_text())[
-        "test_accuracy"
-    ]
+    assert (
+        events[-1]["test_accuracy"]
+        == json.loads(Path("run/summary.json").read_text())["test_accuracy"]
+    )
     assert done.stderr == ""
 
 

@@ -135,11 +135,9 @@ def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_it_used(
 ) -> None:
     digitlab.train(small_recipe, run_dir="whole")
     for stop in (5, 9):
+        where = {"run_dir": "parts"} if stop == 5 else {"resume": "parts"}
         with pytest.raises(Interrupted):
-            if stop == 5:
-                digitlab.train(small_recipe, run_dir="parts", reporter=StopAt(stop))
-            else:
-                digitlab.train(resume="parts", reporter=StopAt(stop))
+            digitlab.train(small_recipe, reporter=StopAt(stop), **where)
     newest = checkpoint.paths(Path("parts/checkpoints"))[-1] / "state.safetensors"
     content = bytearray(newest.read_bytes())
     content[-1] ^= 1
@@ -277,11 +275,11 @@ def test_a_loss_that_is_not_finite_never_reaches_the_parameters(
     honest = shards.gradient_of_shard
     seen: list[tuple[dict[str, bytes], dict[str, bytes]]] = []
 
-    def poisoned(job: Any, batch: Any, number: int) -> Any:
-        part = honest(job, batch, number)
-        if batch.step == 4 and number == 2:
+    def poisoned(job: Any, batch: Any, shard: Any) -> Any:
+        part = honest(job, batch, shard)
+        if batch.step == 4 and shard.number == 2:
             part.vector[7] = float("nan")
-        if batch.step == 5 and number == 1:
+        if batch.step == 5 and shard.number == 1:
             part.vector[0] = float("inf")
         return part
 

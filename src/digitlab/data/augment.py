@@ -41,11 +41,13 @@ def augment(
     """
     if not any(astuple(strength)):
         return images
-    draws = uniform(seed, "augment", epoch, samples[:, None], np.arange(6 + 2 * _GRID**2))
-    signed = 2 * draws - 1
+    only_shift = not any(astuple(strength)[1:])
+    columns = np.arange(2 if only_shift else 6 + 2 * _GRID**2)
+    draws = uniform(seed, "augment", epoch, samples[:, None], columns)
     shifts = np.floor(draws[:, :2] * (2 * strength.shift + 1)).astype(np.int64) - strength.shift
-    if not any(astuple(strength)[1:]):
+    if only_shift:
         return _shifted(images, shifts, strength.shift)
+    signed = 2 * draws - 1
     varied = np.empty_like(images)
     for index, image in enumerate(images):
         if strength.stroke:
@@ -56,7 +58,9 @@ def augment(
 
 def _shifted(images: Images, shifts: npt.NDArray[np.int64], most: int) -> Images:
     """Move each image by whole pixels; what comes in at an edge is black."""
-    padded = np.pad(images, ((0, 0), (most, most), (most, most)))
+    count, height, width = images.shape
+    padded = np.zeros((count, height + 2 * most, width + 2 * most), np.uint8)  # np.pad is slow
+    padded[:, most : most + height, most : most + width] = images
     windows = np.lib.stride_tricks.sliding_window_view(padded, images.shape[1:], axis=(1, 2))
     chosen: Images = windows[np.arange(len(images)), most - shifts[:, 0], most - shifts[:, 1]]
     return chosen

@@ -7,6 +7,7 @@ that the global step is the whole position of a run (docs/design.md, invariant 1
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -83,7 +84,7 @@ class Batches:
         epoch, position = divmod(step, self.steps_per_epoch)
         samples = self.order(epoch)[position * self.batch_size : (position + 1) * self.batch_size]
         bounds = [len(samples) * part // self.shards for part in range(self.shards + 1)]
-        shards = tuple(samples[a:b] for a, b in zip(bounds, bounds[1:], strict=False))
+        shards = tuple(samples[a:b] for a, b in pairwise(bounds))
         return Batch(step, epoch, samples, shards)
 
     def order(self, epoch: int) -> npt.NDArray[np.int64]:

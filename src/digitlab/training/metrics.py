@@ -89,7 +89,7 @@ def read_metrics(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def open_events(folder: Path, purge_step: int) -> SummaryWriter:
-    """Return TensorBoard's writer of a run; what earlier files hold from `purge_step` on is void."""
+    """Return TensorBoard's writer of a run; earlier files are void from `purge_step` on."""
     from torch.utils.tensorboard import SummaryWriter
 
     return SummaryWriter(str(folder), purge_step=purge_step or None)

@@ -35,7 +35,13 @@ _EVENTS_A_RUN = 1000  # TensorBoard shows no more points of a curve than that an
 
 @dataclass
 class Clock:
-    """Seconds spent, over all sittings of a run; part of no result."""
+    """Seconds spent, over all sittings of a run; part of no result.
+
+    Attributes:
+        training: in steps and in recording them, but not in validation or checkpoints.
+        saving: in checkpoints.
+        images: how many were learned from.
+    """
 
     training: float = 0.0
     saving: float = 0.0
@@ -92,7 +98,9 @@ class Trainer:
         self, batch: Batch, gradient: BatchGradient, rate: float, finite: bool, stop: StopRequest
     ) -> None:
         """Record a step; evaluate at an epoch's end; save when due; stop when asked to."""
+        began = time.perf_counter()
         self._record_step(batch, gradient, rate, finite)
+        self.clock.training += time.perf_counter() - began
         if not finite:
             self._check_skips(batch)
         ends_epoch = self.batches.ends_epoch(batch.step)

@@ -1,0 +1,267 @@
+"""The documents keep what they say: commands run, languages agree, links, tables and pins hold."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from digitlab.config import Recipe, shipped_recipes, to_toml
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+CHAPTER = ROOT / "docs/guide/01-first-run.md"
+FORMATS = ROOT / "docs/formats.md"
+TWINS = [
+    pytest.param(path, path.with_suffix(".zh-CN.md"), id=path.stem) for path in (README, CHAPTER)
+]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+# Blocks under these are not run: they set a machine up, or take minutes.
+EXEMPT = ("set-up", "long")
+
+_FENCE = re.compile(r"(?:<!-- *([\w-]+) *-->\n)?^```(\w*)\n(.*?)^```$", re.M | re.S)
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: the mark above it, its language and its text."""
+
+    mark: str
+    language: str
+    text: str
+
+
+def blocks(path: Path) -> list[Block]:
+    return [Block(*match.groups("")) for match in _FENCE.finditer(path.read_text("utf-8"))]
+
+
+def prose(path: Path) -> str:
+    return _FENCE.sub("", path.read_text("utf-8"))
+
+
+def sections(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the level of each heading and the prose from it on, blocks left out."""
+    for part in re.split(r"^(?=#)", prose(path), flags=re.M):
+        yield len(part) - len(part.lstrip("#")), part
+
+
+def numbers(text: str) -> Counter[str]:
+    """Return the figures of a text, how often each; code and the targets of links are none."""
+    text = _LINK.sub("]", re.sub(r"`[^`]*`", "", text))
+    found = Counter(re.findall(r"\d+(?:,\d{3})*(?:\.\d+)?", text))
+    found["to be measured"] = text.count("TODO" + "-FIGURE")
+    return found
+
+
+def cells(text: str) -> list[list[str]]:
+    """Return the cells of all tables, row by row."""
+    rows = (line for line in text.splitlines() if line.startswith("|"))
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+
+
+@pytest.mark.parametrize(("english", "chinese"), TWINS)
+def test_both_languages_have_the_same_sections_in_the_same_order(
+    english: Path, chinese: Path
+) -> None:
+    def shape(path: Path) -> list[tuple[int, int, int]]:
+        return [
+            (level, len(_LINK.findall(text)), len(re.findall(r"^\||^[-\d]", text, re.M)))
+            for level, text in sections(path)
+        ]
+
+    assert shape(english) == shape(chinese)
+
+
+@pytest.mark.parametrize(("english", "chinese"), TWINS)
+def test_both_languages_have_the_same_commands_in_the_same_order(
+    english: Path, chinese: Path
+) -> None:
+    assert blocks(english)
+    assert blocks(english) == blocks(chinese)
+
+
+@pytest.mark.parametrize(("english", "chinese"), TWINS)
+def test_both_languages_have_the_same_figures(english: Path, chinese: Path) -> None:
+    for (_, ours), (_, theirs) in zip(sections(english), sections(chinese), strict=True):
+        assert numbers(ours) == numbers(theirs), ours.partition("\n")[0]
+    for ours_row, theirs_row in zip(cells(prose(english)), cells(prose(chinese)), strict=True):
+        assert [numbers(cell) for cell in ours_row] == [numbers(cell) for cell in theirs_row]
+
+
+needs_bash = pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
+needs_make = pytest.mark.skipif(not shutil.which("make"), reason="needs make")
+
+
+@needs_bash
+def test_the_commands_of_the_readme_run_one_after_the_other(tmp_path: Path) -> None:
+    run_blocks(README, tmp_path)
+
+
+@needs_bash
+def test_the_commands_of_the_first_chapter_run_one_after_the_other(tmp_path: Path) -> None:
+    run_blocks(CHAPTER, tmp_path)
+
+
+def run_blocks(document: Path, folder: Path) -> None:
+    """Run a document's commands and Python in a folder that looks like a checkout."""
+    shutil.copytree(
+        ROOT / "src/digitlab/reading", folder / "src/digitlab/reading", dirs_exist_ok=True
+    )
+    environment = {
+        **os.environ,
+        "PATH": os.pathsep.join([str(path_of_digitlab(folder)), os.environ["PATH"]]),
+        "PYTHONPATH": str(ROOT / "src"),
+    }
+    runners = {"bash": ["bash", "-euo", "pipefail", "-c"], "python": [sys.executable, "-c"]}
+    run = 0
+    for block in blocks(document):
+        if block.language not in runners or block.mark in EXEMPT:
+            continue
+        done = subprocess.run(
+            [*runners[block.language], block.text],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
+        assert done.returncode == 0, f"{block.text}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+        assert "Traceback" not in done.stderr
+        run += 1
+    assert run
+
+
+def path_of_digitlab(folder: Path) -> Path:
+    """Return the folder of the command: beside this Python, or else one made here."""
+    beside = Path(sys.executable).parent
+    if shutil.which("digitlab", path=str(beside)):
+        return beside
+    command = folder / "bin/digitlab"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m digitlab "$@"\n')
+    command.chmod(0o755)
+    return command.parent
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_relative_link_resolves(document: Path) -> None:
+    for link in _LINK.findall(prose(document)):
+        if re.match(r"[a-z]+:", link):
+            continue
+        name, _, anchor = link.partition("#")
+        target = (document.parent / name).resolve() if name else document
+        assert target.exists(), f"{document.name}: {link}"
+        assert target.is_relative_to(ROOT), f"{document.name}: {link} leaves the repository"
+        if anchor:
+            assert anchor in anchors(target), f"{document.name}: {link}"
+
+
+def anchors(document: Path) -> list[str]:
+    """Return the anchors of headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", prose(document), re.M)
+    return [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_figure_is_left_to_be_measured(document: Path) -> None:
+    left = document.read_text("utf-8").count("TODO" + "-FIGURE")
+    assert left == 0
+
+
+def test_the_readme_shows_every_recipe_that_ships() -> None:
+    shown = {row[0].strip("`") for row in cells(prose(README))}
+    assert set(shipped_recipes()) <= shown
+
+
+def test_every_setting_of_a_recipe_is_documented_with_its_default_and_meaning() -> None:
+    plain = tomllib.loads(to_toml(Recipe()))
+    expected = {}
+    for item in dataclasses.fields(Recipe):
+        value = plain[item.name]
+        if not isinstance(value, dict):
+            expected[item.name] = (value, item.metadata["doc"])
+            continue
+        for inner in dataclasses.fields(type(getattr(Recipe(), item.name))):
+            key = f"{item.name}.{inner.name}"
+            expected[key] = (value[inner.name], inner.metadata["doc"])
+    (recipes,) = (text for _, text in sections(FORMATS) if text.startswith("## Recipes"))
+    table = {row[0].strip("`"): row[1:] for row in cells(recipes) if len(row) == 3}
+    for key, (default, doc) in expected.items():
+        shown, meaning = table[key]
+        assert tomllib.loads(f"value = {shown.strip('`')}")["value"] == default, key
+        assert meaning.startswith(doc), key
+
+
+def test_every_promise_that_holds_names_tests_that_exist() -> None:
+    tables = cells(prose(ROOT / "docs/guarantees.md"))
+    promises = [row for row in tables if re.fullmatch(r"[TS]\d+", row[0])]
+    assert len(promises) == 22
+    for name, *_, today in promises:
+        named = re.findall(r"`(tests/[\w/-]+\.py)::(\w+)`", today)
+        assert named or today == "not built yet", name
+        for path, test in named:
+            assert re.search(rf"^def {test}\(", (ROOT / path).read_text("utf-8"), re.M), test
+
+
+def requirements() -> dict[str, Requirement]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    found = [Requirement(text) for group in groups for text in group]
+    return {canonicalize_name(one.name): one for one in found if one.name != project["name"]}
+
+
+def test_every_dependency_has_its_reason() -> None:
+    reasons = {row[0].strip("`"): row[1] for row in cells(prose(ROOT / "docs/dependencies.md"))}
+    for name in requirements():
+        assert len(reasons[name]) > 20, name
+
+
+def test_every_dependency_is_pinned_to_a_version_that_its_range_allows() -> None:
+    lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+    pins = [line.split("==") for line in lines if not line.startswith("#")]
+    pinned: dict[str, str] = {canonicalize_name(name): version for name, version in pins}
+    for name, requirement in requirements().items():
+        assert requirement.specifier.contains(pinned[name], prereleases=True), name
+    assert pinned["torch"] == "2.13.0"
+
+
+@needs_make
+def test_make_says_in_one_line_that_there_is_no_python(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["make", "-C", str(ROOT), "venv", f"VENV={tmp_path}/venv", "PYTHON=no-such-python"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    first, _, rest = done.stderr.partition("\n")
+    assert "no Python found (tried: no-such-python)" in first
+    assert "Python 3.11 or later" in first
+    assert len(rest.splitlines()) == 1  # make's own
+    assert not (tmp_path / "venv").exists()
+
+
+@needs_make
+def test_the_map_for_contributors_names_every_target_of_make() -> None:
+    shown = subprocess.run(
+        ["make", "-C", str(ROOT), "--no-print-directory", "help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    targets = set(re.findall(r"^make (\w+)", shown, re.M)) - {"help"}
+    assert targets == {"venv", "train", "test", "bench", "chaos", "lint", "format", "clean"}
+    contributing = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    assert {name for name in targets if f"`make {name}`" not in contributing} == set()
