@@ -101,8 +101,8 @@ def shard_inputs(job: Job, batch: Batch, numbers: Iterable[int] | None = None) -
     samples = np.concatenate(list(shards.values()))
     recipe, sizes = job.recipe, [len(shard) for shard in shards.values()]
     images = augment(job.train.images[samples], samples, batch.epoch, recipe.seed, recipe.augment)
-    inputs = network_input(images, job.device).split(sizes)
-    labels = torch.from_numpy(job.train.labels[samples]).to(job.device).split(sizes)
+    inputs = torch.split(network_input(images, job.device), sizes)
+    labels = torch.split(torch.from_numpy(job.train.labels[samples]).to(job.device), sizes)
     return [ShardInput(*parts) for parts in zip(shards, inputs, labels, strict=True)]
 
 
