@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 
 from digitlab.data import load_dataset
+
+# No test asserts on time, hypothesis' deadline included; a continuous integration repeats itself.
+hypothesis.settings.register_profile(
+    "digitlab", deadline=None, database=None, derandomize="CI" in os.environ
+)
+hypothesis.settings.load_profile("digitlab")
 
 
 @pytest.fixture(scope="session")
