@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from digitlab.config import OPTIMIZERS, load_recipe
 from digitlab.errors import ConfigError, DataError, RunError, TrainingError
 from digitlab.training import checkpoint
 from digitlab.training.interrupt import Interrupted
+from digitlab.training.listing import list_runs
 from digitlab.training.metrics import CLOCK, read_metrics
 from digitlab.training.progress import Progress, Quiet
 from digitlab.training.run_folder import RunFolder
@@ -119,6 +121,26 @@ def test_resume_before_the_first_checkpoint_starts_at_step_0(small_recipe: Path)
     digitlab.train(resume="parts", reporter=heard)
     assert heard.notes["resume"] == {"step": 0}
     assert final_state(Path("parts")) == final_state(Path("whole"))
+
+
+def test_resume_survives_missing_checkpoints_and_a_summary_of_nonsense(small_recipe: Path) -> None:
+    digitlab.train(small_recipe, run_dir="whole")
+    shutil.copytree("whole", "run")
+    shutil.rmtree("run/checkpoints")
+    Path("run/summary.json").write_text("[3]")
+    assert [status.state for status in list_runs(Path("run"))] == ["stopped"]
+    heard = Heard()
+    digitlab.train(resume="run", reporter=heard)
+    assert heard.warnings == []
+    assert final_state(Path("run")) == final_state(Path("whole"))
+
+
+def test_resume_of_an_emptied_config_is_one_line(small_recipe: Path) -> None:
+    digitlab.train(small_recipe, epochs=0.1, run_dir="run")
+    Path("run/summary.json").unlink()
+    Path("run/config.toml").write_text("")
+    with pytest.raises(RunError, match=r"config\.toml: is damaged"):
+        digitlab.train(resume="run")
 
 
 def test_resume_of_a_finished_run_changes_nothing(small_recipe: Path) -> None:

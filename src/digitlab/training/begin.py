@@ -98,6 +98,7 @@ def write_config(folder: RunFolder, recipe: Recipe, recorded: Mapping[str, Any])
 
 def newest_checkpoint(folder: RunFolder, reporter: Reporter) -> Checkpoint | None:
     """Return the newest good checkpoint, saying which ones were not."""
+    folder.checkpoints.mkdir(exist_ok=True)
     remove_parts(folder.path)
     remove_parts(folder.checkpoints)
     found, warnings = checkpoint.load_newest(folder.checkpoints)

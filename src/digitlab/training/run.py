@@ -109,7 +109,9 @@ def train(
     if resume is not None:
         folder = existing_run_folder(Path(resume))
         _refuse_changes(given, settings or {}, run_dir)
-        chosen = load_recipe(folder.config, _network_of(folder, network))
+        if "data_sha256" not in read_recorded(folder.config):
+            raise RunError(f"{folder.config}: is damaged: it does not say what the run began with")
+        chosen = with_device(load_recipe(folder.config, _network_of(folder, network)))
         summary = folder.read_summary()
         if summary is not None:
             reporter.note("finished", f"{folder.path}: this run has ended already", **summary)

@@ -86,10 +86,10 @@ class RunFolder:
     def read_summary(self) -> dict[str, Any] | None:
         """Return the summary, or None where the run has not ended."""
         try:
-            summary: dict[str, Any] = json.loads(self.summary.read_text(encoding="utf-8"))
+            summary = json.loads(self.summary.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        return summary
+        return summary if isinstance(summary, dict) else None
 
 
 def new_run_folder(asked: Path | None, recipe_name: str) -> RunFolder:
