@@ -147,11 +147,10 @@ def _closing_words(trainer: Trainer, summary: Mapping[str, Any], recipe: Recipe)
         f"trained in {duration(summary['train_seconds'])}, "
         f"{summary['images_per_second']:,.0f} images/s"
     ]
-    lines += [
-        f"{source['source']}: {accuracy_text(source['accuracy_before'])} before, "
-        f"{accuracy_text(source['accuracy_after'])} after"
-        for source in summary.get("sources", [])
-    ]
+    for source in summary.get("sources", []):
+        after = accuracy_text(source["accuracy_after"])
+        change = f"{accuracy_text(source['accuracy_before'])} before, {after} after"
+        lines.append(f"{source['source']}: {change if recipe.start_from else after}")
     if summary["valid_accuracy"] is None:
         lines.append("validation accuracy: none (no validation split)")
     else:
