@@ -116,7 +116,7 @@ def test_any_toml_is_a_recipe_or_one_line(table: dict[str, Any]) -> None:
     [
         ("epochs = 3", "mine.toml: there is no setting epochs; expected name, description"),
         ("[training]\nepoch = 3", "there is no setting training.epoch; expected epochs"),
-        ("[training]\nepochs = 0", "training.epochs is 0.0; expected at least 1e-09"),
+        ("[training]\nepochs = 0", "training.epochs is 0.0; expected from 1e-09 to"),
         ("[training]\nepochs = nan", "training.epochs must be a finite number, not nan"),
         ("[training]\nbatch_size = 2.5", "training.batch_size must be a whole number, not 2.5"),
         ("[training]\nbatch_size = true", "training.batch_size must be a whole number, not True"),
@@ -142,6 +142,11 @@ def test_any_toml_is_a_recipe_or_one_line(table: dict[str, Any]) -> None:
         ),
         ("[optimizer]\nnesterov = true\nmomentum = 0", "nesterov needs optimizer.momentum above 0"),
         ("a = = 3", "mine.toml: is not valid TOML"),
+        ("name = '../out'", "name is '../out'; expected 1 to 100 characters"),
+        ("name = ''", "name is ''; expected 1 to 100 characters"),
+        ("[training]\nepochs = 1e308", "training.epochs is 1e+308; expected from 1e-09 to"),
+        ("seed = " + "1" * 5000, "is not valid TOML: a value is too long"),
+        ("[optimizer]\nepsilon = 0", "optimizer.epsilon is 0.0; expected from 1e-30 to 1"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_the_key(table: str, expected: str) -> None:

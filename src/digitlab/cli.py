@@ -54,6 +54,8 @@ def main() -> NoReturn:
     except BrokenPipeError:  # whoever read our output has closed it, as head does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except OSError as error:
+        _fail(f"standard output: {error}", 1)
     sys.exit(status if isinstance(status, int) else 0)
 
 
@@ -222,14 +224,15 @@ def evaluate(
 
     digitlab evaluate model.onnx --data fashion/ --json
     """
-    report = digitlab.evaluate(model, data=data or "mnist", split=split, threads=threads or 1)
+    report = digitlab.evaluate(model, data=data or None, split=split, threads=threads or 1)
     beside = model / "mistakes.png" if model.is_dir() else Path(f"{model.stem}-mistakes.png")
     picture = mistakes or beside
+    if not as_json:
+        print(report.to_text(), flush=True)  # before the picture, which may find no room
     drawn = report.write_mistakes(picture)
     if as_json:
         print(json.dumps({**report.to_json(), "mistakes": str(picture) if drawn else None}))
     else:
-        print(report.to_text())
         print(f"most confident mistakes: {picture if drawn else 'none, all is right'}")
 
 
@@ -263,7 +266,8 @@ def read(
         if reading.error is not None:
             failed = True
             if not as_json:
-                print(f"digitlab: {reading.error.message}", file=sys.stderr, flush=True)
+                message = " ".join(reading.error.message.split())
+                print(f"digitlab: {message}", file=sys.stderr, flush=True)
     if failed:
         raise typer.Exit(1)
 

@@ -28,6 +28,7 @@ PREPARATIONS = ("none", "1")
 TRAIN_ON = ("train", "all")
 
 CUSTOM_NETWORK = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+NAME = re.compile(r"(?!\.)[^/\\\x00-\x1f\x7f]{1,100}")
 DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 RECIPES = Path(__file__).parent / "recipes"
 DEFAULT_RECIPE = "quick"
@@ -85,7 +86,7 @@ class OptimizerConfig:
     beta1: float = setting(0.9, "adam, adamw: decay of the mean", low=0, high=0.999999)
     beta2: float = setting(0.999, "adam, adamw: decay of the square", low=0, high=0.999999999)
     alpha: float = setting(0.99, "rmsprop: decay of the square", low=0, high=0.999999999)
-    epsilon: float = setting(1e-8, "added to the root of the square", low=0, high=1)
+    epsilon: float = setting(1e-8, "added to the root of the square", low=1e-30, high=1)
     weight_decay: float = setting(0.0, "of every parameter", low=0, high=1e3)
 
 
@@ -105,7 +106,9 @@ class ScheduleConfig:
 class TrainingConfig:
     """How long, in what pieces, and on what."""
 
-    epochs: float = setting(1.0, "passes over the training data; may be a fraction", low=1e-9)
+    epochs: float = setting(
+        1.0, "passes over the training data; may be a fraction", low=1e-9, high=1e9
+    )
     batch_size: int = setting(100, "images a step", low=1, high=1_000_000)
     shards: int = setting(4, "fixed parts of a batch; part of the result", low=1, high=4096)
     moving_average: float = setting(0.0, "decay of averaged weights; 0: off", low=0, high=0.999999)
@@ -209,6 +212,11 @@ def check(recipe: Recipe, origin: str = "recipe") -> None:
             f"{origin}: network.name is {network.name!r}; expected {_or(NETWORKS)}, "
             "or a class of your own as my_module:MyNetwork"
         )
+    if not NAME.fullmatch(recipe.name):
+        raise ConfigError(
+            f"{origin}: name is {recipe.name!r}; expected 1 to 100 characters, none of them a "
+            "slash, a backslash or a control character, and no dot first"
+        )
     if not DEVICE.fullmatch(training.device):
         raise ConfigError(
             f"{origin}: training.device is {training.device!r}; "
@@ -251,6 +259,19 @@ def read_recorded(path: Path) -> dict[str, Any]:
     """Return the table `[recorded]` of a run's `config.toml` (empty where there is none)."""
     recorded = _read_toml(path)[0].get("recorded", {})
     return recorded if isinstance(recorded, dict) else {}
+
+
+def read_sources(path: Path) -> list[str]:
+    """Return the data sources that a run's `config.toml` names, without building its recipe.
+
+    Raises:
+        ConfigError: where it names none.
+    """
+    table = _read_toml(path)[0].get("data")
+    sources = table.get("sources") if isinstance(table, dict) else None
+    if not isinstance(sources, list) or not all(isinstance(item, str) for item in sources):
+        raise ConfigError(f"{path}: names no data.sources; give --data")
+    return sources
 
 
 def parse_augment(text: str) -> dict[str, Any]:
@@ -303,6 +324,8 @@ def _read_toml(name: str | Path) -> tuple[dict[str, Any], str]:
         raise ConfigError(f"{origin}: is not valid TOML: {error}") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{origin}: is not UTF-8 text") from None
+    except (ValueError, RecursionError):
+        raise ConfigError(f"{origin}: is not valid TOML: a value is too long or too deep") from None
     except OSError as error:
         raise ConfigError(f"{origin}: cannot be read: {error.strerror}") from None
 
@@ -354,15 +377,17 @@ def _value(value: Any, kind: Any, limits: Mapping[str, Any], where: str) -> Any:
             raise ConfigError(f"{where} must be a list of strings, not {value!r}")
         if not all(isinstance(item, str | Path) and str(item) for item in value):
             raise ConfigError(f"{where} must be a list of strings, not {list(value)!r}")
-        return tuple(str(item) for item in value)
+        return tuple(_text(str(item), where) for item in value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        value = float(value) if abs(value) < 2**1000 else math.inf
     if kind is int and isinstance(value, float) and value.is_integer():
         value = int(value)
     if type(value) is not kind:
         raise ConfigError(f"{where} must be {_kind_name(kind)}, not {value!r}")
     if kind is float and not math.isfinite(value):
         raise ConfigError(f"{where} must be a finite number, not {value!r}")
+    if kind is str:
+        _text(value, where)
     choices = limits.get("choices")
     if choices and value not in choices:
         raise ConfigError(f"{where} is {value!r}; expected {_or(choices)}")
@@ -371,6 +396,15 @@ def _value(value: Any, kind: Any, limits: Mapping[str, Any], where: str) -> Any:
         span = f"at least {low}" if high is None else f"from {low} to {high}"
         raise ConfigError(f"{where} is {value!r}; expected {span}")
     return value
+
+
+def _text(text: str, where: str) -> str:
+    """Return a text that TOML can hold; a name in another encoding comes as lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ConfigError(f"{where} is not UTF-8 text: {text!r}") from None
+    return text
 
 
 def _from_text(text: str, kind: Any) -> Any:

@@ -167,7 +167,7 @@ class EvaluationReport:
 
 def evaluate(
     model: str | Path | Recogniser | None = None,
-    data: str | Path | Sequence[str | Path] = "mnist",
+    data: str | Path | Sequence[str | Path] | None = None,
     split: str = "test",
     *,
     threads: int = 1,
@@ -176,7 +176,8 @@ def evaluate(
 
     Args:
         model: a RUN folder, an .onnx file, a Recogniser, or None for the model that ships.
-        data: one source or several, as `digitlab.load_dataset` takes them.
+        data: one source or several, as `digitlab.load_dataset` takes them; None: what a RUN
+            learned from, and MNIST for whatever else.
         split: "train", "valid" or "test".
         threads: of onnxruntime; not used where `model` is a Recogniser.
 
@@ -184,10 +185,14 @@ def evaluate(
         ModelError: where the model cannot be loaded.
         DataError: where the data cannot be loaded, lack the split or have no image in it.
     """
+    from digitlab.config import read_sources
     from digitlab.data import load_dataset
     from digitlab.reading.recogniser import Recogniser
 
     recogniser = model if isinstance(model, Recogniser) else Recogniser(model, threads)
+    if data is None:
+        config = Path(model) / "config.toml" if isinstance(model, str | Path) else Path()
+        data = read_sources(config) if config.is_file() else "mnist"
     dataset = load_dataset(data)
     if split not in dataset.splits:
         there = ", ".join(dataset.splits) or "none"

@@ -93,9 +93,6 @@ def go_on(where: Path, folder: str, **arguments: Any) -> None:
     if (where / folder / "config.toml").exists():
         run_to_the_end(where, resume=folder)
     else:
-        if (where / folder).exists():
-            for path in sorted((where / folder).rglob("*"), reverse=True):
-                path.rmdir() if path.is_dir() else path.unlink()
         run_to_the_end(where, run_dir=folder, **arguments)
 
 

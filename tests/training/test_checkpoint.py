@@ -126,9 +126,16 @@ def test_a_run_of_format_1_can_be_gone_on_with(small_data: Path) -> None:
 def test_the_newest_two_and_the_best_are_kept() -> None:
     for step in range(1, 7):
         save(step)
-    checkpoint.prune(Path("checkpoints"), best_step=2)
+    checkpoint.prune(Path("checkpoints"), 6, best_step=2)
     steps = [checkpoint.step_of(path) for path in checkpoint.paths(Path("checkpoints"))]
     assert steps == [2, 5, 6]
+
+
+def test_a_new_checkpoint_is_kept_though_later_ones_are_there() -> None:
+    for step in (12, 60, 70, 30):
+        save(step)
+        checkpoint.prune(Path("checkpoints"), step, best_step=12)
+    assert checkpoint.step_of(checkpoint.paths(Path("checkpoints"))[1]) == 30
 
 
 def test_a_checkpoint_of_the_same_step_is_replaced() -> None:

@@ -15,6 +15,7 @@ from torch import nn
 
 import digitlab
 from digitlab.config import OPTIMIZERS, load_recipe
+from digitlab.data.batches import Batches
 from digitlab.errors import ConfigError, DataError, RunError, TrainingError
 from digitlab.training import checkpoint
 from digitlab.training.interrupt import Interrupted
@@ -133,6 +134,93 @@ def test_resume_survives_missing_checkpoints_and_a_summary_of_nonsense(small_rec
     digitlab.train(resume="run", reporter=heard)
     assert heard.warnings == []
     assert final_state(Path("run")) == final_state(Path("whole"))
+
+
+class Counting(nn.Module):
+    """A user's network whose buffer is left out of its state_dict, and put anew at each forward."""
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(784, outputs)
+        self.register_buffer("mean", torch.zeros(784), persistent=False)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        flat = images.flatten(1)
+        if self.training:
+            self.mean = 0.9 * self.mean + 0.1 * flat.detach().mean(0)
+        result: torch.Tensor = self.linear(flat - self.mean)
+        return result
+
+
+def test_a_buffer_that_is_put_anew_and_not_in_the_state_dict_is_exact(small_recipe: Path) -> None:
+    own = f"{__name__}:Counting"
+    for threads in (1, 2):
+        digitlab.train(small_recipe, network=own, threads=threads, run_dir=f"run{threads}")
+    with pytest.raises(Interrupted):
+        digitlab.train(small_recipe, network=own, run_dir="parts", reporter=StopAt(7))
+    digitlab.train(resume="parts", network=own)
+    assert final_state(Path("run1")) == final_state(Path("run2")) == final_state(Path("parts"))
+
+
+def test_each_shard_starts_from_the_same_buffers(small_recipe: Path) -> None:
+    digitlab.train(
+        small_recipe, network=f"{__name__}:Counting", augment="none", epochs=0.001, run_dir="run"
+    )
+    mean = np.frombuffer(final_state(Path("run"))[0]["others/mean"], np.float32)
+    first = Batches(600, 50, 4, 1, 1).at(0).samples
+    source = load_recipe(small_recipe).data.sources[0]
+    images = np.load(source)["train_images"][first].reshape(50, -1) / 255
+    assert np.allclose(mean, 0.1 * images.mean(0), atol=1e-6)  # one step from 0, not four
+
+
+def test_an_edited_config_is_refused_on_resume(small_recipe: Path) -> None:
+    with pytest.raises(Interrupted):
+        digitlab.train(small_recipe, run_dir="run", reporter=StopAt(3))
+    config = Path("run/config.toml")
+    config.write_text(config.read_text().replace("learning_rate = 0.01", "learning_rate = 5.0"))
+    with pytest.raises(RunError, match=r"config\.toml: was edited since the run began"):
+        digitlab.train(resume="run")
+
+
+def test_a_damaged_line_of_metrics_costs_that_line_only(small_recipe: Path) -> None:
+    digitlab.train(small_recipe, run_dir="whole")
+    with pytest.raises(Interrupted):
+        digitlab.train(small_recipe, run_dir="run", reporter=StopAt(9))
+    metrics = Path("run/metrics.jsonl")
+    metrics.write_bytes(metrics.read_bytes().replace(b'"loss"', b'"lo\xff"', 1))
+    heard = Heard()
+    result = digitlab.train(resume="run", reporter=heard)
+    whole = json.loads(Path("whole/summary.json").read_text())
+    assert result.summary["weights_sha256"] == whole["weights_sha256"]
+    assert len(heard.warnings) == 1
+    assert len(list(read_metrics(metrics))) == 25
+
+
+def test_a_run_killed_before_its_config_can_begin_again(small_recipe: Path) -> None:
+    Path("run/checkpoints").mkdir(parents=True)
+    Path("run/lock").touch()
+    Path("run/.config.toml.7.part").touch()
+    digitlab.train(small_recipe, epochs=0.1, run_dir="run")
+    assert Path("run/summary.json").exists()
+
+
+def test_no_model_is_written_that_reading_would_refuse(
+    small_recipe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from digitlab.training import export
+
+    monkeypatch.setattr(export, "properties", lambda *_: {"file_sha256": "0" * 64})
+    heard = Heard()
+    digitlab.train(small_recipe, epochs=0.1, run_dir="run", reporter=heard)
+    assert not Path("run/model.onnx").exists()
+    assert any("has no property recipe" in text for text in heard.warnings)
+
+
+def test_evaluate_measures_on_the_data_of_the_run(small_recipe: Path) -> None:
+    result = digitlab.train(small_recipe, run_dir="run")
+    report = digitlab.evaluate("run")
+    assert report.evaluation.count == 150
+    assert report.evaluation.accuracy == result.summary["test_accuracy"]
 
 
 def test_resume_of_an_emptied_config_is_one_line(small_recipe: Path) -> None:

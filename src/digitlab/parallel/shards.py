@@ -134,12 +134,12 @@ def gradient_of_seeded_shard(job: Job, batch: Batch, shard: ShardInput) -> Shard
     Torch's own dropout draws from the default generator, so it is seeded by (seed, step, shard);
     running statistics start equal for each shard and are combined in shard order by `combine`.
     """
-    buffers = list(job.network.buffers())
-    before = [buffer.clone() for buffer in buffers]
+    before = [buffer.clone() for buffer in job.network.buffers()]
     chance = hashed(job.recipe.seed, "chance", batch.step, shard.number)
     torch.manual_seed(int(chance[0] >> np.uint64(1)))
     part = gradient_of_shard(job, batch, shard)
     weight = len(shard.labels) / len(batch.samples)
+    buffers = list(job.network.buffers())  # again: forward may have put new tensors in their place
     after = [b * weight if b.is_floating_point() else b.clone() for b in buffers]
     for buffer, old in zip(buffers, before, strict=True):
         buffer.copy_(old)

@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+# Set before the import: onnxruntime's own switch comes too late, and without either it keeps a
+# record of every start in the user's home and looks up its maker's host.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import onnxruntime
 
@@ -125,6 +130,11 @@ def load_model(path: str | Path, threads: int = 1) -> Model:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ModelError(f"{path} cannot be read: {reason}") from error
+    return model_of_bytes(onnx_bytes, path, threads)
+
+
+def model_of_bytes(onnx_bytes: bytes, path: Path, threads: int = 1) -> Model:
+    """Check and load the content of a model file; `path` is for messages. See `load_model`."""
     digest = check_seal(onnx_bytes, str(path))
     if _EXTERNAL in onnx_bytes:
         raise ModelError(f"{path} keeps weights in other files: export it into one file")

@@ -5,6 +5,7 @@ Used by `digitlab.training.run` alone, in the order in which it stands here.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,7 +21,7 @@ from digitlab.errors import ConfigError, RunError
 from digitlab.training import checkpoint
 from digitlab.training.checkpoint import Checkpoint
 from digitlab.training.files import remove_parts, write_whole
-from digitlab.training.metrics import matches, read_metrics
+from digitlab.training.metrics import matches
 from digitlab.training.progress import Reporter, accuracy_text
 from digitlab.training.run_folder import RunFolder
 from digitlab.training.state import TrainingState, weights_sha256
@@ -89,9 +90,37 @@ def start_from_run(state: TrainingState, path: Path, then_sha256: str | None) ->
         raise RunError(f"{path}: its weights are not those that this run began with")
 
 
+def recipe_sha256(text: str) -> str:
+    """Return the SHA-256 of a config.toml without its table [recorded]."""
+    return hashlib.sha256(text.partition("\n[recorded]")[0].encode()).hexdigest()
+
+
+def check_config(folder: RunFolder) -> None:
+    """Check that a run's config.toml is the one that it began with.
+
+    Raises:
+        RunError: where it was emptied or edited: another recipe is another run.
+    """
+    recorded = read_recorded(folder.config)
+    if "data_sha256" not in recorded:
+        raise RunError(f"{folder.config}: is damaged: it does not say what the run began with")
+    text = folder.config.read_text(encoding="utf-8")
+    if recorded.get("recipe_sha256") != recipe_sha256(text):
+        raise RunError(
+            f"{folder.config}: was edited since the run began; put it back to go on, or begin "
+            f"another run by --recipe {folder.config}"
+        )
+
+
 def write_config(folder: RunFolder, recipe: Recipe, recorded: Mapping[str, Any]) -> None:
+    """Write config.toml.
+
+    Raises:
+        RunError: where the disk refuses.
+    """
+    sealed = {"recipe_sha256": recipe_sha256(to_toml(recipe, recorded)), **recorded}
     try:
-        write_whole(folder.config, to_toml(recipe, recorded).encode())
+        write_whole(folder.config, to_toml(recipe, sealed).encode())
     except OSError as error:
         raise RunError(f"{folder.config}: cannot be written: {error.strerror}") from None
 
@@ -151,7 +180,7 @@ def announce(
 
 def measure_start(trainer: Trainer, recipe: Recipe, sources: Sequence[Dataset]) -> None:
     """Where a run starts from another, record what that one reads of each source."""
-    if not recipe.start_from or next(read_metrics(trainer.folder.metrics), None):
+    if not recipe.start_from or trainer.state.step:
         return
     before = {source.source: trainer.accuracy_on(source) for source in sources}
     trainer.metrics.write({"kind": "start", "step": 0, "accuracy": before})

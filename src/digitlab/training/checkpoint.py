@@ -118,9 +118,13 @@ def step_of(path: Path) -> int:
     return int(path.name.removeprefix("step-"))
 
 
-def prune(folder: Path, best_step: int | None) -> None:
-    """Remove all but the newest two and the best."""
-    for path in paths(folder)[:-2]:
+def prune(folder: Path, step: int, best_step: int | None) -> None:
+    """Remove all but the newest two up to `step`, and the best.
+
+    Later ones, of a run that went on from before them, are damaged and no reason to remove a good
+    one; they are replaced when their step is reached again.
+    """
+    for path in [path for path in paths(folder) if step_of(path) <= step][:-2]:
         if step_of(path) != best_step:
             shutil.rmtree(path, ignore_errors=True)
 

@@ -19,7 +19,8 @@ from torch import Tensor, nn
 
 from digitlab.config import Recipe
 from digitlab.data.dataset import Images
-from digitlab.reading.model_file import properties, seal
+from digitlab.errors import ModelError
+from digitlab.reading.model_file import model_of_bytes, properties, seal
 from digitlab.training.files import write_whole
 from digitlab.training.run_folder import RunFolder
 
@@ -86,14 +87,11 @@ def onnx_model(network: nn.Module, recipe: Recipe, outputs: int, examples: Image
 
 
 def _compare(content: bytes, name: str, inputs: Any, expected: Any) -> None:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
     try:
-        session = onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])
+        session = model_of_bytes(content, Path("model.onnx")).session
         given = session.run([name], {"images": inputs})[0]
+    except ModelError as error:
+        raise ExportError(str(error)) from error
     except Exception as error:  # onnxruntime's errors have no common base but this
         raise ExportError(f"onnxruntime cannot run it: {str(error).splitlines()[0]}") from error
     if given.shape != expected.shape:

@@ -63,11 +63,11 @@ def finish(
         "skips": trainer.state.skips,
         "weights_sha256": weights_sha256(weights),
         "data_sha256": recorded["data_sha256"],
-        "versions": {key: recorded[key] for key in ("digitlab", "python", "torch", "numpy")},
+        "versions": {key: trainer.origin[key] for key in ("digitlab", "python", "torch", "numpy")},
         "machine": {
-            key: recorded[key]
+            key: trainer.origin[key]
             for key in ("system", "processor", "cores", "capability", "device", "gpu")
-            if key in recorded
+            if key in trainer.origin
         },
         "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }

@@ -60,7 +60,7 @@ def _status(folder: RunFolder) -> RunStatus:
         recipe = "?"
     summary = folder.read_summary() or {}
     running = is_locked(folder)
-    steps = [int(path.name[5:]) for path in folder.checkpoints.glob("step-*")]
+    steps = [int(path.name[5:]) for path in folder.checkpoints.glob("step-" + "[0-9]" * 10)]
     changed = [folder.config, folder.metrics, folder.summary, folder.checkpoints]
     newest = max(path.stat().st_mtime for path in changed if path.exists())
     return RunStatus(
@@ -68,10 +68,14 @@ def _status(folder: RunFolder) -> RunStatus:
         state="running" if running else "finished" if summary else "stopped",
         recipe=recipe,
         step=summary.get("steps", max(steps, default=0)),
-        test_accuracy=summary.get("test_accuracy"),
-        valid_accuracy=summary.get("valid_accuracy"),
+        test_accuracy=_fraction(summary.get("test_accuracy")),
+        valid_accuracy=_fraction(summary.get("valid_accuracy")),
         age_seconds=max(0.0, time.time() - newest),
     )
+
+
+def _fraction(value: Any) -> float | None:
+    return value if isinstance(value, float) else None
 
 
 def runs_text(runs: list[RunStatus]) -> str:

@@ -5,6 +5,7 @@ Everything in a line but what `CLOCK` names is a function of the recipe, to the 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -64,7 +65,9 @@ class MetricsFile:
         return {"bytes": self._written, "sha256": self._hash.hexdigest()}
 
     def close(self) -> None:
-        """Close the file."""
+        """Write what waits, if the disk lets us, and close the file."""
+        with contextlib.suppress(OSError):
+            self.flush()
         self._file.close()
 
 
@@ -79,13 +82,14 @@ def matches(path: Path, position: Mapping[str, Any]) -> bool:
 
 
 def read_metrics(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the lines of a metrics file; a last line that was cut off is left out."""
+    """Yield the lines of a metrics file; one that is damaged or cut off is left out."""
     if not path.exists():
         return
-    with path.open(encoding="utf-8") as file:
-        for text in file:
-            if text.endswith("\n"):
-                yield json.loads(text)
+    for text in path.read_bytes().splitlines(keepends=True):
+        with contextlib.suppress(ValueError):
+            line = json.loads(text)
+            if text.endswith(b"\n") and isinstance(line, dict) and "kind" in line:
+                yield line
 
 
 def open_events(folder: Path, purge_step: int) -> SummaryWriter:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from matplotlib.figure import Figure
 
 from digitlab.training.files import write_whole
 
+_STEP, _EPOCH = ("step", "loss", "accuracy"), ("step", "valid_accuracy")
 _INK, _SECOND = "#1f4e79", "#c55a11"
 
 
@@ -25,8 +27,8 @@ def draw_curves(path: Path, metrics: Sequence[Mapping[str, Any]], title: str) ->
         metrics: the lines of metrics.jsonl.
         title: of the picture.
     """
-    steps = [line for line in metrics if line["kind"] == "step" and line["loss"] is not None]
-    epochs = [line for line in metrics if line["kind"] == "epoch" and "valid_accuracy" in line]
+    steps = [x for x in metrics if x["kind"] == "step" and None not in map(x.get, _STEP)]
+    epochs = [x for x in metrics if x["kind"] == "epoch" and None not in map(x.get, _EPOCH)]
     figure = Figure(figsize=(10, 4), dpi=100)
     figure.subplots_adjust(left=0.1, right=0.98, bottom=0.14, top=0.88, wspace=0.22)
     left, right = figure.subplots(1, 2)
@@ -45,13 +47,13 @@ def draw_curves(path: Path, metrics: Sequence[Mapping[str, Any]], title: str) ->
         left.yaxis.set_minor_formatter("{x:g}")
     if epochs:
         at = [line["step"] for line in epochs]
-        losses = [(line["step"], line["valid_loss"]) for line in epochs if line["valid_loss"]]
+        losses = [(line["step"], line["valid_loss"]) for line in epochs if line.get("valid_loss")]
         if losses:
             left.plot(*zip(*losses, strict=True), "o-", color=_SECOND, label="validation")
         accuracies = [100 * line["valid_accuracy"] for line in epochs]
         right.plot(at, accuracies, "o-", color=_SECOND, label="validation")
     right.legend()
-    figure.suptitle(title)
+    figure.suptitle(title, parse_math=False)
     _write(figure, path)
 
 
@@ -95,5 +97,7 @@ def _moving_mean(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 def _write(figure: Figure, path: Path) -> None:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of letters in a recipe's name that the font lacks
+        figure.savefig(buffer, format="png")
     write_whole(path, buffer.getvalue())

@@ -174,6 +174,8 @@ def duration(seconds: float) -> str:
 
 def reporter(style: str, log_every: int | None = None) -> Reporter:
     """Return the reporter of a style: "lines", "json" or "quiet"."""
+    if sys.stdout is None:  # closed by whoever started us
+        return Quiet()
     if style == "json":
         return JsonLines(log_every or 1)
     return Quiet() if style == "quiet" else Lines(log_every or 0)

@@ -24,6 +24,7 @@ from digitlab.parallel import strategy as strategies
 from digitlab.preparation import prepare_images
 from digitlab.training.begin import (
     announce,
+    check_config,
     continue_from,
     measure_start,
     newest_checkpoint,
@@ -104,13 +105,12 @@ def train(
     given = {name: value for name, value in locals().items() if name in FLAGS and value is not None}
     reporter = reporter or Quiet()
     reporter.phase("start")
-    if threads is not None and threads < 1:
+    if threads is not None and (not isinstance(threads, int) or threads < 1):
         raise ConfigError(f"threads is {threads}; expected 1 or more")
     if resume is not None:
         folder = existing_run_folder(Path(resume))
         _refuse_changes(given, settings or {}, run_dir)
-        if "data_sha256" not in read_recorded(folder.config):
-            raise RunError(f"{folder.config}: is damaged: it does not say what the run began with")
+        check_config(folder)
         chosen = with_device(load_recipe(folder.config, _network_of(folder, network)))
         summary = folder.read_summary()
         if summary is not None:
@@ -225,8 +225,11 @@ def _run(
             recipe, state.network, material.objective, dataset.splits["train"], device, pool
         )
     )
-    events = open_events(folder.events, state.step + 1)
-    metrics = MetricsFile(folder.metrics, found.facts["metrics"]["bytes"] if found else 0)
+    try:
+        events = open_events(folder.events, state.step + 1)
+        metrics = MetricsFile(folder.metrics, found.facts["metrics"]["bytes"] if found else 0)
+    except OSError as error:
+        raise RunError(f"{error.filename or folder.path}: cannot be opened: {error}") from None
     trainer = Trainer(
         folder=folder,
         state=state,
@@ -272,7 +275,7 @@ def _overrides(given: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[st
             table = parse_augment(value) if isinstance(value, str) else value
             overrides.update({f"augment.{key}": strength for key, strength in table.items()})
         elif name == "data":
-            overrides[FLAGS[name]] = [value] if isinstance(value, str) else list(value)
+            overrides[FLAGS[name]] = [value] if isinstance(value, str | Path) else list(value)
         else:
             overrides[FLAGS[name]] = str(value) if isinstance(value, Path) else value
     return {**overrides, **settings}

@@ -89,7 +89,8 @@ class RunFolder:
             summary = json.loads(self.summary.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        return summary if isinstance(summary, dict) else None
+        whole = isinstance(summary, dict) and "weights_sha256" in summary
+        return summary if whole else None
 
 
 def new_run_folder(asked: Path | None, recipe_name: str) -> RunFolder:
@@ -107,12 +108,12 @@ def new_run_folder(asked: Path | None, recipe_name: str) -> RunFolder:
     for path in candidates:
         try:
             path.mkdir(parents=True, exist_ok=asked is not None)
-            if asked is not None and any(path.iterdir()):
+            if asked is not None and not _is_unused(path):
                 raise RunError(
                     f"{path}: is not empty; name another folder, or go on with the run in it by "
                     f"--resume {path}"
                 )
-            (path / "checkpoints").mkdir()
+            (path / "checkpoints").mkdir(exist_ok=True)
         except FileExistsError:
             if asked is None:
                 continue
@@ -121,6 +122,15 @@ def new_run_folder(asked: Path | None, recipe_name: str) -> RunFolder:
             raise RunError(f"{path}: cannot be made: {error.strerror}") from None
         return RunFolder(path)
     raise RunError("runs: no free name for a run was found; give --run-dir")
+
+
+def _is_unused(path: Path) -> bool:
+    """Whether a folder is empty, or holds no more than a run killed before its config.toml left."""
+    left = {entry.name for entry in path.iterdir() if not entry.name.endswith(".part")}
+    checkpoints = path / "checkpoints"
+    return left <= {"checkpoints", "lock"} and not (
+        checkpoints.is_dir() and any(checkpoints.iterdir())
+    )
 
 
 def existing_run_folder(path: Path) -> RunFolder:

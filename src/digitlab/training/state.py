@@ -96,9 +96,7 @@ class TrainingState:
     def tensors(self) -> dict[str, Tensor]:
         """Return all tensors by name, split as the network's parameters are, for a checkpoint."""
         tensors = dict(self._split("parameters", self.vector))
-        for name, tensor in self.network.state_dict().items():
-            if name not in self.shapes:
-                tensors[f"others/{name}"] = tensor
+        tensors.update({f"others/{name}": tensor for name, tensor in self._others().items()})
         if self.average is not None:
             tensors.update(self._split("average", self.average))
         for key, vector in self.optimizer.memory.items():
@@ -108,12 +106,8 @@ class TrainingState:
     def load(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
         """Restore what `tensors` and `facts` gave."""
         self.vector.copy_(self._joined("parameters", tensors))
-        others = {
-            name: tensors[f"others/{name}"]
-            for name in self.network.state_dict()
-            if name not in self.shapes
-        }
-        self.network.load_state_dict(others, strict=False)
+        for name, tensor in self._others().items():
+            tensor.copy_(tensors[f"others/{name}"])
         if self.average is not None:
             self.average.copy_(self._joined("average", tensors))
         for key, vector in self.optimizer.memory.items():
@@ -136,6 +130,11 @@ class TrainingState:
         if values:
             for buffer, value in zip(self.network.buffers(), values, strict=True):
                 buffer.copy_(value)
+
+    def _others(self) -> dict[str, Tensor]:
+        """Return buffers, also those that a state_dict leaves out, and frozen parameters."""
+        named = {**dict(self.network.named_parameters()), **dict(self.network.named_buffers())}
+        return {name: tensor.data for name, tensor in named.items() if name not in self.shapes}
 
     def _split(self, prefix: str, vector: Tensor) -> Iterator[tuple[str, Tensor]]:
         start = 0

@@ -124,7 +124,9 @@ class Trainer:
         try:
             facts["metrics"] = self.metrics.position()
             checkpoint.save(self.folder.checkpoints, self.state.tensors(), facts)
-            checkpoint.prune(self.folder.checkpoints, self.best["step"] if self.best else None)
+            checkpoint.prune(
+                self.folder.checkpoints, self.state.step, self.best["step"] if self.best else None
+            )
         except OSError as error:
             self.reporter.warn(
                 f"{self.folder.checkpoints}: the checkpoint of step {self.state.step} could not be "
@@ -138,6 +140,8 @@ class Trainer:
         if self.state.step == self.batches.total_steps:
             return True
         since = time.monotonic() - self._last_save_began
+        if self.best is not None and self.best["step"] == self.state.step:
+            return True
         wanted = ends_epoch or since > _SECONDS_BETWEEN
         return wanted and since > _COST_FACTOR * self._last_save_cost
 
