@@ -200,6 +200,9 @@ def train(
             again += f" --network {network}"
         print(f"stopped; to go on: {again}", file=sys.stderr, flush=True)
         raise typer.Exit(stopped.exit_status) from None
+    except KeyboardInterrupt:
+        print("digitlab: interrupted before the first step; no run was begun", file=sys.stderr)
+        raise typer.Exit(130) from None
     if style == "lines":
         print(f"next: {program()} read {_sample()} --model {shlex.quote(str(result.path))}")
 

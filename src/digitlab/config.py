@@ -354,7 +354,7 @@ def _build(cls: type[Any], table: Mapping[str, Any], origin: str, prefix: str) -
     unknown = [key for key in table if key not in fields]
     if unknown:
         raise ConfigError(
-            f"{origin}: there is no setting {prefix}{unknown[0]}; expected {_or(fields)}"
+            f"{origin}: there is no setting {prefix}{_toml_key(unknown[0])}; expected {_or(fields)}"
         )
     values = {}
     for key, value in table.items():
