@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -48,7 +49,8 @@ def list_runs(folder: Path) -> list[RunStatus]:
     if not folder.is_dir():
         raise RunError(f"{folder}: there is no such folder; digitlab train makes runs/")
     found = [folder, *sorted(folder.iterdir())]
-    runs = [RunFolder(path) for path in found if (path / "config.toml").is_file()]
+    readable = [path for path in found if os.access(path, os.R_OK | os.X_OK)]
+    runs = [RunFolder(path) for path in readable if (path / "config.toml").is_file()]
     return sorted((_status(run) for run in runs), key=lambda status: status.age_seconds)
 
 

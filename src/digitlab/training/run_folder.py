@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from digitlab.errors import RunError
+from digitlab.training.files import sync_folder
 
 try:  # POSIX only; elsewhere two processes in one run folder are not told apart
     import fcntl
@@ -120,6 +121,7 @@ def new_run_folder(asked: Path | None, recipe_name: str) -> RunFolder:
             raise RunError(f"{path}: is a file; name a folder for the run") from None
         except OSError as error:
             raise RunError(f"{path}: cannot be made: {error.strerror}") from None
+        sync_folder(path.parent)
         return RunFolder(path)
     raise RunError("runs: no free name for a run was found; give --run-dir")
 
@@ -162,13 +164,23 @@ def locked(folder: RunFolder) -> Iterator[None]:
     except OSError as error:
         raise RunError(f"{folder.path}: cannot be written to: {error.strerror}") from None
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise RunError(f"{folder.path}: another process is training in it") from None
+        if not _taken(handle):
+            raise RunError(f"{folder.path}: another process is training in it")
         yield
     finally:
         os.close(handle)
+
+
+def _taken(handle: int) -> bool:
+    """Take a lock; try again for a while, for `digitlab runs` holds it when it looks."""
+    for _ in range(10):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return True
+    return False
 
 
 def is_locked(folder: RunFolder) -> bool:
