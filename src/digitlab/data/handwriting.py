@@ -65,9 +65,12 @@ def vary(
             ink = drawn_digit(int(labels[at]), draws)
         else:
             ink = restyled(split.images[sample], int(labels[at]), draws, config.styles)
-        ink = _with_pen(_warped(ink, draws, config), draws, config)
-        spoilt = _spoilt(ink, draws, config, field)
-        images[at] = normalise(spoilt if spoilt.max() > 0.5 else ink)
+        written = _with_pen(_warped(ink, draws, config), draws, config)
+        spoilt = _spoilt(written, draws, config, field)
+        # A pen may be too thin, and a blank image has nothing to show.
+        seen = [stage for stage in (spoilt, written, ink) if stage.max() > 0.5]
+        if seen:
+            images[at] = normalise(seen[0])
     return images, labels
 
 
