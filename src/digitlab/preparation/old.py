@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from digitlab.decoding import MAX_PIXELS, Picture, as_picture, load_picture
 from digitlab.errors import ConfigError, PictureError
+from digitlab.preparation.glyph import normalise
 
 __all__ = [
     "MAX_PIXELS",
@@ -40,7 +41,7 @@ Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 Box = tuple[int, int, int, int]
 
-VERSION = "1"
+VERSION = "2"
 VERSIONS = ("none", VERSION)
 
 SIDE = 28
@@ -112,7 +113,7 @@ def prepare_images(images: npt.NDArray[np.uint8], version: str) -> npt.NDArray[n
     for image, place in zip(images, prepared, strict=True):
         if image.any():
             ink = image.astype(np.float32) / image.max()
-            place[:] = _normalised(_cropped(ink)[0])
+            place[:] = normalise(ink)
     return prepared
 
 
@@ -132,7 +133,7 @@ def _look(picture: Picture, name: str, closer: bool) -> Glyph:
         x, y = max(0, left - margin), max(0, top - margin)
         near = _look(picture[y : bottom + margin, x : right + margin], name, closer=False)
         return Glyph(near.image, (near.box[0] + x, near.box[1] + y, *near.box[2:]))
-    return Glyph(_normalised(crop), (left, top, right - left, bottom - top))
+    return Glyph(normalise(crop), (left, top, right - left, bottom - top))
 
 
 def _resized(pixels: Picture, size: tuple[int, int]) -> Picture:
