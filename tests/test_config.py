@@ -39,7 +39,7 @@ def message(table: str, overrides: dict[str, Any] | None = None) -> str:
 
 def test_every_recipe_that_ships_loads_and_has_at_least_4_shards() -> None:
     assert shipped_recipes() == [
-        "quick", "tutorial-cnn", "tutorial-cnn-square-error", "tutorial-mlp",
+        "photo", "quick", "tutorial-cnn", "tutorial-cnn-square-error", "tutorial-mlp",
         "tutorial-mlp-square-error",
     ]  # fmt: skip
     for name in shipped_recipes():
@@ -49,7 +49,7 @@ def test_every_recipe_that_ships_loads_and_has_at_least_4_shards() -> None:
         assert recipe.training.shards >= 4
 
 
-@pytest.mark.parametrize("name", [name for name in shipped_recipes() if name != "quick"])
+@pytest.mark.parametrize("name", [name for name in shipped_recipes() if "tutorial" in name])
 def test_the_tutorial_recipes_have_the_courses_settings(name: str) -> None:
     recipe = load_recipe(name)
     assert recipe.optimizer.name == "sgd"
@@ -128,7 +128,7 @@ def test_any_toml_is_a_recipe_or_one_line(table: dict[str, Any]) -> None:
         ("[data]\nsources = [1]", "data.sources must be a list of strings, not [1]"),
         (
             "[network]\nname = 'resnet'",
-            "network.name is 'resnet'; expected mlp, cnn or quick, or a",
+            "network.name is 'resnet'; expected mlp, cnn, quick or photo, or a",
         ),
         ("[training]\ndevice = 'gpu'", "training.device is 'gpu'; expected auto, cpu, cuda"),
         (
@@ -136,6 +136,22 @@ def test_any_toml_is_a_recipe_or_one_line(table: dict[str, Any]) -> None:
             "training.shards is 4, more than the 3 images of a batch",
         ),
         ("[training]\nprecision = 'bf16'\ndevice = 'cpu'", "bf16 needs a CUDA device, not cpu"),
+        (
+            "[objective]\nname = 'square-error'\n[handwriting]\nno_digit = 0.1",
+            "handwriting.no_digit goes with cross-entropy, not with square-error",
+        ),
+        (
+            "[objective]\nname = 'square-error'\n[training]\ncalibrate = 10",
+            "training.calibrate goes with cross-entropy, not with square-error",
+        ),
+        (
+            "[handwriting]\npen = 0.1",
+            "handwriting ends in the preparation that reads; set data.preparation to 2",
+        ),
+        (
+            "[data]\npreparation = '2'\n[augment]\nshift = 1\n[handwriting]\npen = 0.1",
+            "handwriting and augment do not go together",
+        ),
         (
             "[objective]\nname = 'square-error'\nlabel_smoothing = 0.1",
             "label_smoothing goes with cross-entropy",
@@ -157,7 +173,7 @@ def test_a_mistake_is_one_line_that_names_the_key(table: str, expected: str) -> 
 
 
 def test_a_missing_recipe_lists_those_there_are() -> None:
-    with pytest.raises(ConfigError, match="no recipe 'fast'; expected quick, tutorial-cnn,"):
+    with pytest.raises(ConfigError, match="no recipe 'fast'; expected photo, quick, tutorial-cnn,"):
         load_recipe("fast")
     with pytest.raises(ConfigError, match=r"gone\.toml: cannot be read: No such file"):
         load_recipe("gone.toml")

@@ -10,11 +10,11 @@ import torch
 from torch import nn
 
 from digitlab import networks, objectives
-from digitlab.config import NETWORKS, ObjectiveConfig
+from digitlab.config import NETWORKS, ObjectiveConfig, Recipe, load_recipe
 from digitlab.errors import ConfigError
 
 
-@pytest.mark.parametrize("outputs", [1, 10])
+@pytest.mark.parametrize("outputs", [1, 10, 11])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_network_takes_pictures_and_gives_outputs(name: str, outputs: int) -> None:
     network = networks.build(name, outputs, seed=1)
@@ -29,6 +29,22 @@ def test_the_courses_networks_have_its_numbers_of_parameters() -> None:
     assert count(networks.build("mlp", 10, 1)) == 784 * 10 + 10 + 110 + 110
     assert count(networks.build("mlp", 1, 1)) == 784 * 10 + 10 + 110 + 11
     assert count(networks.build("cnn", 10, 1)) == 20 * 25 + 20 + 20 * 500 + 20 + 9800 + 10
+
+
+def test_a_residual_block_starts_as_the_identity_and_adds_what_it_learns() -> None:
+    block, images = networks.Residual(4), torch.randn(2, 4, 5, 5)
+    assert torch.equal(block(images), images)
+    nn.init.constant_(block.second.bias, 0.25)
+    assert torch.allclose(block(images), images + 0.25, atol=1e-6)
+
+
+def test_an_eleventh_answer_comes_with_images_that_are_no_digit() -> None:
+    assert objectives.build(load_recipe("quick")).outputs == 10
+    objective = objectives.build(load_recipe("photo"))
+    assert objective.outputs == 11
+    output = torch.eye(11)[[3, 10]] + torch.eye(11)[[3, 7]] / 2
+    assert objective.answers(output).tolist() == [3, 10]
+    assert objective.digits(output).tolist() == [3, 7]
 
 
 def test_the_fully_connected_network_computes_sigmoids() -> None:
@@ -131,17 +147,18 @@ def test_a_network_that_does_not_fit_is_one_line(
 
 def test_cross_entropy_is_summed_over_samples_and_smoothed_when_asked() -> None:
     logits, labels = torch.randn(6, 10), torch.arange(6)
-    plain = objectives.build(ObjectiveConfig("cross-entropy"))
+    plain = objectives.build(Recipe(objective=ObjectiveConfig("cross-entropy")))
     expected = -torch.log_softmax(logits, 1)[torch.arange(6), labels].sum()
     assert torch.allclose(plain.loss(logits, labels), expected)
-    smoothed = objectives.build(ObjectiveConfig("cross-entropy", 0.2)).loss(logits, labels)
+    smoothed = objectives.build(Recipe(objective=ObjectiveConfig("cross-entropy", 0.2)))
+    smoothed = smoothed.loss(logits, labels)
     even = -torch.log_softmax(logits, 1).mean(1).sum()
     assert torch.allclose(smoothed, 0.8 * expected + 0.2 * even, rtol=1e-5)
     assert plain.digits(logits).tolist() == logits.argmax(1).tolist()
 
 
 def test_square_error_reads_the_nearest_digit() -> None:
-    objective = objectives.build(ObjectiveConfig("square-error"))
+    objective = objectives.build(Recipe(objective=ObjectiveConfig("square-error")))
     output = torch.tensor([[-3.0], [0.4], [3.6], [8.7], [42.0], [float("nan")]])
     assert objective.digits(output).tolist() == [0, 0, 4, 9, 9, 0]
     labels = torch.tensor([0, 0, 4, 9, 9, 0])

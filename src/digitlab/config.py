@@ -257,6 +257,16 @@ def check(recipe: Recipe, origin: str = "recipe") -> None:
         raise ConfigError(
             f"{origin}: objective.label_smoothing goes with cross-entropy, not with square-error"
         )
+    if recipe.objective.name == "square-error" and (recipe.handwriting.no_digit or training.calibrate):
+        wrong = "training.calibrate" if training.calibrate else "handwriting.no_digit"
+        raise ConfigError(f"{origin}: {wrong} goes with cross-entropy, not with square-error")
+    if recipe.handwriting.is_on and recipe.data.preparation == "none":
+        raise ConfigError(
+            f"{origin}: handwriting ends in the preparation that reads; "
+            f"set data.preparation to {_or(PREPARATIONS[1:])}"
+        )
+    if recipe.handwriting.is_on and any(dataclasses.astuple(recipe.augment)):
+        raise ConfigError(f"{origin}: handwriting and augment do not go together; use one of them")
     if recipe.optimizer.nesterov and not recipe.optimizer.momentum:
         raise ConfigError(f"{origin}: optimizer.nesterov needs optimizer.momentum above 0")
     if not recipe.data.sources:

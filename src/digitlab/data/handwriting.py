@@ -157,13 +157,14 @@ def _bell(draws: Draws) -> float:
 def _with_pen(ink: Floats, draws: Draws, config: HandwritingConfig) -> Floats:
     """Write the same line with another pen: thinner or thicker, sharper or softer edges."""
     change, softness = draws.next(), draws.between(0.8, 3.0)
-    if not draws.chance(config.pen):
-        return ink
+    thickest = 7.0 if draws.chance(0.12) else 3.0  # a brush, or any pen
     mask = (ink > 0.5).astype(np.uint8)
+    if not draws.chance(config.pen) or mask.all():
+        return ink
     inside = cv2.distanceTransform(mask, cv2.DIST_L2, 3)
     outside = cv2.distanceTransform(1 - mask, cv2.DIST_L2, 3)
     deepest = float(inside.max())
-    radius = -0.75 * deepest + change * (0.75 * deepest + 3.0)
+    radius = -0.75 * deepest + change * (0.75 * deepest + thickest)
     return np.clip(0.5 + (inside - outside + radius) / softness, 0, 1).astype(np.float32)
 
 
@@ -181,7 +182,7 @@ def _spoilt(ink: Floats, draws: Draws, config: HandwritingConfig, field: Field) 
     if draws.chance(0.2 * strength):  # out of focus
         ink = cv2.GaussianBlur(ink, (0, 0), draws.between(0.7, 2.6))
     if draws.chance(0.35 * strength):  # few pixels
-        side = round(CANVAS / _high(ink) * draws.between(8, 20))
+        side = round(CANVAS / _high(ink) * draws.between(7, 20))
         ink = cv2.resize(ink, (side, side), interpolation=cv2.INTER_AREA)
         if draws.chance(0.5):
             ink = (ink > draws.between(0.2, 0.5) * ink.max()).astype(np.float32)

@@ -17,6 +17,7 @@ Floats = npt.NDArray[np.float32]
 
 SIDE = 64  # pixels; 28 of MNIST's are 56 of these, and 4 are left on each side
 _SCALE = 2
+_LEAST = 8  # pixels; what is less high is no digit that has a head and a foot
 
 
 def restyled(image: Image, digit: int, draws: Draws, probability: float) -> Floats:
@@ -32,9 +33,11 @@ def restyled(image: Image, digit: int, draws: Draws, probability: float) -> Floa
         float32 [SIDE, SIDE], ink 0 to 1.
     """
     ink = _large(image)
+    if digit == 4 and draws.chance(probability / 2):
+        ink = _short_tailed(ink, draws)
     if digit in _STROKES and draws.chance(probability):
         rows, columns = np.nonzero(ink > 128)
-        if len(rows):
+        if len(rows) and np.ptp(rows) >= _LEAST:
             thick = _thickness(ink) * draws.between(0.7, 1.15)
             for points in _STROKES[digit](rows, columns, draws):
                 pixels = np.rint(np.array(points) * 16).astype(np.int32)
@@ -109,7 +112,7 @@ def _nine(rows: Ink, columns: Ink, draws: Draws) -> Lines:
     """A foot that curls to the left, or to the right."""
     bottom, height = int(rows.max()), int(rows.max() - rows.min())
     tip = float(columns[rows >= bottom - 2].mean())
-    out = draws.between(0.2, 0.5) * height * (1 if draws.chance(0.15) else -1)
+    out = draws.between(0.2, 0.75) * height * (1 if draws.chance(0.15) else -1)
     down, up = draws.between(0.0, 0.12) * height, draws.between(-0.02, 0.18) * height
     return [
         [
@@ -149,6 +152,19 @@ def _four(rows: Ink, columns: Ink, draws: Draws) -> Lines:
         right = columns[np.abs(rows - level) <= 1].max()
         lines.append([(right, level), (right + draws.between(0.1, 0.35) * height, level)])
     return lines
+
+
+def _short_tailed(ink: Image, draws: Draws) -> Image:
+    """End the stem of a 4 just below its bar."""
+    rows = np.nonzero(ink > 128)[0]
+    if not len(rows) or np.ptp(rows) < _LEAST:
+        return ink
+    top, height = int(rows.min()), int(np.ptp(rows))
+    level = top + int(np.bincount(rows - top)[: int(0.85 * height) + 1].argmax())
+    end = level + _thickness(ink) / 2 + draws.between(0.02, 0.3) * height
+    shortened = ink.copy()
+    shortened[round(end) :] = 0
+    return shortened
 
 
 _STROKES = {0: _zero, 1: _one, 4: _four, 7: _seven, 9: _nine}

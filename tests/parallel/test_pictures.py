@@ -1,0 +1,114 @@
+"""Pictures made ahead by processes: nobody can tell who made them, and no process is left over."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from digitlab import networks, objectives
+from digitlab.config import Recipe, load_recipe
+from digitlab.data import load_dataset
+from digitlab.data.batches import Batches
+from digitlab.data.dataset import Split
+from digitlab.data.handwriting import vary
+from digitlab.parallel.pictures import Augmented, MadeAhead, build
+from digitlab.parallel.strategy import Job
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+
+
+def job_of(recipe: Recipe) -> Job:
+    whole = load_dataset("mnist").splits["train"]
+    objective = objectives.build(recipe)
+    network = networks.build(recipe.network.name, objective.outputs, 1)
+    split = Split(whole.images[:500], whole.labels[:500])
+    batches = Batches(500, 64, 4, 2, recipe.seed)
+    return Job(recipe, network, objective, split, batches, torch.device("cpu"), 2)
+
+
+@pytest.fixture(scope="module")
+def job() -> Job:
+    return job_of(load_recipe("photo", {"network.name": "mlp"}))
+
+
+def children(pid: int | str) -> list[int]:
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(child) for child in found]
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def assert_right(job: Job, makers: MadeAhead, step: int) -> None:
+    batch = job.batches.at(step)
+    images, labels = makers.of(batch)
+    expected = vary(job.train, batch.samples, batch.epoch, job.recipe.seed, job.recipe.handwriting)
+    assert np.array_equal(images, expected[0])
+    assert np.array_equal(labels, expected[1])
+
+
+def test_only_other_hands_are_made_ahead(job: Job) -> None:
+    makers = build(job)
+    assert isinstance(makers, MadeAhead)
+    makers.close()
+    quick = build(job_of(load_recipe("quick")))
+    assert isinstance(quick, Augmented)
+    quick.close()
+
+
+def test_a_batch_made_ahead_is_the_batch_made_here(job: Job) -> None:
+    makers = MadeAhead(job)
+    try:
+        for step in (0, 1, 2, 7, 8, 15, 3):  # on, over an epoch's end, and back
+            assert_right(job, makers, step)
+    finally:
+        makers.close()
+
+
+@needs_proc
+def test_killed_processes_cost_no_picture(job: Job) -> None:
+    before = set(children(os.getpid()))
+    makers = MadeAhead(job)
+    try:
+        assert_right(job, makers, 0)
+        mine = set(children(os.getpid())) - before
+        assert len(mine) == 2
+        for child in mine:
+            os.kill(child, signal.SIGKILL)
+        for step in range(1, 10):
+            assert_right(job, makers, step)
+    finally:
+        makers.close()
+    assert not set(children(os.getpid())) & mine
+
+
+@needs_proc
+def test_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
+    run = subprocess.Popen(
+        [sys.executable, "-m", "digitlab", "train", "--recipe", "photo", "--quiet"]
+        + ["--network", "mlp", "--run-dir", str(tmp_path / "run")]
+    )
+    makers: list[int] = []
+    watchdog = time.monotonic() + 120
+    while not (tmp_path / "run" / "metrics.jsonl").exists() or len(makers) < 2:
+        assert time.monotonic() < watchdog
+        assert run.poll() is None
+        time.sleep(0.05)
+        makers = children(run.pid)
+    run.kill()
+    run.wait()
+    while any(map(is_running, makers)):
+        assert time.monotonic() < watchdog, "a process was left over"
+        time.sleep(0.05)

@@ -1,0 +1,38 @@
+"""The temperature: found where it is known, and honest on pictures that no network saw."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from digitlab.data import load_dataset
+from digitlab.data.dataset import Split
+from digitlab.training.calibrate import best_temperature, photographed
+
+
+@given(truth=st.floats(0.3, 4), seed=st.integers(0, 1000))
+def test_the_temperature_that_made_the_labels_is_found(truth: float, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    honest = random.normal(0, 2, (4000, 11))
+    chances = np.exp(honest) / np.exp(honest).sum(axis=1, keepdims=True)
+    labels = (chances.cumsum(axis=1) > random.random((4000, 1))).argmax(axis=1)
+    assert best_temperature(honest * truth, labels) == pytest.approx(truth, rel=0.15)
+
+
+def test_answers_that_are_always_right_become_certain() -> None:
+    labels = np.arange(100) % 10
+    assert 0.1 <= best_temperature(10 * np.eye(10)[labels], labels) < 0.5
+
+
+def test_pictures_are_of_the_split_and_always_the_same() -> None:
+    whole = load_dataset("mnist").splits["valid"]
+    split = Split(whole.images[:30], whole.labels[:30])
+    images, labels = photographed(split, 48, seed=5)
+    assert len(images) == len(labels) >= 45
+    assert images.any(axis=(1, 2)).all()
+    again, _ = photographed(split, 48, seed=5)
+    assert np.array_equal(images, again)
+    other, _ = photographed(split, 48, seed=6)
+    assert not np.array_equal(images[:40], other[:40])
