@@ -56,6 +56,7 @@ def small_recipe(tmp_path: Path, small_data: Path) -> Path:
         batch_size = 50
         shards = 4
         moving_average = 0.9
+        calibrate = 12
         """
     )
     return path

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 PHASES = (
-    "start", "data", "network", "train", "validate", "checkpoint", "evaluate", "export",
-    "pictures", "summary",
+    "start", "data", "network", "train", "validate", "checkpoint", "evaluate",
+    "calibrate", "export", "pictures", "summary",
 )  # fmt: skip
 WATCHDOG_SECONDS = 300.0
 
