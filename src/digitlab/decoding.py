@@ -121,7 +121,7 @@ def as_picture(array: npt.NDArray[np.generic], name: str = "the picture") -> Pic
             "[height, width, 3] or [height, width, 4]"
         )
     if 0 in array.shape:
-        raise PictureError(f"{name} is {list(array.shape)}: it has no pixels", "blank")
+        raise PictureError(f"{name} is {list(array.shape)}: it has no pixels")
     pixels = array.astype(np.uint8, copy=False)
     if channels == 4:
         return opaque(pixels)
@@ -201,7 +201,7 @@ def _heif(file: IO[bytes], name: str, max_pixels: int) -> Image.Image:
     width, height = pictures.size
     if width * height > max_pixels:
         raise too_large(name, f"{width} x {height} pixels", max_pixels)
-    return pictures.to_pillow()  # type: ignore[no-any-return]
+    return pictures.to_pillow()
 
 
 def _upright(image: Image.Image) -> Image.Image:

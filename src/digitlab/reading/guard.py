@@ -211,7 +211,7 @@ class _Process:
         if done == 1 and channels in (1, 3) and 0 < first * second <= limits.max_pixels:
             shape = (first, second) if channels == 1 else (first, second, 3)
             picture = np.empty(shape, np.uint8)
-            self._read_into(memoryview(picture).cast("B"))
+            self._read_into(picture.data.cast("B"))
             return picture
         if done == 0 and first < 64 and second < 1 << 20:
             code = self._read(first).decode("ascii")
