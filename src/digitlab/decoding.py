@@ -19,15 +19,21 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+# Registered by this import; to open the first of them, Pillow would else import all its plugins.
+from PIL import TiffImagePlugin as _TiffImagePlugin  # noqa: F401
+from PIL import WebPImagePlugin as _WebPImagePlugin  # noqa: F401
+
 from digitlab.errors import PictureError
 from digitlab.header import (
     HEAD,
     MAX_BYTES,
     check_header,
+    check_size,
     format_of,
     harmless_exif,
     no_picture,
     too_large,
+    too_many_pixels,
 )
 
 Picture = npt.NDArray[np.uint8]
@@ -100,7 +106,7 @@ def read_pipe(file: IO[bytes], name: str) -> bytes:
         raise no_picture(name)
     content = head + file.read(MAX_BYTES)
     if len(content) > MAX_BYTES:
-        raise too_large(name, f"more than {MAX_BYTES:,} bytes", MAX_PIXELS)
+        raise too_large(name, f"more than {MAX_BYTES:,} bytes")
     return content
 
 
@@ -163,6 +169,13 @@ def opaque(pixels: Picture) -> Picture:
     return laid
 
 
+def out_of_memory(name: str) -> PictureError:
+    """Return the error for a picture that needs more memory than there is."""
+    return PictureError(
+        f"{name} needs more memory than there is: make it smaller or raise the limit", "memory"
+    )
+
+
 def _decode(file: IO[bytes], name: str, max_pixels: int) -> Picture:
     kind = check_header(file, name, max_pixels)
     with warnings.catch_warnings():
@@ -174,14 +187,13 @@ def _decode(file: IO[bytes], name: str, max_pixels: int) -> Picture:
         except PictureError:
             raise
         except Image.DecompressionBombError as error:
-            raise too_large(name, "more pixels than Pillow allows", max_pixels) from error
+            raise too_many_pixels(name, "more pixels than Pillow opens", max_pixels) from error
         except UnidentifiedImageError as error:
             raise _damaged(name, "its header cannot be read") from error
         except Exception as error:  # decoders raise what they like on hostile headers
             raise _damaged(name, error) from error
         with image:
-            if image.width * image.height > max_pixels:
-                raise too_large(name, f"{image.width} x {image.height} pixels", max_pixels)
+            check_size(name, image.width, image.height, max_pixels)
             try:
                 return _pixels(_upright(image))
             except Exception as error:  # struct.error, SyntaxError, zlib.error, MemoryError, ...
@@ -198,9 +210,7 @@ def _heif(file: IO[bytes], name: str, max_pixels: int) -> Image.Image:
             "needs-extra",
         ) from error
     pictures = open_heif(file)
-    width, height = pictures.size
-    if width * height > max_pixels:
-        raise too_large(name, f"{width} x {height} pixels", max_pixels)
+    check_size(name, *pictures.size, max_pixels)
     return pictures.to_pillow()
 
 
@@ -254,8 +264,6 @@ def _strips(shape: tuple[int, ...]) -> Iterator[slice]:
 
 def _damaged(name: str, error: Exception | str) -> PictureError:
     if isinstance(error, MemoryError):
-        return PictureError(
-            f"{name} needs more memory than there is: make it smaller or raise the limit", "memory"
-        )
+        return out_of_memory(name)
     reason = " ".join(str(error).split())[:120] or type(error).__name__
     return PictureError(f"{name} is damaged or cut off: {reason}; try another copy", "unreadable")

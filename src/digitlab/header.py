@@ -16,7 +16,8 @@ from digitlab.errors import PictureError
 
 MAX_BYTES = 256 << 20  # of a file
 MAX_EXTRAS = 16 << 20  # bytes of a file that are no pixels: comments, profiles, thumbnails
-MAX_PARTS = 20_000  # chunks, segments or blocks; a PNG of 64 megapixels has some 12,000
+MAX_PARTS = 4000  # segments, blocks, frames or chunks
+MAX_PIXEL_PARTS = 20_000  # of a PNG; one of 64 megapixels has some 12,000
 MAX_TEXTS = 32  # compressed parts, each of which may unpack to a megabyte
 MAX_TAGS = 4096  # of a TIFF directory
 MAX_STRIPS = 65_536  # of a TIFF
@@ -74,10 +75,9 @@ def check_header(file: IO[bytes], name: str, max_pixels: int) -> str:
         raise no_picture(name)
     excess = _too_many_bytes(file) or _EXCESSES.get(kind, _no_excess)(file)
     if not excess and kind == "WEBP":
-        width, height = _webp_canvas(file)
-        excess = f"{width} x {height} pixels" if width * height > max_pixels else ""
+        check_size(name, *_webp_canvas(file), max_pixels)
     if excess:
-        raise too_large(name, excess, max_pixels)
+        raise too_large(name, excess)
     file.seek(0)
     return kind
 
@@ -94,11 +94,25 @@ def no_picture(name: str) -> PictureError:
     return PictureError(f"{name} is no picture: expected {known}")
 
 
-def too_large(name: str, size: str, max_pixels: int) -> PictureError:
-    """Return the error for a file that declares `size`."""
+def check_size(name: str, width: int, height: int, max_pixels: int) -> None:
+    """Raise PictureError, `too-large`, for a picture of more pixels than allowed."""
+    if width * height > max_pixels:
+        raise too_many_pixels(name, f"{width} x {height} pixels", max_pixels)
+
+
+def too_many_pixels(name: str, size: str, max_pixels: int) -> PictureError:
+    """Return the error for a picture of that size."""
     return PictureError(
-        f"{name} is too large: {size}; at most {max_pixels:,} pixels are read; "
+        f"{name} is too large: {size}; at most {max_pixels:,} are read; "
         "make it smaller or raise the limit",
+        "too-large",
+    )
+
+
+def too_large(name: str, excess: str) -> PictureError:
+    """Return the error for a file that declares something absurd, such as "50,000 tags"."""
+    return PictureError(
+        f"{name} is too large: {excess}, which is more than a picture needs; save it anew",
         "too-large",
     )
 
@@ -113,19 +127,21 @@ def _no_excess(file: IO[bytes]) -> str:
 
 
 def _png_excess(file: IO[bytes]) -> str:
-    extras = texts = 0
+    extras = others = texts = 0
     file.seek(8)
-    for _ in range(MAX_PARTS):
+    for _ in range(MAX_PIXEL_PARTS):
         head = file.read(8)
         if len(head) < 8 or head[4:] == b"IEND":
             return ""
         length, kind = struct.unpack(">I4s", head)
-        extras += 0 if kind in (b"IDAT", b"fdAT") else length
-        texts += kind in _TEXTS
-        if extras > MAX_EXTRAS or texts > MAX_TEXTS:
-            return f"{extras:,} bytes or {texts} compressed texts beside its pixels"
+        if kind not in (b"IDAT", b"fdAT"):
+            extras, others, texts = extras + length, others + 1, texts + (kind in _TEXTS)
+        if extras > MAX_EXTRAS:
+            return f"{extras:,} bytes beside its pixels"
+        if others > MAX_PARTS or texts > MAX_TEXTS:
+            return f"more than {MAX_PARTS:,} chunks or {MAX_TEXTS} compressed texts"
         file.seek(length + 4, io.SEEK_CUR)
-    return f"more than {MAX_PARTS:,} chunks"
+    return f"more than {MAX_PIXEL_PARTS:,} chunks"
 
 
 def _jpeg_excess(file: IO[bytes]) -> str:

@@ -15,8 +15,9 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import numpy as np
+from PIL import Image
 
-from digitlab.decoding import Picture, load_picture
+from digitlab.decoding import Picture, load_picture, out_of_memory
 from digitlab.errors import PictureError
 
 READY = b"digitlab decoder 1\n"
@@ -36,6 +37,8 @@ def serve(seconds: float, megabytes: int, decode: Decode = load_picture) -> None
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever asks
     _limit_memory(megabytes)
+    Image.MAX_IMAGE_PIXELS = None  # the request says how many; Pillow's own limit may be lower
+    Image.preinit()
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # a library that prints must not break an answer
     answers.write(READY)
@@ -46,14 +49,15 @@ def serve(seconds: float, megabytes: int, decode: Decode = load_picture) -> None
         file = requests.read(size)
         _alarm(seconds + 1)
         try:
-            picture = decode(file, max_pixels, name)
-        except PictureError as error:
+            picture = np.ascontiguousarray(decode(file, max_pixels, name))
+        except (PictureError, MemoryError) as failure:
+            error = failure if isinstance(failure, PictureError) else out_of_memory(name)
             code, message = error.code.encode(), str(error).encode(errors="surrogatepass")
             answers.write(ANSWER.pack(0, len(code), len(message), 0) + code + message)
         else:
             channels = 1 if picture.ndim == 2 else picture.shape[2]
             answers.write(ANSWER.pack(1, *picture.shape[:2], channels))
-            answers.write(np.ascontiguousarray(picture).data)
+            answers.write(picture.data)
             del picture
         _alarm(0)
         answers.flush()
