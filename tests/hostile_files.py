@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 from PIL import Image
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
@@ -133,6 +134,9 @@ def originals() -> dict[str, bytes]:
     for compression in ("tiff_lzw", "tiff_adobe_deflate", "jpeg", "packbits"):
         files[f"TIFF {compression}"] = encoded(grey, "TIFF", compression=compression)
     files["TIFF bilevel"] = encoded(grey.convert("1"), "TIFF", compression="group4")
+    heic = io.BytesIO()
+    pillow_heif.from_pillow(grey.convert("RGB")).save(heic)
+    files["HEIF"] = heic.getvalue()
     return files
 
 

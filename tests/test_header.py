@@ -113,6 +113,13 @@ def test_the_canvas_of_webp_is_read_from_each_kind_of_chunk() -> None:
         assert caught.value.code == "too-large"
 
 
+def test_a_directory_that_lies_beyond_every_file_is_damaged() -> None:
+    for head in (b"II+\0\x08\0\0\0" + b"\xff" * 8, b"II*\0" + b"\xff" * 12):
+        with pytest.raises(PictureError) as caught:
+            load_picture(head + bytes(100))
+        assert caught.value.code == "unreadable"
+
+
 def test_a_png_without_pixels_is_damaged() -> None:
     with pytest.raises(PictureError) as caught:
         load_picture(png(28, 28))

@@ -194,7 +194,10 @@ def _tiff_excess(file: IO[bytes], size: int | None = None) -> str:
     big = head[2:4] in (b"+\0", b"\0+")
     if len(head) < (16 if big else 8):
         return ""
-    file.seek(struct.unpack_from(order + "Q" if big else order + "I", head, 8 if big else 4)[0])
+    (place,) = struct.unpack_from(order + "Q" if big else order + "I", head, 8 if big else 4)
+    if place >= size:
+        return ""
+    file.seek(place)
     count_bytes = file.read(8 if big else 2)
     count = int.from_bytes(count_bytes, "little" if order == "<" else "big")
     if count > MAX_TAGS:
