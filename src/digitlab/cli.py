@@ -51,12 +51,17 @@ def main() -> NoReturn:
         _fail(f"{error.format_message()} (digitlab --help)")  # type: ignore[attr-defined]
     except KeyboardInterrupt:
         _fail("interrupted", 130)
-    except BrokenPipeError:  # whoever read our output has closed it, as head does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+    except BrokenPipeError:
+        _end_quietly()
     except OSError as error:
         _fail(f"standard output: {error}", 1)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _end_quietly() -> NoReturn:
+    """Exit as a program does whose output nobody reads any more, such as before head."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(141)
 
 
 def _fail(message: str, status: int = 2) -> NoReturn:
@@ -296,14 +301,19 @@ def read(
         raise ConfigError("--json and --csv cannot stand together: choose one")
     from digitlab.reading.guard import GuardedDecoder, Limits
 
-    # Its process starts while the model loads.
-    with GuardedDecoder(Limits(max_pixels, max_seconds, max_memory)) as decoder:
-        from digitlab.reading.batch import Batch
+    style = "json" if as_json else "csv" if as_csv else "text"
+    try:  # typer would hide which of these it was
+        # The decoder's process starts while the model loads.
+        with GuardedDecoder(Limits(max_pixels, max_seconds, max_memory)) as decoder:
+            from digitlab.reading.batch import Batch
 
-        style = "json" if as_json else "csv" if as_csv else "text"
-        recogniser = digitlab.Recogniser(model)
-        batch = Batch(recogniser, decoder, style, _number(reject), annotate, explain)
-        failures = batch.run(pictures)
+            recogniser = digitlab.Recogniser(model)
+            batch = Batch(recogniser, decoder, style, _number(reject), annotate, explain)
+            failures = batch.run(pictures)
+    except BrokenPipeError:
+        _end_quietly()
+    except KeyboardInterrupt:
+        _fail("interrupted", 130)
     if failures:
         raise typer.Exit(1)
 

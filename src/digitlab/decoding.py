@@ -210,7 +210,8 @@ def _heif(file: IO[bytes], name: str, max_pixels: int) -> Image.Image:
             "needs-extra",
         ) from error
     pictures = open_heif(file)
-    check_size(name, *pictures.size, max_pixels)
+    width, height = pictures.size
+    check_size(name, width, height, max_pixels)
     return pictures.to_pillow()
 
 

@@ -22,7 +22,12 @@ def make(*names: str) -> None:
 
 def found(*named: str, skipped: tuple[str, ...] = ()) -> list[str]:
     pictures = find_pictures(map(Path, named), [Path(folder) for folder in skipped])
-    return [one.error.code if isinstance(one, Reading) and one.error else str(one) for one in pictures]  # fmt: skip
+    return [str(one) if isinstance(one, Path) else code(one) for one in pictures]
+
+
+def code(reading: Reading) -> str:
+    assert reading.error is not None
+    return reading.error.code
 
 
 def test_a_folder_gives_its_pictures_in_order_then_those_of_its_folders() -> None:

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hostile_files import encoded, originals, png
 from lying_decoder import ANSWERS
 from PIL import Image
 
 from digitlab import GuardedDecoder, Limits
 from digitlab.decoding import load_picture
 from digitlab.errors import ConfigError, DigitlabError, PictureError
+from hostile_files import encoded, originals, png
 
 HERE = Path(__file__).parent
 MISBEHAVING = (sys.executable, HERE / "misbehaving_decoder.py")
@@ -173,8 +173,9 @@ def test_a_process_that_cannot_be_started_is_one_line() -> None:
 
 
 @pytest.mark.parametrize(
-    "limits", [{"max_pixels": 0}, {"max_seconds": -1}, {"max_seconds": float("nan")}, {"max_memory": 0}]
-)  # fmt: skip
+    "limits",
+    [{"max_pixels": 0}, {"max_seconds": -1}, {"max_seconds": float("nan")}, {"max_memory": 0}],
+)
 def test_limits_are_above_zero(limits: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=next(iter(limits))):
         Limits(**limits)  # type: ignore[arg-type]
@@ -192,9 +193,8 @@ def test_threads_may_share_a_decoder(decoder: GuardedDecoder) -> None:
     wrong: list[int] = []
 
     def work(at: int) -> None:
-        for _ in range(10):
-            if decoder.decode(files[at]).shape != (30, 20 + at):
-                wrong.append(at)
+        shapes = {decoder.decode(files[at]).shape for _ in range(10)}
+        wrong.extend([at] if shapes != {(30, 20 + at)} else [])
 
     threads = [threading.Thread(target=work, args=(at,)) for at in range(8)]
     for thread in threads:

@@ -14,8 +14,7 @@ from digitlab.errors import DigitlabError
 from digitlab.reading.types import Reading, ReadingError
 
 SUFFIXES = frozenset(
-    (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".gif")
-    + (".heic", ".heif", ".pbm", ".pgm", ".ppm", ".pnm")
+    ".png .jpg .jpeg .jpe .jfif .webp .bmp .tif .tiff .gif .heic .heif .pbm .pgm .ppm .pnm".split()  # noqa: SIM905
 )
 STANDARD_INPUT = "-"
 
