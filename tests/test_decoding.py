@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import struct
+import sys
 import warnings
 import zlib
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -163,6 +165,49 @@ def test_an_opaque_alpha_changes_nothing() -> None:
     assert np.array_equal(opaque(colours), colours[..., :3])
 
 
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_heic_gives_the_same_picture_upright(mode: str, orientation: int) -> None:
+    stored = drawing() if orientation == 1 else drawing().transpose(Image.Transpose.ROTATE_90)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    heic = pillow_heif.from_pillow(stored.convert(mode))
+    heic.info["exif"] = exif.tobytes()
+    file = io.BytesIO()
+    heic.save(file, quality=95)
+    picture = load_picture(file.getvalue())
+    assert picture.dtype == np.uint8
+    assert np.abs(grey(picture) - np.asarray(drawing())).mean() < 3
+    assert code_of(file.getvalue(), max_pixels=60 * 80 - 1)[0] == "too-large"
+
+
+def test_heic_without_its_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    code, message = code_of(b"\0\0\0\x1cftypheic\0\0\0\0mif1heic")
+    assert code == "needs-extra"
+    assert "pip install 'digitlab[heic]'" in message
+
+
+def test_large_pictures_are_converted_in_strips_like_small_ones() -> None:
+    values = (np.arange(1100 * 1000 * 4) * 31 % 253).astype(np.uint8).reshape(1100, 1000, 4)
+    for mode in ("RGBA", "RGB", "L", "P", "CMYK", "1"):
+        image = Image.fromarray(values).convert("RGB").convert(mode)
+        if mode == "RGBA":
+            image.putalpha(Image.fromarray(values[..., 3]))
+        kind = "TIFF" if mode == "CMYK" else "PNG"
+        small = image.crop((0, 0, 1000, 400))
+        whole = load_picture(encoded(image, kind, compress_level=1))
+        if mode != "RGBA":  # whose ground depends on all of it
+            part = load_picture(encoded(small, kind, compress_level=1))
+            assert np.array_equal(whole[:400], part)
+        expected = np.asarray(image.convert("L" if mode in "L1" else "RGB"))
+        if mode != "RGBA":
+            assert np.array_equal(whole, expected)
+        else:
+            solid = values[..., 3] >= 250
+            assert np.abs(whole[solid].astype(int) - expected[solid]).max() <= 6
+
+
 def test_the_first_frame_of_several_is_taken() -> None:
     second = Image.new("L", (60, 80), 128)
     for kind in ("GIF", "TIFF"):
@@ -279,10 +324,10 @@ def test_an_array_of_another_shape_or_type_is_no_picture(array: np.ndarray) -> N
     assert caught.value.code == "not-a-picture"
 
 
-def test_an_array_without_pixels_is_blank() -> None:
+def test_an_array_without_pixels_is_no_picture() -> None:
     with pytest.raises(PictureError, match="no pixels") as caught:
         as_picture(np.zeros((0, 5), np.uint8))
-    assert caught.value.code == "blank"
+    assert caught.value.code == "not-a-picture"
 
 
 def test_arrays_lose_their_single_channel_and_their_alpha() -> None:

@@ -12,7 +12,8 @@ import numpy.typing as npt
 import pytest
 from small_models import WriteModel, picture_of
 
-from digitlab import preparation
+from digitlab import GuardedDecoder, Limits, preparation
+from digitlab.data import load_dataset
 from digitlab.errors import ConfigError, ModelError, PictureError
 from digitlab.reading import recogniser as recogniser_module
 from digitlab.reading.recogniser import Recogniser
@@ -69,9 +70,10 @@ def test_a_picture_that_cannot_be_read_is_an_entry_and_the_others_are_read(
     sources = [picture_of(1), text, tmp_path / "none.png", blank, picture_of(2)]
     readings = list(Recogniser(write_model()).read_many(sources))
     codes = [reading.error and reading.error.code for reading in readings]
-    assert codes == [None, "not-a-picture", "missing", "blank", None]
+    assert codes == [None, "not-a-picture", "missing", None, None]
     assert [reading.text for reading in readings] == ["1", "", "", "", "2"]
-    assert readings[1].to_json()["rows"] == []
+    assert readings[3].to_text() == "no digit found"
+    assert readings[1].to_json()["rows"] == readings[3].to_json()["rows"] == []
     assert str(text) in readings[1].to_json()["error"]["message"]
 
 
@@ -140,11 +142,73 @@ def test_no_images_give_no_answers(write_model: WriteModel) -> None:
         np.zeros((1, 28, 28), np.int64),
         np.full((1, 28, 28), 255.0),
         np.full((1, 28, 28), np.nan),
+        np.full((1, 28, 28), -0.1),
+        np.ones((1, 28, 28), bool),
+        np.zeros((1, 28, 28, 3), np.uint8),
+        np.zeros((1, 0, 28), np.uint8),
+        np.zeros((1, 28, 28), complex),
+        np.zeros((1, 28, 28), object),
+        [[[0.0]]],
+        None,
     ],
 )
-def test_other_arrays_are_refused(write_model: WriteModel, images: Templates) -> None:
-    with pytest.raises(PictureError, match="images"):
-        Recogniser(write_model()).probabilities(images)
+@pytest.mark.parametrize("prepared", [False, True])
+def test_other_arrays_are_one_line(
+    write_model: WriteModel, images: Templates, prepared: bool
+) -> None:
+    with pytest.raises(PictureError, match=r"images .*expected|images .*divide") as caught:
+        Recogniser(write_model()).probabilities(images, prepared=prepared)
+    assert "\n" not in str(caught.value)
+
+
+def test_strided_and_other_floats_are_the_same_images(
+    write_model: WriteModel, templates: Templates
+) -> None:
+    recogniser = Recogniser(write_model())
+    expected = recogniser.probabilities(templates)
+    padded = np.zeros((20, 56, 84), np.uint8)
+    padded[::2, ::2, ::3] = templates
+    assert np.array_equal(recogniser.probabilities(padded[::2, ::2, ::3]), expected)
+    turned = np.asfortranarray(templates)
+    assert np.array_equal(recogniser.probabilities(turned), expected)
+    assert np.array_equal(recogniser.probabilities(templates[::-1])[::-1], expected)
+    for kind in (np.float16, np.float32, np.float64):
+        floats = (templates / 255).astype(kind)
+        assert np.abs(recogniser.probabilities(floats) - expected).max() < 2e-3
+    before = templates.copy()
+    recogniser.probabilities(templates / np.float32(255))
+    assert np.array_equal(before, templates)
+
+
+@pytest.mark.parametrize("side", [28, 90])
+@pytest.mark.parametrize("name", ["none", "1"])
+def test_a_blank_image_is_no_digit_and_costs_the_others_nothing(
+    write_model: WriteModel, side: int, name: str
+) -> None:
+    ground = 0 if side == 28 else 230
+    images = np.full((3, side, side), ground, np.uint8)
+    images[1] = picture_of(7, side) if side == 90 else preparation.prepare(picture_of(7))
+    eleven = Recogniser(write_model("a.onnx", preparation=name, no_digit=-3.0))
+    likely = eleven.probabilities(images)
+    assert likely[0].tolist() == likely[2].tolist() == [0.0] * 10 + [1.0]
+    assert np.array_equal(likely[1], eleven.probabilities(images[1:2])[0])
+    ten = Recogniser(write_model("b.onnx", preparation=name))
+    assert ten.probabilities(images)[::2] == pytest.approx(np.full((2, 10), 0.1))
+    assert ten.predict(images).tolist() == [0, 7, 0]
+    values = Recogniser(write_model("c.onnx", preparation=name, value=True)).values(images)
+    assert np.isnan(values).tolist() == [True, False, True]
+
+
+def test_what_is_prepared_is_not_prepared_again(
+    write_model: WriteModel, templates: Templates
+) -> None:
+    moved = np.stack([in_the_corner(template) for template in templates])
+    plain, again = Recogniser(write_model("a.onnx")), Recogniser(write_model("b.onnx", "1"))
+    expected = plain.probabilities(moved)
+    assert np.array_equal(again.probabilities(moved, prepared=True), expected)
+    assert not np.allclose(again.probabilities(moved), expected)
+    with pytest.raises(PictureError, match=r"expected \[N, 28, 28\]"):
+        plain.probabilities(np.zeros((1, 90, 90), np.uint8), prepared=True)
 
 
 def test_an_answer_does_not_depend_on_the_batch(
@@ -160,6 +224,36 @@ def test_an_answer_does_not_depend_on_the_batch(
     assert np.abs(together - recogniser.probabilities(images)).max() <= 1e-6
     threads = Recogniser(write_model(no_digit=-3.0), threads=2)
     assert np.abs(together - threads.probabilities(images)).max() <= 1e-6
+
+
+def test_the_shipped_model_answers_alike_alone_and_in_a_batch() -> None:
+    recogniser = Recogniser()
+    images = load_dataset("mnist").splits["test"].images[:2000]
+    together = recogniser.probabilities(images)
+    alone = np.concatenate([recogniser.probabilities(image[None]) for image in images])
+    assert np.abs(together - alone).max() <= 1e-6
+    assert (together.argmax(axis=1) == alone.argmax(axis=1)).all()
+    for image, likely in zip(images[:100], together, strict=False):
+        prepared = preparation.prepare(255 - image)
+        among = recogniser.probabilities(np.stack([image, prepared]), prepared=True)
+        assert np.abs(among[0] - likely).max() <= 1e-6
+        digit = recogniser.read(255 - image).rows[0].numbers[0].digits[0]
+        assert digit.probabilities is not None
+        assert np.abs(among[1, :10] - digit.probabilities).max() <= 1e-6
+
+
+def test_a_guarded_decoder_gives_the_same_reading(write_model: WriteModel, tmp_path: Path) -> None:
+    recogniser = Recogniser(write_model())
+    file = tmp_path / "3.png"
+    file.write_bytes(png(picture_of(3)))
+    sources = [file, str(file), png(picture_of(3)), picture_of(3), b"junk", tmp_path / "gone.png"]
+    with GuardedDecoder(Limits(max_pixels=160 * 160)) as decoder:
+        guarded = list(recogniser.read_many(sources, decoder=decoder))
+    assert guarded == list(recogniser.read_many(sources))
+    with GuardedDecoder(Limits(max_pixels=160 * 160 - 1)) as decoder:
+        error = recogniser.read(file, decoder=decoder).error
+    assert error is not None
+    assert error.code == "too-large"
 
 
 def test_a_higher_temperature_gives_less_confidence(
@@ -253,8 +347,13 @@ def test_threads_are_at_least_one(write_model: WriteModel) -> None:
 
 def test_reading_imports_nothing_of_training() -> None:
     code = (
-        "import sys, digitlab.reading.recogniser, digitlab.preparation, digitlab.evaluation\n"
-        "print(sorted({'torch', 'onnx', 'matplotlib'} & set(sys.modules)))"
+        "import sys, digitlab, digitlab.preparation, digitlab.evaluation, digitlab.reading.batch\n"
+        "import digitlab.reading.annotate, digitlab.reading.explain, digitlab.reading.sheet\n"
+        "from pathlib import Path\n"
+        "sample = Path(digitlab.__file__).parent / 'reading' / 'sample.png'\n"
+        "with digitlab.GuardedDecoder() as decoder:\n"
+        "    assert digitlab.Recogniser().read(sample, decoder=decoder).text == '5'\n"
+        "print(sorted({'torch', 'onnx', 'safetensors', 'matplotlib'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

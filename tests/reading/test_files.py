@@ -1,0 +1,96 @@
+"""Files: folders are walked once each, and no output has the name of anything else."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from digitlab.errors import DigitlabError
+from digitlab.reading.files import OutputFolder, find_pictures
+from digitlab.reading.types import Reading
+
+
+def make(*names: str) -> None:
+    for name in names:
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).touch()
+
+
+def found(*named: str, skipped: tuple[str, ...] = ()) -> list[str]:
+    pictures = find_pictures(map(Path, named), [Path(folder) for folder in skipped])
+    return [str(one) if isinstance(one, Path) else code(one) for one in pictures]
+
+
+def code(reading: Reading) -> str:
+    assert reading.error is not None
+    return reading.error.code
+
+
+def test_a_folder_gives_its_pictures_in_order_then_those_of_its_folders() -> None:
+    make("in/b.png", "in/a.JPG", "in/c/z.heic", "in/c/y.tiff", "in/notes.txt", "in/b/x.gif")
+    assert found("in") == ["in/a.JPG", "in/b.png", "in/b/x.gif", "in/c/y.tiff", "in/c/z.heic"]
+
+
+def test_what_is_named_is_read_whatever_it_is_called() -> None:
+    make("in/a.png", "notes.txt", ".hidden.png")
+    named = ("notes.txt", "in", "-", ".hidden.png", "gone.png", "in/a.png")
+    assert found(*named) == ["notes.txt", "in/a.png", "-", ".hidden.png", "gone.png", "in/a.png"]
+
+
+def test_hidden_files_and_folders_are_left_out_of_a_walk() -> None:
+    make("in/.a.png", "in/.git/b.png", "in/c.png", "in/._c.png")
+    assert found("in") == ["in/c.png"]
+
+
+def test_links_to_folders_are_not_followed_and_links_to_files_are() -> None:
+    make("in/a/one.png", "elsewhere/two.png")
+    Path("in/a/loop").symlink_to("..", target_is_directory=True)
+    Path("in/other").symlink_to(Path("elsewhere").absolute(), target_is_directory=True)
+    Path("in/three.png").symlink_to(Path("elsewhere/two.png").absolute())
+    Path("in/broken.png").symlink_to("nowhere")
+    Path("link").symlink_to("in", target_is_directory=True)
+    assert found("in") == ["in/three.png", "in/a/one.png"]
+    assert found("link") == ["link/three.png", "link/a/one.png"]
+
+
+def test_pipes_in_a_folder_are_not_opened() -> None:
+    make("in/a.png")
+    os.mkfifo("in/b.png")
+    Path("in/c.png").mkdir()
+    assert found("in") == ["in/a.png"]
+
+
+def test_a_folder_without_pictures_says_so() -> None:
+    make("in/a/notes.txt")
+    assert found("in") == ["no-pictures"]
+
+
+def test_a_folder_that_is_written_to_is_not_walked() -> None:
+    make("in/a.png", "in/out/a.png", "in/out/deep/b.png")
+    assert found("in", skipped=("in/../in/out",)) == ["in/a.png"]
+
+
+def test_equal_names_are_numbered_and_no_input_is_written_over() -> None:
+    make("a/1.png", "b/1.jpg", "out/1.png", "out/1-2.png")
+    inputs = [Path("a/1.png"), Path("b/1.jpg"), Path("out/../out/1-2.png")]
+    folder = OutputFolder(Path("out"), inputs)
+    places = [str(folder.place(name, ".png")) for name in ("a/1.png", "b/1.jpg", "x/1.png", "-")]
+    assert places == ["out/1.png", "out/1-3.png", "out/1-4.png", "out/standard-input.png"]
+
+
+@given(st.lists(st.sampled_from(["a", "A", "a-2", "A-2", "a-3", "b", "B", "-"]), max_size=12))
+def test_any_names_stay_apart_also_where_case_does_not_count(stems: list[str]) -> None:
+    folder = OutputFolder(Path("out"), [Path("out/A.png"), Path("out/b")])
+    places = [str(folder.place(f"d{at}/{stem}.png", ".png")) for at, stem in enumerate(stems)]
+    assert len({place.casefold() for place in places}) == len(stems)
+    assert "out/a.png" not in {place.casefold() for place in places}
+
+
+def test_a_folder_that_cannot_be_made_is_one_line() -> None:
+    make("file")
+    with pytest.raises(DigitlabError, match="file/out: the folder cannot be made"):
+        OutputFolder(Path("file/out"))

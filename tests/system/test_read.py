@@ -1,0 +1,303 @@
+"""`digitlab read` as a process: folders, pipes, tables, pictures, signals and hostile files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import digitlab
+from digitlab.data import load_dataset
+from digitlab.decoding import load_picture
+from hostile_files import BOMBS, encoded, mutated, originals
+
+SAMPLE = Path(digitlab.__file__).parent / "reading" / "sample.png"
+COMMAND = [sys.executable, "-m", "digitlab", "read"]
+
+
+def read(*arguments: Any, **more: Any) -> subprocess.CompletedProcess[bytes]:
+    command = [*COMMAND, *arguments]
+    return subprocess.run(command, capture_output=True, timeout=300, **more)
+
+
+def objects(done: subprocess.CompletedProcess[bytes]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def table(done: subprocess.CompletedProcess[bytes]) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(done.stdout.decode())))
+
+
+@pytest.fixture(scope="module")
+def digits() -> list[bytes]:
+    """Return PNG files of one of MNIST's test digits each, dark on light."""
+    images = load_dataset("mnist").splits["test"].images[:12]
+    return [encoded(Image.fromarray(255 - image), "PNG") for image in images]
+
+
+@pytest.fixture
+def folder(digits: list[bytes]) -> Path:
+    """Return a folder of digits, blank paper, and files that are no pictures."""
+    place = Path("in")
+    (place / "deep").mkdir(parents=True)
+    for at, digit in enumerate(digits[:3]):
+        (place / f"{at}.png").write_bytes(digit)
+    (place / "deep/1.png").write_bytes(digits[3])
+    (place / "deep/blank.png").write_bytes(encoded(Image.new("L", (90, 60), 230), "PNG"))
+    (place / "deep/notes.png").write_text("no picture")
+    return place
+
+
+def test_a_folder_is_read_and_what_fails_stops_nothing(folder: Path) -> None:
+    done = read(folder, "gone.png", "--json")
+    assert done.returncode == 1
+    readings = objects(done)
+    assert [one["file"] for one in readings] == [
+        "in/0.png", "in/1.png", "in/2.png",
+        "in/deep/1.png", "in/deep/blank.png", "in/deep/notes.png", "gone.png",
+    ]  # fmt: skip
+    codes = [one["error"] and one["error"]["code"] for one in readings]
+    assert codes == [None] * 5 + ["not-a-picture", "missing"]
+    assert [one["text"] for one in readings[:5]] == ["7", "2", "1", "0", ""]
+    assert done.stderr.decode() == "digitlab: 2 of 7 could not be read\n"
+
+
+def test_python_gives_what_the_command_prints(folder: Path) -> None:
+    recogniser = digitlab.Recogniser()
+    for one in objects(read(folder, "--json")):
+        assert recogniser.read(one["file"]).to_json() == one
+
+
+def test_text_is_for_people_and_errors_go_to_standard_error(folder: Path) -> None:
+    done = read(folder)
+    lines = done.stdout.decode().splitlines()
+    assert [line.split(":")[0] for line in lines[:2]] == ["in/0.png", "in/1.png"]
+    assert lines[4] == "in/deep/blank.png: no digit found"
+    assert len(lines) == 5
+    first, last = done.stderr.decode().splitlines()
+    assert first.startswith("digitlab: in/deep/notes.png is no picture")
+    assert last == "digitlab: 1 of 6 could not be read"
+
+
+def test_csv_has_a_line_for_each_picture(folder: Path) -> None:
+    rows = table(read(folder, "--csv"))
+    assert [row["digit"] for row in rows] == ["7", "2", "1", "0", "", ""]
+    assert [row["error"] for row in rows] == [""] * 5 + ["not-a-picture"]
+    assert [row["refused"] for row in rows] == ["false"] * 4 + ["", ""]
+
+
+def test_blank_paper_is_no_error() -> None:
+    Path("blank.png").write_bytes(encoded(Image.new("L", (90, 60), 230), "PNG"))
+    done = read("blank.png")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == b"blank.png: no digit found\n"
+
+
+def test_standard_input_is_a_picture(digits: list[bytes]) -> None:
+    done = read("-", "--json", input=digits[0])
+    (reading,) = objects(done)
+    assert (done.returncode, reading["file"], reading["text"]) == (0, "-", "7")
+    done = read("-", input=b"")
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr.startswith(b"digitlab: standard input is no picture")
+    with open("/dev/zero", "rb") as endless:
+        assert read("-", stdin=endless).returncode == 1
+
+
+def test_refusal_is_what_the_model_can_give() -> None:
+    done = read(SAMPLE, "--reject", "none")
+    assert done.returncode == 0
+    done = read("gone.png", SAMPLE, "--reject", "2")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr == (b"digitlab: reject = 2.0: expected 'none' or a number between 0 and 1\n")
+    done = read(SAMPLE, "--reject", "some")
+    assert done.returncode == 2
+    assert b"reject = 'some': expected 'none' or a number" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--json", "--csv"], "--json and --csv cannot stand together"),
+        (["--max-pixels", "0"], "max_pixels = 0: expected a number above 0"),
+        (["--max-seconds", "nan"], "max_seconds = nan: expected a number above 0"),
+        (["--max-memory", "-1"], "max_memory = -1: expected a number above 0"),
+        (["--annotate", "file"], "file: the folder cannot be made"),
+        (["--explain", "file/x"], "file/x: the folder cannot be made"),
+    ],
+)
+def test_a_mistake_is_one_line(arguments: list[str], expected: str) -> None:
+    Path("file").touch()
+    done = read(SAMPLE, *arguments)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert len(done.stderr.splitlines()) == 1
+    assert expected in done.stderr.decode()
+
+
+def test_limits_are_options() -> None:
+    (reading,) = objects(read(SAMPLE, "--json", "--max-pixels", "1000"))
+    assert reading["error"]["code"] == "too-large"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits of memory")
+def test_memory_is_limited() -> None:
+    """A PNG of 8 megapixels in colour takes some 56 MB."""
+    Path("large.png").write_bytes(encoded(Image.new("RGB", (4000, 2000)), "PNG"))
+    (reading,) = objects(read("large.png", "--json", "--max-memory", "20"))
+    assert reading["error"]["code"] == "memory"
+    (reading,) = objects(read("large.png", "--json"))
+    assert reading["error"] is None
+
+
+def test_annotated_pictures_collide_with_nothing(folder: Path) -> None:
+    before = {path: path.read_bytes() for path in folder.rglob("*.png")}
+    done = read(folder, "--annotate", folder)
+    assert done.returncode == 1
+    for path, content in before.items():
+        assert path.read_bytes() == content
+    made = sorted(path.name for path in folder.glob("*.png") if path not in before)
+    assert made == ["0-2.png", "1-2.png", "1-3.png", "2-2.png", "blank.png"]
+    assert load_picture(folder / "0-2.png").ndim == 3
+    again = read("in/deep", "--annotate", "in/deep/out")
+    assert again.returncode == 1
+    assert sorted(path.name for path in Path("in/deep/out").iterdir()) == ["1.png", "blank.png"]
+    again = read("in/deep", "--json", "--annotate", "in/deep/out")  # which is not read itself
+    assert [one["file"] for one in objects(again)] == [
+        "in/deep/1.png", "in/deep/blank.png", "in/deep/notes.png"
+    ]  # fmt: skip
+
+
+def test_explanations_are_written_for_each_picture(folder: Path) -> None:
+    done = read(folder, "--explain", "why", "--csv")
+    assert done.returncode == 1
+    assert sorted(path.name for path in Path("why").iterdir()) == ["0", "1", "1-2", "2", "blank"]
+    assert load_picture("why/0/network-saw.png").shape == (28, 28)
+    content = json.loads(Path("why/0/explanation.json").read_text())
+    assert content["reading"]["text"] == "7"
+    assert Path("why/0/explanation.png").exists()
+
+
+def test_names_that_are_not_utf_8_are_read_and_told(digits: list[bytes]) -> None:
+    names = [b"\xff\xfe.png", b"new\nline.png", b"\x1b[31mred.png", b"=1+1.png"]
+    names.append("ziffer-ü.png".encode())
+    os.mkdir("in")
+    for name in names:
+        Path(os.fsdecode(b"in/" + name)).write_bytes(digits[0])
+    locales = ({}, {"LC_ALL": "C", "PYTHONUTF8": "0"}, {"PYTHONIOENCODING": "ascii"})
+    for environment, style in zip(locales, ("--json", "--csv", "--max-seconds=60"), strict=True):
+        done = read("in", style, env={**os.environ, **environment})
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert len(done.stdout.splitlines()) == len(names) + (style == "--csv")
+        assert b"\x1b" not in done.stdout
+    done = read("in", "--json", env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert {os.fsencode(one["file"]) for one in objects(done)} == {b"in/" + n for n in names}
+    done = read(os.fsdecode(b"gone\xff\x1b[2J.png"))
+    assert done.returncode == 1
+    assert b"\x1b" not in done.stderr
+
+
+def test_hostile_files_are_named_and_the_others_are_read(digits: list[bytes]) -> None:
+    Path("in").mkdir()
+    for name, write in BOMBS.items():
+        write(Path("in") / f"{name}.png")
+    files = list(originals().values())
+    for index in range(40):
+        Path(f"in/mutated-{index:02}.png").write_bytes(mutated(files, index, seed=5))
+    Path("in/zz.png").write_bytes(digits[0])
+    done = read("in", "--json")
+    assert done.returncode == 1
+    readings = objects(done)
+    assert len(readings) == len(BOMBS) + 41
+    assert readings[-1]["text"] == "7"
+    for one in readings[: len(readings) - 1]:
+        if "mutated" not in one["file"]:
+            assert one["error"]["code"] == "too-large"
+
+
+def test_a_reader_that_closes_the_pipe_is_no_error(digits: list[bytes]) -> None:
+    Path("in").mkdir()
+    for at in range(300):
+        Path(f"in/{at}.png").write_bytes(digits[0])
+    with subprocess.Popen([*COMMAND, "in"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as one:
+        assert one.stdout is not None
+        assert one.stderr is not None
+        one.stdout.readline()
+        one.stdout.close()
+        assert one.stderr.read() == b""
+    assert one.returncode == 141
+
+
+def test_ctrl_c_ends_cleanly_and_leaves_no_process(digits: list[bytes]) -> None:
+    """The second picture is a pipe that nobody writes to."""
+    Path("first.png").write_bytes(digits[0])
+    os.mkfifo("second.png")
+    command = [*COMMAND, "first.png", "second.png"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith(b"first.png: 7")
+        time.sleep(0.2)  # so that it may wait at the pipe
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        _, words = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert words == b"digitlab: interrupted\n"
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
+
+
+def on_a_terminal(arguments: list[str]) -> tuple[str, bytes]:
+    """Run with standard error on a terminal; return what it showed, and standard output."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=theirs) as process:
+        os.close(theirs)
+        shown = b""
+        while True:
+            try:
+                piece = os.read(ours, 4096)
+            except OSError:  # Linux says so where the other end has closed
+                piece = b""
+            if not piece:
+                break
+            shown += piece
+        out, _ = process.communicate(timeout=120)
+    os.close(ours)
+    return shown.decode(), out
+
+
+def test_progress_is_shown_on_a_terminal_and_taken_away(digits: list[bytes]) -> None:
+    Path("in").mkdir()
+    for at in range(600):
+        Path(f"in/{at:03}.png").write_bytes(digits[at % 12])
+    Path("in/zz.png").write_text("no picture")
+    shown, out = on_a_terminal(["in", "--csv"])
+    assert len(out.splitlines()) == 602
+    assert " of 601" in shown
+    assert "━" in shown
+    *_, failure, last, end = shown.split("\n")
+    assert failure.split("\r")[-2].startswith("digitlab: in/zz.png is no picture")
+    assert (last, end) == ("digitlab: 1 of 601 could not be read\r", "")
+    shown, _ = on_a_terminal(["in/000.png"])
+    assert shown == ""
+
+
+def test_a_digit_in_heic_and_one_in_sixteen_bits_are_read(digits: list[bytes]) -> None:
+    import pillow_heif
+
+    image = Image.open(io.BytesIO(digits[0])).resize((280, 280)).convert("RGB")
+    pillow_heif.from_pillow(image).save("a.heic")
+    deep = np.asarray(image.convert("L")).astype(np.uint16) * 257
+    Image.fromarray(deep).save("b.png")
+    assert [one["text"] for one in objects(read("a.heic", "b.png", "--json"))] == ["7", "7"]
