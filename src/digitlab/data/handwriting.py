@@ -28,6 +28,8 @@ Field = Callable[[int], Floats]  # float32 [side, side] of fresh noise, 0 to 1
 NO_DIGIT = 10
 _NUMBERS = 192  # of chance for a sample, more than any path through here draws
 _GRID = 5
+_BOXED = 0.15  # of the stretched
+_INKED = 0.4  # of full ink; more counts as a stroke
 # Turns (degrees) and mirrors after which a digit is none: not 0, 1 and 8, nor a 6 on its head.
 _TURNS = {2: (90,), 3: (90, 180, 270), 4: (90, 180), 5: (90,), 6: (90, 270), 7: (90, 180), 9: (90,)}
 _MIRRORED = (3, 4, 6, 7, 9)
@@ -67,11 +69,28 @@ def vary(
             ink = restyled(split.images[sample], int(labels[at]), draws, config.styles)
         written = _with_pen(_warped(ink, draws, config), draws, config)
         spoilt = _spoilt(written, draws, config, field)
-        # A pen may be too thin, and a blank image has nothing to show.
-        seen = [stage for stage in (spoilt, written, ink) if stage.max() > 0.5]
-        if seen:
-            images[at] = normalise(seen[0])
+        if not _is_readable(spoilt, written):
+            spoilt = written
+        if not _is_readable(spoilt, ink):
+            spoilt = ink
+        if spoilt.max() > _INKED:  # a blank image has nothing to show
+            images[at] = normalise(spoilt)
     return images, labels
+
+
+def _is_readable(spoilt: Floats, before: Floats) -> bool:
+    """Whether something is left of a line, and not just crumbs: a person should still read it."""
+    if spoilt.max() <= _INKED:
+        return False
+    pieces, area = _line_of(spoilt)
+    pieces_before, area_before = _line_of(before)
+    return pieces <= pieces_before + 2 and area >= area_before / 4
+
+
+def _line_of(ink: Floats) -> tuple[int, float]:
+    """Return in how many pieces the ink lies, and which part of the canvas it covers."""
+    mask = ink > _INKED * ink.max()
+    return int(cv2.connectedComponents(mask.astype(np.uint8))[0]), float(mask.mean())
 
 
 def _no_digit(split: Split, sample: int, draws: Draws, field: Field) -> Floats:
@@ -127,6 +146,9 @@ def _warped(ink: Floats, draws: Draws, config: HandwritingConfig) -> Floats:
     angle = math.radians(_bell(draws) * config.rotation)
     slant = _bell(draws) * config.slant
     stretch = math.exp(_bell(draws) * config.stretch)
+    boxed, filled = draws.chance(_BOXED * config.stretch), draws.between(0.55, 1.05)
+    if boxed:  # as scans are that are stretched until they fill a square
+        stretch = min(max(filled / _shape_of(ink), 0.5), 3.0)
     size = draws.between(0.8, 1.1)
     turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     shape = np.array([[math.sqrt(stretch), slant], [0.0, 1 / math.sqrt(stretch)]]) * size
@@ -135,6 +157,7 @@ def _warped(ink: Floats, draws: Draws, config: HandwritingConfig) -> Floats:
     matrix = np.column_stack([inverse, middle - inverse @ middle])
     bends = draws.chance(0.6)
     amount = draws.next() * config.bend * CANVAS / 28
+    grows = [_bell(draws) * config.bend * CANVAS / 28 for _ in range(2)]
     signed = np.array([draws.next() for _ in range(2 * _GRID**2)], np.float32) * 2 - 1
     if not bends:
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -144,9 +167,17 @@ def _warped(ink: Floats, draws: Draws, config: HandwritingConfig) -> Floats:
     at = np.arange(CANVAS, dtype=np.float32)
     rows, columns = at[:, None], at[None]
     a, b = matrix.astype(np.float32)
-    map_x = a[0] * columns + a[1] * rows + a[2] + bend[0]
-    map_y = b[0] * columns + b[1] * rows + b[2] + bend[1]
+    # Small heads on large bellies, and the reverse: one side grows at the cost of the other.
+    swell = 1 - ((at - middle[0]) / (CANVAS / 2)).astype(np.float32) ** 2
+    map_x = a[0] * columns + a[1] * rows + a[2] + bend[0] + grows[0] * swell[None]
+    map_y = b[0] * columns + b[1] * rows + b[2] + bend[1] + grows[1] * swell[:, None]
     return np.asarray(cv2.remap(ink, map_x, map_y, cv2.INTER_LINEAR), np.float32)
+
+
+def _shape_of(ink: Floats) -> float:
+    """Return width by height of the ink, at least a tenth."""
+    rows, columns = (ink > _INKED).any(axis=1).sum(), (ink > _INKED).any(axis=0).sum()
+    return max(float(columns) / max(float(rows), 1.0), 0.1)
 
 
 def _bell(draws: Draws) -> float:
