@@ -18,6 +18,7 @@ _HOMES = {
     "Recogniser": "digitlab.reading.recogniser",
     "RunResult": "digitlab.training.run",
     "evaluate": "digitlab.evaluation",
+    "export": "digitlab.reading.export",
     "load_dataset": "digitlab.data",
     "load_recipe": "digitlab.config",
     "train": "digitlab.training.run",
@@ -32,6 +33,7 @@ __all__ = [
     "RunResult",
     "__version__",
     "evaluate",
+    "export",
     "load_dataset",
     "load_recipe",
     "train",
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from digitlab.data.dataset import Dataset
     from digitlab.errors import DigitlabError
     from digitlab.evaluation import Evaluation, evaluate
+    from digitlab.reading.export import export
     from digitlab.reading.recogniser import Recogniser
     from digitlab.reading.types import Reading
     from digitlab.training.run import RunResult, train
