@@ -17,7 +17,8 @@ from digitlab.evaluation.robustness import Kind
 _PAPER, _TEXT, _GRID = (250, 250, 248), (40, 40, 44), (222, 222, 224)
 _CURVE, _ALL, _READ = (31, 95, 165), (176, 190, 205), (31, 95, 165)
 _SIZE = 14  # pixels of text
-_WIDTH, _MARGIN, _LEFT = 760, 24, 130  # pixels; the names of kinds stand at the left
+_WIDTH, _MARGIN = 800, 24  # pixels
+_LEFT, _RIGHT = 130, 100  # pixels, for the names of kinds, and for how much of each is read
 _CURVE_HEIGHT, _ROW = 240, 34
 _FROM = 0.5  # the lowest coverage that is drawn
 _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20)  # percent between lines of the grid
@@ -34,7 +35,7 @@ def draw_chart(coverage: Coverage, kinds: Sequence[Kind] = ()) -> Image.Image:
     """
     top = _MARGIN + 2 * _SIZE
     curve_end = top + _CURVE_HEIGHT
-    bars = curve_end + 4 * _SIZE + 2 * _SIZE
+    bars = curve_end + 7 * _SIZE
     height = (bars + _ROW * len(kinds) + 3 * _SIZE if kinds else curve_end + 2 * _SIZE) + _MARGIN
     picture = Image.new("RGB", (_WIDTH, height), _PAPER)
     canvas = _Canvas(ImageDraw.Draw(picture))
@@ -44,7 +45,7 @@ def draw_chart(coverage: Coverage, kinds: Sequence[Kind] = ()) -> Image.Image:
         reject = kinds[0].selection.reject
         refusal = "by default" if reject is None else f"at --reject {reject:g}"
         title = f"wrong by kind of picture: pale of all, dark of those that are read {refusal}"
-        canvas.text(_MARGIN, bars - 2 * _SIZE, title)
+        canvas.text(_MARGIN, bars - 3 * _SIZE, title)
         _draw_bars(canvas, kinds, bars, bars + _ROW * len(kinds))
     return picture
 
@@ -62,7 +63,7 @@ class _Canvas:
 
 def _across(fraction: float) -> float:
     """Return the x, in pixels, of a fraction of the plot's width."""
-    return _LEFT + fraction * (_WIDTH - _LEFT - 3 * _MARGIN)
+    return _LEFT + fraction * (_WIDTH - _LEFT - _RIGHT)
 
 
 def _draw_curve(canvas: _Canvas, coverage: Coverage, top: int, bottom: int) -> None:
@@ -89,6 +90,7 @@ def _draw_curve(canvas: _Canvas, coverage: Coverage, top: int, bottom: int) -> N
 
 
 def _draw_bars(canvas: _Canvas, kinds: Sequence[Kind], top: int, bottom: int) -> None:
+    canvas.text(_WIDTH - _MARGIN, top - _SIZE - 4, "read", 1)
     spans = [_error_span(kind) for kind in kinds]
     read = [100 * (kind.selection.error or 0.0) for kind in kinds]
     step, highest = _scale(max([span[2] for span in spans] + read))
@@ -103,6 +105,8 @@ def _draw_bars(canvas: _Canvas, kinds: Sequence[Kind], top: int, bottom: int) ->
         middle = y + 10
         canvas.draw.line((_across(low / highest), middle, _across(high / highest), middle), _TEXT)
         canvas.draw.rectangle((_across(0), y + 18, _across(wrong / highest), y + 27), _READ)
+        part = f"{kind.selection.coverage or 0:.1%}".replace("%", " %")
+        canvas.text(_WIDTH - _MARGIN, y + 6, part, 1)
 
 
 def _error_span(kind: Kind) -> tuple[float, float, float]:

@@ -38,6 +38,11 @@ class Selection:
     errors: int
 
     @property
+    def refused(self) -> int:
+        """Digits that are not read."""
+        return self.count - self.read
+
+    @property
     def coverage(self) -> float | None:
         """The fraction that is read; None without digits."""
         return fraction_of(self.read, self.count)
@@ -58,6 +63,7 @@ class Selection:
             "reject": self.reject,
             "count": self.count,
             "read": self.read,
+            "refused": self.refused,
             "errors": self.errors,
             "coverage": self.coverage,
             "error": self.error,
@@ -102,7 +108,7 @@ class Coverage:
                 "accuracy           " + "".join(shown),
                 f"area under error over coverage  {self.area:.5f}",
                 "",
-                "refusal              read    wrong of these",
+                "refusal              read  refused     wrong of what is read",
                 *(_row(selection) for selection in self.selections),
             ]
         )
@@ -159,8 +165,9 @@ def _row(selection: Selection) -> str:
 
 
 def said(selection: Selection) -> str:
-    """Return coverage, and the realised error with its interval, in columns."""
+    """Return coverage, refusals, and the realised error with its interval, in columns."""
+    first = f"{selection.coverage or 0:>9.2%}{selection.refused:>9,}"
     if selection.error is None or selection.interval is None:
-        return f"{selection.coverage or 0:>9.2%}         -"
+        return f"{first}{'-':>10}"
     low, high = selection.interval
-    return f"{selection.coverage:>9.2%}{selection.error:>10.2%} ({low:.2%} to {high:.2%})"
+    return f"{first}{selection.error:>10.2%} ({low:.2%} to {high:.2%})"

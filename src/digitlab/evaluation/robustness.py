@@ -137,20 +137,18 @@ def kinds_text(kinds: tuple[Kind, ...]) -> str:
     """Return a table for a terminal, a row a kind."""
     reject = kinds[0].selection.reject
     at = "by default" if reject is None else f"at --reject {reject:g}"
-    head = f"{kinds[0].evaluation.count:,} made pictures a kind: right with refusal off, "
     lines = [
-        f"{head}calibration error; read {at}, and wrong of these",
+        f"made pictures, {kinds[0].evaluation.count:,} a kind; right with refusal off, read {at}",
         "",
-        "kind               right                       calibration     read    wrong of these",
+        "kind               right                    calibration     read  refused"
+        "     wrong of what is read",
     ]
     for kind in kinds:
         low, high = kind.evaluation.interval or (0.0, 1.0)
         error = kind.evaluation.calibration_error
         calibration = "-" if error is None else f"{error:.2%}"
-        lines.append(
-            f"{kind.name:<16}{kind.evaluation.accuracy or 0:>8.2%} ({low:.2%} to {high:.2%})"
-            f"{calibration:>14}{said(kind.selection)}"
-        )
+        right = f"{kind.evaluation.accuracy or 0:.2%} ({low:.2%} to {high:.2%})"
+        lines.append(f"{kind.name:<16}{right:<29}{calibration:>7}{said(kind.selection)}")
     return "\n".join(lines)
 
 

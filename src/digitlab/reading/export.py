@@ -185,11 +185,12 @@ def export(
 
 
 def _check_target(source: Path, target: Path) -> None:
-    if target.is_dir():
+    # os.path, not pathlib, whose questions raise for names that no file can have.
+    if os.path.isdir(target):
         raise ModelError(f"{target} is a folder: name a file, such as {target / 'model.onnx'}")
-    if target.exists() and os.path.samefile(source, target):
+    if os.path.exists(target) and os.path.samefile(source, target):
         raise ModelError(f"{target} is the model itself: name another file")
-    if not target.parent.is_dir():
+    if not os.path.isdir(target.parent):
         raise ModelError(f"{target} cannot be written: there is no folder {target.parent}")
 
 
