@@ -19,7 +19,7 @@ from typing import Any, get_origin, get_type_hints
 
 from digitlab.errors import ConfigError
 
-NETWORKS = ("mlp", "cnn", "quick")
+NETWORKS = ("mlp", "cnn", "quick", "photo")
 OBJECTIVES = ("cross-entropy", "square-error")
 OPTIMIZERS = ("sgd", "momentum", "adagrad", "rmsprop", "adam", "adamw")
 SCHEDULES = ("constant", "step", "cosine", "one-cycle")
@@ -58,6 +58,26 @@ class AugmentConfig:
     shear: float = setting(0.0, "degrees, at most, either way", low=0, high=60)
     elastic: float = setting(0.0, "pixels of smooth displacement", low=0, high=10)
     stroke: float = setting(0.0, "pixels of thickness, more or less", low=0, high=2)
+
+
+@dataclass(frozen=True)
+class HandwritingConfig:
+    """Other hands, pens and cameras; 0 is off. See `digitlab.data.handwriting`."""
+
+    no_digit: float = setting(0.0, "fraction turned into no digit, the eleventh answer", low=0, high=0.9)
+    drawn: float = setting(0.0, "fraction drawn anew from strokes", low=0, high=1)
+    styles: float = setting(0.0, "probability of strokes of other styles", low=0, high=1)
+    rotation: float = setting(0.0, "degrees, at most, either way", low=0, high=180)
+    slant: float = setting(0.0, "tangent of the slant, at most, either way", low=0, high=2)
+    stretch: float = setting(0.0, "log of width to height, at most, either way", low=0, high=2)
+    bend: float = setting(0.0, "pixels of smooth displacement", low=0, high=10)
+    pen: float = setting(0.0, "probability of another pen", low=0, high=1)
+    spoil: float = setting(0.0, "how often cameras and scanners spoil; 1 is usual", low=0, high=2)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether any of it is asked for."""
+        return any(dataclasses.astuple(self))
 
 
 @dataclass(frozen=True)
@@ -114,6 +134,7 @@ class TrainingConfig:
     moving_average: float = setting(0.0, "decay of averaged weights; 0: off", low=0, high=0.999999)
     precision: str = setting("float32", "bf16: autocast, on CUDA only", choices=PRECISIONS)
     device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps")
+    calibrate: int = setting(0, "made pictures that set the temperature", low=0, high=1_000_000)
     max_skips: int = setting(10, "steps in a row without a finite gradient", low=1, high=10**9)
 
 
@@ -127,6 +148,7 @@ class Recipe:
     start_from: str = setting("", "a run whose weights to start with; empty: fresh weights")
     data: DataConfig = field(default_factory=DataConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+    handwriting: HandwritingConfig = field(default_factory=HandwritingConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)

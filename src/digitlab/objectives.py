@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from digitlab.config import ObjectiveConfig
+from digitlab.config import Recipe
 
 
 class Objective(Protocol):
@@ -33,15 +33,18 @@ class Objective(Protocol):
         """Return int64 [N], the digits that an output means."""
         ...
 
+    def answers(self, output: Tensor) -> Tensor:
+        """Return int64 [N], the digits that an output means, or 10 where it means none."""
+        ...
+
 
 class CrossEntropy:
     """Softmax cross-entropy in nats, optionally with smoothed labels (Szegedy et al., 2016)."""
 
-    outputs = 10
-
-    def __init__(self, label_smoothing: float = 0.0) -> None:
-        """Give `label_smoothing`, the probability spread evenly over all ten digits."""
+    def __init__(self, label_smoothing: float = 0.0, outputs: int = 10) -> None:
+        """Give `label_smoothing`, the probability spread evenly over all `outputs`, 10 or 11."""
         self.label_smoothing = label_smoothing
+        self.outputs = outputs
 
     def loss(self, output: Tensor, labels: Tensor) -> Tensor:
         """Return the summed cross-entropy; see `Objective.loss`."""
@@ -52,6 +55,10 @@ class CrossEntropy:
     def digits(self, output: Tensor) -> Tensor:
         """Return the most probable of ten digits."""
         return output[:, :10].argmax(dim=1)
+
+    def answers(self, output: Tensor) -> Tensor:
+        """Return the most probable of all answers."""
+        return output.argmax(dim=1)
 
 
 class SquareError:
@@ -67,9 +74,14 @@ class SquareError:
         """Return the nearest of 0..9 (halves go to the even digit, as in numpy's rint)."""
         return output[:, 0].nan_to_num().round().clamp(0, 9).to(torch.int64)
 
+    def answers(self, output: Tensor) -> Tensor:
+        """Return the nearest of 0..9: this objective has no other answer."""
+        return self.digits(output)
 
-def build(config: ObjectiveConfig) -> Objective:
-    """Return the objective that a recipe names."""
-    if config.name == "square-error":
+
+def build(recipe: Recipe) -> Objective:
+    """Return the objective that a recipe names, with as many outputs as its data have answers."""
+    if recipe.objective.name == "square-error":
         return SquareError()
-    return CrossEntropy(config.label_smoothing)
+    outputs = 11 if recipe.handwriting.no_digit else 10
+    return CrossEntropy(recipe.objective.label_smoothing, outputs)

@@ -310,3 +310,7 @@ def _centred(glyph: Picture) -> Picture:
     image = np.zeros((SIDE, SIDE), np.uint8)
     image[top : top + height, left : left + width] = glyph
     return image
+
+
+def normalise(ink: Floats) -> Picture:
+    return _normalised(_cropped(ink)[0])

@@ -6,14 +6,17 @@ that the global step is the whole position of a run (docs/design.md, invariant 1
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-_PURPOSES = {"order": 1, "augment": 2, "chance": 3, "camera": 5}
+_PURPOSES = {"order": 1, "augment": 2, "chance": 3, "pixels": 4, "camera": 5}
+_Choice = TypeVar("_Choice")
 
 
 def hashed(
@@ -42,6 +45,30 @@ def uniform(
     """Return float64 in [0, 1) for each point of the coordinates; see `hashed`."""
     bits = hashed(seed, purpose, *coordinates) >> np.uint64(11)
     return bits.astype(np.float64) * 2.0**-53
+
+
+class Draws:
+    """Chance for one sample, used up in order: a function of the numbers that it is given."""
+
+    def __init__(self, numbers: Sequence[float]) -> None:
+        """Give independent numbers in [0, 1), more than will be drawn."""
+        self._numbers: Iterator[float] = iter(numbers)
+
+    def next(self) -> float:
+        """Return the next number in [0, 1)."""
+        return next(self._numbers)
+
+    def between(self, low: float, high: float) -> float:
+        """Return a number from `low` to `high`."""
+        return low + (high - low) * next(self._numbers)
+
+    def chance(self, probability: float) -> bool:
+        """Return true with a probability."""
+        return next(self._numbers) < probability
+
+    def choice(self, choices: Sequence[_Choice]) -> _Choice:
+        """Return one of several, each as likely."""
+        return choices[int(next(self._numbers) * len(choices))]
 
 
 def _mix(state: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:

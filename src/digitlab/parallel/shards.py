@@ -6,7 +6,7 @@ are the same whoever computes them; that is what makes the bits independent of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from digitlab.data.augment import augment
 from digitlab.data.batches import Batch, hashed
-from digitlab.data.dataset import Images
+from digitlab.data.dataset import Images, Labels
+from digitlab.parallel import pictures
 from digitlab.parallel.strategy import BatchGradient, Job
 
 _EVALUATION_BATCH = 250  # fixed: the size of a batch can change an output's last bits
@@ -48,6 +48,7 @@ class ShardPool:
     def __init__(self, job: Job) -> None:
         """Start the pool; `job.threads` sets its size and never changes a bit."""
         self.job = job
+        self.pictures = pictures.build(job)
         self.one_by_one = job.device.type != "cpu" or has_state_or_chance(job.network)
         self._pool = ThreadPoolExecutor(
             job.threads, "digitlab-shard", initializer=torch.set_num_threads, initargs=(1,)
@@ -55,9 +56,7 @@ class ShardPool:
 
     def gradient(self, batch: Batch) -> BatchGradient:
         """Return the ordered sum over shards; see `Strategy.gradient`."""
-        # Pictures are made here, not on the pool: their many short numpy calls would keep the
-        # threads waiting for the interpreter's lock: quick took 4.4 s instead of 3.6.
-        shards = shard_inputs(self.job, batch)
+        shards = shard_inputs(self.job, batch, *self.pictures.of(batch))
         if self.one_by_one:
             parts = [gradient_of_seeded_shard(self.job, batch, shard) for shard in shards]
         else:
@@ -81,8 +80,9 @@ class ShardPool:
         return torch.cat(collected) if collected else torch.zeros(0, self.job.objective.outputs)
 
     def close(self) -> None:
-        """Stop the threads."""
+        """Stop the threads and what makes pictures."""
         self._pool.shutdown()
+        self.pictures.close()
 
     @torch.inference_mode()
     def _outputs_from(self, images: Images, start: int) -> Tensor:
@@ -91,19 +91,16 @@ class ShardPool:
         return output.float().cpu()
 
 
-def shard_inputs(job: Job, batch: Batch, numbers: Iterable[int] | None = None) -> list[ShardInput]:
-    """Return augmented pictures and labels of the batch's shards (of `numbers`, or all).
+def shard_inputs(job: Job, batch: Batch, images: Images, labels: Labels) -> list[ShardInput]:
+    """Return the pictures and labels of the batch's shards, of those of its samples.
 
     A shard left empty by a small last batch is left out.
     """
-    wanted = range(len(batch.shards)) if numbers is None else numbers
-    shards = {number: batch.shards[number] for number in wanted if len(batch.shards[number])}
-    samples = np.concatenate(list(shards.values()))
-    recipe, sizes = job.recipe, [len(shard) for shard in shards.values()]
-    images = augment(job.train.images[samples], samples, batch.epoch, recipe.seed, recipe.augment)
+    shards = {number: shard for number, shard in enumerate(batch.shards) if len(shard)}
+    sizes = [len(shard) for shard in shards.values()]
     inputs = torch.split(network_input(images, job.device), sizes)
-    labels = torch.split(torch.from_numpy(job.train.labels[samples]).to(job.device), sizes)
-    return [ShardInput(*parts) for parts in zip(shards, inputs, labels, strict=True)]
+    truths = torch.split(torch.from_numpy(labels).to(job.device), sizes)
+    return [ShardInput(*parts) for parts in zip(shards, inputs, truths, strict=True)]
 
 
 def gradient_of_shard(job: Job, batch: Batch, shard: ShardInput) -> ShardGradient:
@@ -124,7 +121,7 @@ def gradient_of_shard(job: Job, batch: Batch, shard: ShardInput) -> ShardGradien
             for parameter, gradient in zip(job.parameters, gradients, strict=True)
         ]
     )
-    correct = int((job.objective.digits(output.detach()) == shard.labels).sum())
+    correct = int((job.objective.answers(output.detach()) == shard.labels).sum())
     return ShardGradient(vector, float(loss.detach()), correct, ())
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from digitlab.config import Recipe
-from digitlab.data.batches import Batch
+from digitlab.data.batches import Batch, Batches
 from digitlab.data.dataset import Images, Split
 from digitlab.objectives import Objective
 
@@ -73,6 +73,7 @@ class Job:
     network: nn.Module
     objective: Objective
     train: Split
+    batches: Batches
     device: torch.device
     threads: int
 

@@ -42,13 +42,15 @@ def write_weights(folder: RunFolder, weights: Mapping[str, Tensor], card: dict[s
     write_whole(folder.model_card, (json.dumps(card, indent=2) + "\n").encode())
 
 
-def onnx_model(network: nn.Module, recipe: Recipe, outputs: int, examples: Images) -> bytes:
+def onnx_model(
+    network: nn.Module, recipe: Recipe, temperature: float | None, examples: Images
+) -> bytes:
     """Return the sealed ONNX file of a network, checked against it on `examples`.
 
     Args:
         network: in evaluation mode, on the CPU.
         recipe: for the model's metadata.
-        outputs: the width of the last layer.
+        temperature: what logits are to be divided by; None: not calibrated.
         examples: uint8 [N, 28, 28], on which both models are compared.
 
     Raises:
@@ -80,7 +82,7 @@ def onnx_model(network: nn.Module, recipe: Recipe, outputs: int, examples: Image
         raise ExportError(
             str(error).strip().splitlines()[0] if str(error) else repr(error)
         ) from error
-    onnx.helper.set_model_props(model, properties(recipe.name, recipe.data.preparation))
+    onnx.helper.set_model_props(model, properties(recipe.name, recipe.data.preparation, temperature))
     content = seal(model.SerializeToString())
     _compare(content, name, inputs.numpy(), expected)
     return content

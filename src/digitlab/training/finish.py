@@ -18,6 +18,7 @@ from digitlab.config import Recipe
 from digitlab.data.dataset import Dataset, Split
 from digitlab.evaluation import Evaluation, evaluate_predictions
 from digitlab.files import write_whole
+from digitlab.training.calibrate import best_temperature, photographed
 from digitlab.training.export import ExportError, onnx_model, write_weights
 from digitlab.training.metrics import read_metrics
 from digitlab.training.pictures import draw_confusion, draw_curves
@@ -43,16 +44,19 @@ def finish(
     test = _evaluated(trainer, dataset.splits.get("test"))
     valid = dataset.splits.get("valid")
     valid_accuracy = trainer.measure(valid)[1] if valid else None
+    reporter.phase("calibrate")
+    temperature = _temperature(trainer, recipe, valid)
     reporter.phase("export")
     with trainer.state.averaged():
         weights = trainer.state.weights()
         write_weights(folder, weights, _card(recipe, trainer, weights_sha256(weights)))
-        _write_onnx(trainer, recipe, dataset)
+        _write_onnx(trainer, recipe, dataset, temperature)
     summary: dict[str, Any] = {
         "recipe": recipe.name,
         "test_accuracy": test.accuracy if test else None,
         "test_interval": test.interval if test else None,
         "valid_accuracy": valid_accuracy,
+        "temperature": temperature,
         "best_valid": trainer.best,
         "train_seconds": round(trainer.clock.training, 3),
         "checkpoint_seconds": round(trainer.clock.saving, 3),
@@ -109,12 +113,24 @@ def _card(recipe: Recipe, trainer: Trainer, sha256: str) -> dict[str, Any]:
     }
 
 
-def _write_onnx(trainer: Trainer, recipe: Recipe, dataset: Dataset) -> None:
+def _temperature(trainer: Trainer, recipe: Recipe, valid: Split | None) -> float | None:
+    """Return what logits are to be divided by; None where the recipe asks for no calibration."""
+    if not recipe.training.calibrate or not valid or trainer.objective.outputs == 1:
+        return None
+    images, labels = photographed(valid, recipe.training.calibrate, recipe.seed)
+    with trainer.state.averaged():
+        outputs = trainer.strategy.outputs(images)
+    return best_temperature(outputs.numpy(), labels) if len(labels) else None
+
+
+def _write_onnx(
+    trainer: Trainer, recipe: Recipe, dataset: Dataset, temperature: float | None
+) -> None:
     """Write model.onnx; a network that cannot be exported is a warning."""
     network = copy.deepcopy(trainer.state.network).cpu().eval()
     examples = dataset.splits.get("test", dataset.splits["train"]).images[:500]
     try:
-        content = onnx_model(network, recipe, trainer.objective.outputs, examples)
+        content = onnx_model(network, recipe, temperature, examples)
     except ExportError as error:
         trainer.folder.onnx.unlink(missing_ok=True)
         trainer.reporter.warn(f"no model.onnx was written: {error}; reading needs one")

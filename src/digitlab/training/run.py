@@ -168,7 +168,7 @@ def _material(recipe: Recipe, reporter: Reporter) -> Material:
     prepared = [_prepared(source, recipe) for source in sources]
     reporter.phase("network")
     device = torch.device(recipe.training.device)
-    objective = objectives.build(recipe.objective)
+    objective = objectives.build(recipe)
     network = networks.build(recipe.network.name, objective.outputs, recipe.seed).to(device)
     return Material(
         sources=prepared,
@@ -222,7 +222,7 @@ def _run(
     pool = min(threads or available_cores(), recipe.training.shards)
     strategy = strategies.build(
         strategies.Job(
-            recipe, state.network, material.objective, dataset.splits["train"], device, pool
+            recipe, state.network, material.objective, dataset.splits["train"], batches, device, pool
         )
     )
     try:
@@ -308,8 +308,12 @@ def _network_of(folder: RunFolder, network: str | None) -> dict[str, Any]:
 
 
 def _prepared(dataset: Dataset, recipe: Recipe) -> Dataset:
+    version = recipe.data.preparation
     splits = {
-        name: Split(prepare_images(split.images, recipe.data.preparation), split.labels)
+        # Other hands are made of the images as they are, and end in the same preparation.
+        name: split
+        if name == "train" and recipe.handwriting.is_on
+        else Split(prepare_images(split.images, version), split.labels)
         for name, split in dataset.splits.items()
     }
     return Dataset(dataset.source, splits, dataset.warnings)

@@ -1,0 +1,154 @@
+"""The pictures of a batch: augmented here, or made ahead by processes where that takes long.
+
+Used by the strategies. A picture is a function of (seed, epoch, sample), so nobody can tell who made
+it, and what was made ahead is thrown away without a loss.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import queue
+import subprocess
+import sys
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Protocol
+
+import numpy as np
+
+from digitlab.data.augment import augment
+from digitlab.data.batches import Batch
+from digitlab.data.dataset import Images, Labels
+from digitlab.data.handwriting import vary
+from digitlab.parallel.strategy import Job
+
+_AHEAD = 3  # batches that each process works ahead
+
+
+class Pictures(Protocol):
+    """Gives the pictures of batches."""
+
+    def of(self, batch: Batch) -> tuple[Images, Labels]:
+        """Return uint8 [B, 28, 28] and int64 [B], in the order of the batch's samples."""
+        ...
+
+    def close(self) -> None:
+        """Let go of processes."""
+        ...
+
+
+def build(job: Job) -> Pictures:
+    """Return what makes a job's pictures."""
+    return MadeAhead(job) if job.recipe.handwriting.is_on else Augmented(job)
+
+
+class Augmented:
+    """Augments in this thread.
+
+    Not on the pool that computes shards: many short numpy calls would keep its threads waiting for
+    the interpreter's lock: quick took 4.4 s instead of 3.6.
+    """
+
+    def __init__(self, job: Job) -> None:
+        """Give the job."""
+        self.job = job
+
+    def of(self, batch: Batch) -> tuple[Images, Labels]:
+        """Return the batch's pictures; see `Pictures.of`."""
+        train, recipe = self.job.train, self.job.recipe
+        images = train.images[batch.samples]
+        varied = augment(images, batch.samples, batch.epoch, recipe.seed, recipe.augment)
+        return varied, train.labels[batch.samples]
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
+
+
+class MadeAhead:
+    """Has processes make the pictures of coming batches while this one computes gradients."""
+
+    def __init__(self, job: Job) -> None:
+        """Start as many processes as the job has threads."""
+        self.job = job
+        self._makers: queue.SimpleQueue[_Maker] = queue.SimpleQueue()
+        self._all = [_Maker(job) for _ in range(job.threads)]
+        for maker in self._all:
+            self._makers.put(maker)
+        self._threads = ThreadPoolExecutor(job.threads, "digitlab-pictures")
+        self._coming: dict[int, Future[tuple[Images, Labels]]] = {}
+
+    def of(self, batch: Batch) -> tuple[Images, Labels]:
+        """Return the batch's pictures, and have those of the next ones made."""
+        last = min(batch.step + 1 + _AHEAD * len(self._all), self.job.batches.total_steps)
+        for step in range(batch.step, last):
+            if step not in self._coming:
+                coming = batch if step == batch.step else self.job.batches.at(step)
+                self._coming[step] = self._threads.submit(self._made, coming)
+        return self._coming.pop(batch.step).result()
+
+    def close(self) -> None:
+        """End the processes."""
+        self._threads.shutdown(cancel_futures=True)
+        for maker in self._all:
+            maker.close()
+
+    def _made(self, batch: Batch) -> tuple[Images, Labels]:
+        maker = self._makers.get()
+        try:
+            return maker.make(batch)
+        except (OSError, EOFError):  # it was killed: its work can be done here
+            recipe = self.job.recipe
+            return vary(self.job.train, batch.samples, batch.epoch, recipe.seed, recipe.handwriting)
+        finally:
+            self._makers.put(maker)
+
+
+class _Maker:
+    """One process of `digitlab.data.maker`, which ends when this one does."""
+
+    def __init__(self, job: Job) -> None:
+        # A session of its own, so that Ctrl-C reaches only this process, which ends it.
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "digitlab.data.maker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+        train, recipe = job.train, job.recipe
+        settings = {
+            "seed": recipe.seed,
+            "count": len(train),
+            "handwriting": dataclasses.asdict(recipe.handwriting),
+        }
+        try:
+            self._send(json.dumps(settings).encode() + b"\n")
+            self._send(np.ascontiguousarray(train.images).data)
+            self._send(np.ascontiguousarray(train.labels.astype("<i8")).data)
+        except OSError:
+            pass  # it died at once; `make` will say so
+
+    def make(self, batch: Batch) -> tuple[Images, Labels]:
+        """Ask for a batch and wait for it; OSError or EOFError where the process is gone."""
+        asked = {"epoch": batch.epoch, "samples": batch.samples.tolist()}
+        self._send(json.dumps(asked).encode() + b"\n")
+        count = len(batch.samples)
+        pixels, labels = self._receive(count * 784), self._receive(count * 8)
+        images = np.frombuffer(pixels, np.uint8).reshape(count, 28, 28)
+        return images, np.frombuffer(labels, "<i8").astype(np.int64)
+
+    def close(self) -> None:
+        """End the process and wait for it."""
+        self._process.kill()
+        self._process.communicate()
+
+    def _send(self, content: bytes | memoryview) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(content)
+        self._process.stdin.flush()
+
+    def _receive(self, length: int) -> bytes:
+        assert self._process.stdout is not None
+        content = self._process.stdout.read(length)
+        if len(content) != length:
+            raise EOFError
+        return content

@@ -1,0 +1,73 @@
+"""The temperature that makes a model's probabilities honest, found on pictures that it never saw.
+
+Used by finish.py. Confidence on clean scans says nothing about photographs, so the pictures are the
+validation digits as cameras see them (data/camera.py), read by the preparation that reads files.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from digitlab.data.camera import KINDS, photograph
+from digitlab.data.dataset import Images, Labels, Split
+from digitlab.errors import PictureError
+from digitlab.preparation import prepare
+
+# All that spoil a digit; a picture of several thousand pixels is none of them, and slow to make.
+_KINDS = tuple(kind for kind in KINDS if kind != "large")
+_COLDEST, _HOTTEST = 0.1, 10.0
+_SECTIONS = 60  # each takes a third of what is left
+
+
+def photographed(split: Split, count: int, seed: int) -> tuple[Images, Labels]:
+    """Return `count` digits of a split as the preparation finds them in made pictures.
+
+    Args:
+        split: with at least one image.
+        count: pictures; the kinds take turns, and so do the images.
+        seed: of the pictures.
+
+    Returns:
+        uint8 [N, 28, 28] and int64 [N]; N is less than `count` where nothing was found in some.
+    """
+    images, labels = [], []
+    for at in range(count):
+        sample = at % len(split)
+        picture = photograph(split.images[sample], _KINDS[at % len(_KINDS)], seed, at)
+        try:
+            images.append(prepare(picture))
+        except PictureError:  # nothing to be seen: no digit is read, and none is wrong
+            continue
+        labels.append(int(split.labels[sample]))
+    shape = (len(images), 28, 28)
+    return np.array(images, np.uint8).reshape(shape), np.array(labels, np.int64)
+
+
+def best_temperature(logits: npt.NDArray[np.floating], labels: Labels) -> float:
+    """Return the temperature with the least cross-entropy (Guo, Pleiss, Sun, Weinberger, 2017).
+
+    Args:
+        logits: float [N, K].
+        labels: int64 [N].
+
+    Returns:
+        From 0.1 to 10; found by sections, since the loss has one valley over 1 / temperature.
+    """
+    low, high = math.log(_COLDEST), math.log(_HOTTEST)
+    for _ in range(_SECTIONS):
+        left, right = low + (high - low) / 3, high - (high - low) / 3
+        if _loss(logits, labels, math.exp(left)) < _loss(logits, labels, math.exp(right)):
+            high = right
+        else:
+            low = left
+    return math.exp((low + high) / 2)
+
+
+def _loss(logits: npt.NDArray[np.floating], labels: Labels, temperature: float) -> float:
+    scaled = logits.astype(np.float64) / temperature
+    scaled -= scaled.max(axis=1, keepdims=True)
+    right = scaled[np.arange(len(labels)), labels]
+    return float((np.log(np.exp(scaled).sum(axis=1)) - right).mean())
