@@ -35,6 +35,7 @@ PICTURES = 500  # a kind
 REJECT = 0.01  # at which kinds are compared
 KEPT = 0.99  # of the digits, where what is no digit is to be refused
 _SEED = 1  # of the made pictures
+_NOTHING = (0.0,) * CLASSES  # the probabilities of ten where nothing was found
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,9 @@ class NoDigits:
         count: pictures.
         refused: of them, by default; one in which nothing was found is refused, too.
         unreadable: files that are no pictures; not counted.
-        auroc: how often a picture without a digit has a lower confidence than a digit.
+        score: by what they are told apart: "no digit", its probability where the model has one,
+            or "doubt", 1 less the confidence.
+        auroc: how often a picture without a digit has a higher score than a digit.
         refused_at_kept: the fraction of them that is refused where 99 % of the digits are kept.
     """
 
@@ -80,6 +83,7 @@ class NoDigits:
     count: int
     refused: int
     unreadable: tuple[str, ...]
+    score: str
     auroc: float
     refused_at_kept: float
 
@@ -90,6 +94,7 @@ class NoDigits:
             "count": self.count,
             "refused": self.refused,
             "unreadable": list(self.unreadable),
+            "score": self.score,
             "auroc": self.auroc,
             "refused_at_99_percent_kept": self.refused_at_kept,
         }
@@ -100,7 +105,7 @@ class NoDigits:
             f"{self.folder}: {self.count:,} pictures without digits, "
             f"{self.refused / self.count:.1%} refused by default, "
             f"{self.refused_at_kept:.1%} where {KEPT:.0%} of the digits are kept; "
-            f"AUROC {self.auroc:.3f}"
+            f"AUROC {self.auroc:.3f} by {self.score}"
         )
         if self.unreadable:
             text += f"\npassed over, no pictures: {', '.join(self.unreadable)}"
@@ -167,27 +172,36 @@ def measure_no_digits(
         DataError: where the folder is missing or has no picture.
     """
     files = sorted(_files(Path(folder)))
-    confidences, refusals, unreadable = [], 0, []
+    found: list[tuple[float, ...]] = []
+    refusals, unreadable = 0, []
     for reading in _told(recogniser.read_many(files), progress, 0, len(files)):
         digit = _digit(reading)
         if reading.error is not None and reading.error.code != "blank":
             unreadable.append(str(reading.file))
             continue
         refusals += digit is None or digit.refused
-        confidences.append(0.0 if digit is None else digit.confidence)
-    if not confidences:
+        found.append(_NOTHING if digit is None else digit.probabilities or _NOTHING)
+    if not found:
         raise DataError(f"{folder}: holds no picture that can be read")
-    without = np.array(confidences, np.float64)
-    kept = digits[:, :CLASSES].max(axis=1).astype(np.float64)
-    limit = np.quantile(kept, 1 - KEPT)
+    # Where the model knows "no digit", its probability tells letters from digits better than
+    # doubt does; without it, doubt is all there is.
+    score = "no digit" if recogniser.model.width > CLASSES else "doubt"
+    without, kept = _scores(np.array(found), score), _scores(digits[:, :CLASSES], score)
     return NoDigits(
         folder=str(folder),
-        count=len(without),
+        count=len(found),
         refused=refusals,
         unreadable=tuple(unreadable),
-        auroc=auroc(kept, without),
-        refused_at_kept=float(np.mean(without < limit)),
+        score=score,
+        auroc=auroc(without, kept),
+        refused_at_kept=float(np.mean(without > np.quantile(kept, KEPT))),
     )
+
+
+def _scores(ten: Probabilities, score: str) -> npt.NDArray[np.float64]:
+    """Return how likely it is no digit, float64 [N], from the probabilities of ten, [N, 10]."""
+    likely = ten.astype(np.float64)
+    return np.asarray(1 - (likely.sum(axis=1) if score == "no digit" else likely.max(axis=1)))
 
 
 def evenly(count: int, wanted: int) -> npt.NDArray[np.int64]:
@@ -208,8 +222,7 @@ def _kind(
         (label + 1) % CLASSES if digit is None else digit.digit
         for digit, label in zip(digits, labels.tolist(), strict=True)
     ]
-    nothing = (0.0,) * CLASSES
-    likely = [nothing if digit is None else digit.probabilities or nothing for digit in digits]
+    likely = [_NOTHING if digit is None else digit.probabilities or _NOTHING for digit in digits]
     predictions = np.array(answers, np.int64)
     refusals = np.array([digit is None or digit.refused for digit in digits])
     return Kind(
