@@ -279,10 +279,10 @@ def test_an_array_of_another_shape_or_type_is_no_picture(array: np.ndarray) -> N
     assert caught.value.code == "not-a-picture"
 
 
-def test_an_array_without_pixels_is_blank() -> None:
+def test_an_array_without_pixels_is_no_picture() -> None:
     with pytest.raises(PictureError, match="no pixels") as caught:
         as_picture(np.zeros((0, 5), np.uint8))
-    assert caught.value.code == "blank"
+    assert caught.value.code == "not-a-picture"
 
 
 def test_arrays_lose_their_single_channel_and_their_alpha() -> None:

@@ -13,6 +13,8 @@ _HOMES = {
     "Dataset": "digitlab.data.dataset",
     "DigitlabError": "digitlab.errors",
     "Evaluation": "digitlab.evaluation",
+    "GuardedDecoder": "digitlab.reading.guard",
+    "Limits": "digitlab.reading.guard",
     "Reading": "digitlab.reading.types",
     "Recipe": "digitlab.config",
     "Recogniser": "digitlab.reading.recogniser",
@@ -27,6 +29,8 @@ __all__ = [
     "Dataset",
     "DigitlabError",
     "Evaluation",
+    "GuardedDecoder",
+    "Limits",
     "Reading",
     "Recipe",
     "Recogniser",
@@ -46,6 +50,7 @@ if TYPE_CHECKING:
     from digitlab.errors import DigitlabError
     from digitlab.evaluation import Evaluation, evaluate
     from digitlab.reading.export import export
+    from digitlab.reading.guard import GuardedDecoder, Limits
     from digitlab.reading.recogniser import Recogniser
     from digitlab.reading.types import Reading
     from digitlab.training.run import RunResult, train

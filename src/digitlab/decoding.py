@@ -1,7 +1,8 @@
 """From the bytes of a picture to an upright array of grey or colour, for any file whatsoever.
 
 Used by preparation.py, and through it by data and reading. A file is judged by its header before
-a pixel is decoded, and whatever a decoder raises becomes one `PictureError`.
+a pixel is decoded, and whatever a decoder raises becomes one `PictureError`. A decoder that
+crashes or hangs takes this process with it: reading/guard.py keeps one in a process of its own.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import io
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -16,13 +19,27 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+# Registered by this import; to open the first of them, Pillow would else import all its plugins.
+from PIL import TiffImagePlugin as _TiffImagePlugin  # noqa: F401
+from PIL import WebPImagePlugin as _WebPImagePlugin  # noqa: F401
+
 from digitlab.errors import PictureError
+from digitlab.header import (
+    HEAD,
+    MAX_BYTES,
+    check_header,
+    check_size,
+    format_of,
+    harmless_exif,
+    no_picture,
+    too_large,
+    too_many_pixels,
+)
 
 Picture = npt.NDArray[np.uint8]
 
 MAX_PIXELS = 64_000_000
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
-_KNOWN = "PNG, JPEG, WebP, BMP, TIFF, GIF or PNM"
+_STRIP = 1 << 20  # pixels; wide intermediate values are kept of so many at a time
 
 
 def load_picture(
@@ -35,7 +52,8 @@ def load_picture(
     `opaque`.
 
     Args:
-        source: a file, or the bytes of one.
+        source: a file, or the bytes of one: PNG, JPEG, WebP, BMP, TIFF, GIF, PNM, and HEIC where
+            pillow-heif is installed.
         max_pixels: width times height at most; checked in the header, before decoding.
         name: what to call the picture in an error; the path where there is one.
 
@@ -44,19 +62,52 @@ def load_picture(
 
     Raises:
         PictureError: in one line that names the file, with the code `missing`, `not-a-picture`
-            (no format of ours), `too-large`, or `unreadable` (damaged, cut off, no permission).
+            (no format of ours), `too-large`, `unreadable` (damaged, cut off, no permission),
+            `memory` (none left) or `needs-extra` (HEIC without pillow-heif).
+    """
+    with open_picture(source, name) as (file, called):
+        return _decode(file, called, max_pixels)
+
+
+@contextmanager
+def open_picture(
+    source: str | Path | bytes, name: str | None = None
+) -> Iterator[tuple[IO[bytes], str]]:
+    """Open a picture for reading and seeking; give also what to call it.
+
+    What cannot be sought, such as a pipe, is read whole if it begins like a picture.
+
+    Raises:
+        PictureError: `missing` or `unreadable` (no permission, a folder), also for what fails
+            while the file is open; `not-a-picture` or `too-large` for a pipe.
     """
     if isinstance(source, bytes):
-        return _decode(io.BytesIO(source), name or "the picture", max_pixels)
+        yield io.BytesIO(source), name or "the picture"
+        return
     name = name or os.fspath(source)
     try:
         with open(source, "rb") as file:
-            return _decode(file, name, max_pixels)
+            yield (file if file.seekable() else io.BytesIO(read_pipe(file, name))), name
     except FileNotFoundError as error:
         raise PictureError(f"{name}: no such file; check the path", "missing") from error
     except (OSError, ValueError) as error:  # ValueError: a path with a null character
         reason = getattr(error, "strerror", None) or str(error)
         raise PictureError(f"{name!r} cannot be opened: {reason}", "unreadable") from error
+
+
+def read_pipe(file: IO[bytes], name: str) -> bytes:
+    """Read what cannot be sought, such as standard input, but not without end.
+
+    Raises:
+        PictureError: `not-a-picture` or `too-large`.
+    """
+    head = file.read(HEAD)
+    if format_of(head) is None:
+        raise no_picture(name)
+    content = head + file.read(MAX_BYTES)
+    if len(content) > MAX_BYTES:
+        raise too_large(name, f"more than {MAX_BYTES:,} bytes")
+    return content
 
 
 def as_picture(array: npt.NDArray[np.generic], name: str = "the picture") -> Picture:
@@ -76,7 +127,7 @@ def as_picture(array: npt.NDArray[np.generic], name: str = "the picture") -> Pic
             "[height, width, 3] or [height, width, 4]"
         )
     if 0 in array.shape:
-        raise PictureError(f"{name} is {list(array.shape)}: it has no pixels", "blank")
+        raise PictureError(f"{name} is {list(array.shape)}: it has no pixels")
     pixels = array.astype(np.uint8, copy=False)
     if channels == 4:
         return opaque(pixels)
@@ -101,44 +152,72 @@ def opaque(pixels: Picture) -> Picture:
         return np.full_like(colours, 255)
     if alpha.min() == 255:
         return np.ascontiguousarray(colours)
-    visible = colours[alpha > strongest // 2]
-    brightness = visible.mean(axis=1)
+    # A million pixels tell the colours of a picture as well as all do.
+    step = 1 + alpha.size // (2 * _STRIP)
+    seen = alpha[::step] > strongest // 2
+    visible = colours[::step][seen]
+    brightness = visible.mean(axis=1, dtype=np.float32)
     darkest, brightest = np.percentile(brightness, (5, 95))
-    if len(visible) > alpha.size / 2 and brightest - darkest > 64:
+    if len(visible) > seen.size / 2 and brightest - darkest > 64:
         ground = np.median(visible, axis=0).astype(np.float32)
     else:
         ground = np.full(3, 255 if brightness.mean() < 128 else 0, np.float32)
-    share = alpha[..., None].astype(np.float32) / 255
-    laid: Picture = np.rint(ground + (colours - ground) * share).astype(np.uint8)
+    laid: Picture = np.empty_like(colours)
+    for rows in _strips(alpha.shape):
+        share = alpha[rows, :, None].astype(np.float32) / 255
+        laid[rows] = np.rint(ground + (colours[rows] - ground) * share)
     return laid
 
 
+def out_of_memory(name: str) -> PictureError:
+    """Return the error for a picture that needs more memory than there is."""
+    return PictureError(
+        f"{name} needs more memory than there is: make it smaller or raise the limit", "memory"
+    )
+
+
 def _decode(file: IO[bytes], name: str, max_pixels: int) -> Picture:
+    kind = check_header(file, name, max_pixels)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            image = Image.open(file, formats=FORMATS)
+            if kind == "HEIF":
+                return _pixels(_heif(file, name, max_pixels))
+            image = Image.open(file, formats=(kind,))
+        except PictureError:
+            raise
         except Image.DecompressionBombError as error:
-            raise _too_large(name, "more pixels than Pillow allows", max_pixels) from error
+            raise too_many_pixels(name, "more pixels than Pillow opens", max_pixels) from error
         except UnidentifiedImageError as error:
-            raise PictureError(f"{name} is no picture: expected {_KNOWN}") from error
+            raise _damaged(name, "its header cannot be read") from error
         except Exception as error:  # decoders raise what they like on hostile headers
-            raise PictureError(
-                f"{name} is no picture: {_line(error)}; expected {_KNOWN}"
-            ) from error
+            raise _damaged(name, error) from error
         with image:
-            if image.width * image.height > max_pixels:
-                raise _too_large(name, f"{image.width} x {image.height} pixels", max_pixels)
+            check_size(name, image.width, image.height, max_pixels)
             try:
                 return _pixels(_upright(image))
             except Exception as error:  # struct.error, SyntaxError, zlib.error, MemoryError, ...
-                raise PictureError(
-                    f"{name} is damaged or cut off: {_line(error)}; try another copy", "unreadable"
-                ) from error
+                raise _damaged(name, error) from error
+
+
+def _heif(file: IO[bytes], name: str, max_pixels: int) -> Image.Image:
+    """Decode a HEIC file, which its library turns upright; pillow-heif is GPL, so an extra."""
+    try:
+        from pillow_heif import open_heif
+    except ImportError as error:
+        raise PictureError(
+            f"{name} is a HEIC picture, which needs pillow-heif: pip install 'digitlab[heic]'",
+            "needs-extra",
+        ) from error
+    pictures = open_heif(file)
+    check_size(name, *pictures.size, max_pixels)
+    return pictures.to_pillow()
 
 
 def _upright(image: Image.Image) -> Image.Image:
     image.load()
+    if not harmless_exif(image.info.get("exif") or b""):
+        return image
     try:
         return ImageOps.exif_transpose(image)
     except Exception:  # a broken EXIF block says nothing; the pixels are still good
@@ -149,28 +228,42 @@ def _pixels(image: Image.Image) -> Picture:
     if image.mode in ("F", "I") or image.mode.startswith("I;16"):
         return _eight_bits(np.asarray(image))
     if image.has_transparency_data:
-        return opaque(np.asarray(image.convert("RGBA")))
-    return np.array(image.convert("L" if image.mode in ("1", "L") else "RGB"))
+        return opaque(_array(image, "RGBA"))
+    return _array(image, "L" if image.mode in ("1", "L") else "RGB")
+
+
+def _array(image: Image.Image, mode: str) -> Picture:
+    """Return the pixels in another mode, without three more copies of a large picture."""
+    channels = len(mode)
+    shape = (image.height, image.width, channels)[: 2 if channels == 1 else 3]
+    pixels = np.empty(shape, np.uint8)
+    for rows in _strips(shape):
+        strip = image.crop((0, rows.start, image.width, min(rows.stop, image.height)))
+        pixels[rows] = np.asarray(strip.convert(mode))
+    return pixels
 
 
 def _eight_bits(values: npt.NDArray[np.generic]) -> Picture:
     """Scale deep grey values, such as 12 bits kept in 16, to the range that they use."""
-    deep = values.astype(np.float64)
-    if not np.isfinite(deep).all():
+    if not np.isfinite(values.astype(np.float32, copy=False)).all():
         raise ValueError("pixels that are not finite")
-    lowest, highest = min(float(deep.min()), 0.0), float(deep.max())
+    lowest, highest = min(float(values.min()), 0.0), float(values.max())
     depths = (1.0, 255.0, 1023.0, 4095.0, 16383.0, 65535.0)
     full = next((depth for depth in depths if highest <= depth), highest)
-    return np.rint((deep - lowest) * (255 / (full - lowest))).astype(np.uint8)
+    levels = np.empty(values.shape, np.uint8)
+    for rows in _strips(values.shape):
+        levels[rows] = np.rint((values[rows].astype(np.float64) - lowest) * (255 / (full - lowest)))
+    return levels
 
 
-def _too_large(name: str, size: str, max_pixels: int) -> PictureError:
-    return PictureError(
-        f"{name} is too large: {size}; at most {max_pixels:,} pixels are read; "
-        "make it smaller or raise the limit",
-        "too-large",
-    )
+def _strips(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Yield slices of rows, of about `_STRIP` pixels each."""
+    rows = max(1, _STRIP // max(1, shape[1]))
+    return (slice(first, first + rows) for first in range(0, shape[0], rows))
 
 
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:120] or type(error).__name__
+def _damaged(name: str, error: Exception | str) -> PictureError:
+    if isinstance(error, MemoryError):
+        return out_of_memory(name)
+    reason = " ".join(str(error).split())[:120] or type(error).__name__
+    return PictureError(f"{name} is damaged or cut off: {reason}; try another copy", "unreadable")

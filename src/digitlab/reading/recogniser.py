@@ -8,7 +8,9 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +20,9 @@ from digitlab.errors import ConfigError, ModelError, PictureError
 from digitlab.preparation import SIDE, find_glyph, prepare, prepare_images
 from digitlab.reading.model_file import Model, load_model
 from digitlab.reading.types import Digit, Number, Reading, ReadingError, Row
+
+if TYPE_CHECKING:
+    from digitlab.reading.guard import GuardedDecoder
 
 Source = str | Path | bytes | npt.NDArray[np.generic]
 Images = npt.NDArray[np.uint8] | npt.NDArray[np.floating]
@@ -55,11 +60,15 @@ class Recogniser:
         reject: float | str | None = None,
         name: str | None = None,
         max_pixels: int = MAX_PIXELS,
+        decoder: GuardedDecoder | None = None,
     ) -> Reading:
         """Read a picture of one digit.
 
         The picture always goes through `preparation.prepare`, whatever the model's property
         `preparation` is, because that property speaks of images of a dataset.
+
+        A file is decoded in this process, which is fastest; hostile headers are refused, but a
+        fault of a decoder could still end the process. For files of strangers give a `decoder`.
 
         Args:
             source: a file, the bytes of one, or uint8 [H, W], [H, W, 3] or [H, W, 4].
@@ -67,10 +76,14 @@ class Recogniser:
                 R between 0 and 1 also refuses what is wrong with a probability above R.
             name: what the reading calls the picture; the path where there is one.
             max_pixels: larger files are not decoded.
+            decoder: decodes files and bytes in a process of its own, with limits of its own, in
+                place of `max_pixels`.
 
         Returns:
-            One row with one number of one digit. A picture that cannot be read gives a reading
-            with an `error` instead: this method never raises for a picture.
+            One row with one number of one digit, or no row where there is none (blank paper). A
+            picture that cannot be read gives a reading with an `error` instead, whose codes are
+            those of `digitlab.decoding.load_picture` and `GuardedDecoder.decode`: this method
+            never raises for a picture.
 
         Raises:
             ModelError: for a number as `reject` with a model that is not calibrated.
@@ -80,8 +93,10 @@ class Recogniser:
         if name is None and isinstance(source, (str, Path)):
             name = os.fspath(source)
         try:
-            glyph = find_glyph(*_loaded(source, name, max_pixels))
+            glyph = find_glyph(*_loaded(source, name, max_pixels, decoder))
         except PictureError as error:
+            if error.code == "blank":
+                return Reading(name)
             return Reading(name, error=ReadingError(error.code, str(error)))
         digit = self._digit(glyph.image, glyph.box, reject, limit)
         number = Number((digit,), glyph.box, digit.confidence)
@@ -93,35 +108,54 @@ class Recogniser:
         *,
         reject: float | str | None = None,
         max_pixels: int = MAX_PIXELS,
+        decoder: GuardedDecoder | None = None,
     ) -> Iterator[Reading]:
         """Yield the reading of each picture, in order; see `read`."""
-        self._limit(reject)
-        return (self.read(one, reject=reject, max_pixels=max_pixels) for one in sources)
+        self.check_reject(reject)
+        return (
+            self.read(one, reject=reject, max_pixels=max_pixels, decoder=decoder) for one in sources
+        )
 
-    def probabilities(self, images: Images) -> Floats:
-        """Return how likely each digit is.
+    def check_reject(self, reject: float | str | None) -> None:
+        """Raise ModelError or ConfigError where `read` would for this `reject`."""
+        self._limit(reject)
+
+    def probabilities(self, images: Images, *, prepared: bool = False) -> Floats:
+        """Return how likely each digit is, the same for an image alone or among others.
+
+        A blank image is no digit, and costs the others nothing: its row has all in the eleventh
+        place, or 0.1 in each of ten.
 
         Args:
-            images: uint8 or float (0 to 1) [N, H, W] of single digits. Images of 28 x 28 have
-                bright ink on black and are fed as the model's property `preparation` says; others
-                are pictures and go through `preparation.prepare`.
+            images: uint8 or float (0 to 1) [N, H, W] of single digits; N may be 0. Images of
+                28 x 28 have bright ink on black and are fed as the model's property `preparation`
+                says; others are pictures and go through `preparation.prepare`.
+            prepared: the images come from `preparation.prepare`, and are fed as they are.
 
         Returns:
             float32 [N, 10], or [N, 11] where the eleventh is "no digit"; rows add up to 1.
 
         Raises:
             ModelError: for a model trained with square error, which has no probabilities.
-            PictureError: for an array of another shape or type, or a blank picture.
+            PictureError: for an array of another shape, type or range.
         """
         if self.model.output != "logits":
             raise ModelError(
                 f"{self.model.path} was trained with square error and has no probabilities: "
                 "use values() or predict()"
             )
-        return _softmax(self._outputs(images), self.model.temperature)
+        outputs, blank = self._outputs(images, prepared)
+        likely = _softmax(outputs, self.model.temperature)
+        if self.model.width > NO_DIGIT:
+            likely[blank] = np.eye(self.model.width, dtype=np.float32)[NO_DIGIT]
+        else:
+            likely[blank] = 1 / self.model.width
+        return likely
 
-    def values(self, images: Images) -> Floats:
+    def values(self, images: Images, *, prepared: bool = False) -> Floats:
         """Return the value, float32 [N], that a model trained with square error gives each image.
+
+        That of a blank image is not a number.
 
         Raises:
             ModelError: for a model that gives logits.
@@ -129,10 +163,13 @@ class Recogniser:
         """
         if self.model.output != "value":
             raise ModelError(f"{self.model.path} gives logits: use probabilities() or predict()")
-        return self._outputs(images)[:, 0]
+        outputs, blank = self._outputs(images, prepared)
+        return np.where(blank, np.float32(np.nan), outputs[:, 0])
 
     def predict(self, images: Images) -> npt.NDArray[np.int64]:
         """Return the best of ten digits for each image, int64 [N]; nothing is refused.
+
+        Of a blank image that is 0.
 
         Raises:
             PictureError: as `probabilities` does.
@@ -142,37 +179,40 @@ class Recogniser:
         best = self.probabilities(images)[:, :NO_DIGIT].argmax(axis=1)
         return np.asarray(best, np.int64)
 
-    def _outputs(self, images: Images) -> Floats:
-        prepared = self._prepared(images)
-        firsts = range(0, len(prepared), BATCH)
-        outputs = [self._run(prepared[first : first + BATCH]) for first in firsts]
-        return np.concatenate([np.zeros((0, self.model.width), np.float32), *outputs])
+    def _outputs(self, images: Images, prepared: bool) -> tuple[Floats, npt.NDArray[np.bool_]]:
+        """Return what the model gives, [N, width], and which images are blank, bool [N]."""
+        _check_images(images)
+        if not prepared:
+            images = self._prepared(images)
+        elif images.shape[1:] != (SIDE, SIDE):
+            raise PictureError(f"prepared images are {list(images.shape)}: expected [N, 28, 28]")
+        firsts = range(0, len(images), BATCH)
+        outputs = [self._run(images[first : first + BATCH]) for first in firsts]
+        together = np.concatenate([np.zeros((0, self.model.width), np.float32), *outputs])
+        return together, np.asarray(~images.any(axis=(1, 2)), np.bool_)
 
-    def _run(self, prepared: npt.NDArray[np.uint8] | Floats) -> Floats:
-        """Run the model on at most BATCH images as it wants them, uint8 or float32 [N, 28, 28]."""
-        batch = prepared.astype(np.float32)[:, None]
+    def _run(self, prepared: Images) -> Floats:
+        """Run the model on at most BATCH images as it wants them, uint8 or float [N, 28, 28]."""
+        batch = np.ascontiguousarray(prepared, np.float32)[:, None]
         if prepared.dtype == np.uint8:
             batch /= 255
         (outputs,) = self.model.session.run(None, {"images": batch})
         return np.asarray(outputs, np.float32)
 
-    def _prepared(self, images: Images) -> npt.NDArray[np.uint8] | Floats:
-        floating = np.issubdtype(images.dtype, np.floating)
-        if images.ndim != 3 or not (floating or images.dtype == np.uint8):
-            raise PictureError(
-                f"images are {images.dtype} {list(images.shape)}: "
-                "expected uint8 or float [N, height, width]"
-            )
-        if floating and images.size and not (images.min() >= 0 and images.max() <= 1):
-            raise PictureError("images of floats have values outside 0 to 1: divide bytes by 255")
+    def _prepared(self, images: Images) -> Images:
+        """Return images as the model wants them, uint8 or float [N, 28, 28]; blank ones as 0."""
         alike = images.shape[1:] == (SIDE, SIDE)
         if alike and self.model.preparation == "none":
-            return images.astype(np.float32) if floating else images.astype(np.uint8, copy=False)
+            return images
+        floating = images.dtype != np.uint8
         levels = np.rint(images * 255).astype(np.uint8) if floating else images.astype(np.uint8)
         if alike:
             return prepare_images(levels, self.model.preparation)
-        prepared = [prepare(picture) for picture in levels]
-        return np.stack(prepared) if prepared else np.zeros((0, SIDE, SIDE), np.uint8)
+        prepared = np.zeros((len(levels), SIDE, SIDE), np.uint8)
+        for picture, place in zip(levels, prepared, strict=True):
+            with suppress(PictureError):  # blank, which is all that can be wrong with it
+                place[:] = prepare(picture)
+        return prepared
 
     def _digit(
         self,
@@ -207,6 +247,22 @@ class Recogniser:
         return number
 
 
+def _check_images(images: Images) -> None:
+    """Raise PictureError for what is no uint8 or float [N, H, W] of pixels."""
+    if not isinstance(images, np.ndarray):
+        raise PictureError(
+            f"images are a {type(images).__name__}: expected an array, uint8 or float [N, H, W]"
+        )
+    floating = np.issubdtype(images.dtype, np.floating)
+    if images.ndim != 3 or 0 in images.shape[1:] or not (floating or images.dtype == np.uint8):
+        raise PictureError(
+            f"images are {images.dtype} {list(images.shape)}: "
+            "expected uint8 (0 to 255) or float (0 to 1) [N, height, width]"
+        )
+    if floating and images.size and not (images.min() >= 0 and images.max() <= 1):
+        raise PictureError("images of floats have values outside 0 to 1: divide bytes by 255")
+
+
 def _softmax(logits: Floats, temperature: float | None) -> Floats:
     # In float64, so that the rounding of the answer is that of float32 alone.
     scaled = logits.astype(np.float64) / (temperature or 1.0)
@@ -219,11 +275,15 @@ def _nearest_digits(values: Floats) -> npt.NDArray[np.int64]:
     return np.clip(np.rint(np.nan_to_num(values)), 0, 9).astype(np.int64)
 
 
-def _loaded(source: Source, name: str | None, max_pixels: int) -> tuple[Picture, str]:
+def _loaded(
+    source: Source, name: str | None, max_pixels: int, decoder: GuardedDecoder | None
+) -> tuple[Picture, str]:
     called = name or "the picture"
     if isinstance(source, np.ndarray):
         return source, called  # type: ignore[return-value]  # find_glyph checks any array
     if isinstance(source, (str, Path, bytes)):
+        if decoder is not None:
+            return decoder.decode(source, name), called
         return load_picture(source, max_pixels, name), called
     raise PictureError(f"{called} is a {type(source).__name__}: expected a path, bytes or an array")
 

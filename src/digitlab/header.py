@@ -1,0 +1,256 @@
+"""What a picture file claims to be, judged by the lengths that it declares, before any decoder.
+
+Used by decoding.py and by the guarded decoder. Decoders believe a header: they reserve a canvas,
+read a comment of gigabytes or copy the same tag a thousand times before a pixel is asked for. So
+the few parts that may be large are walked here first, without reading their content.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+from typing import IO
+
+from digitlab.errors import PictureError
+
+MAX_BYTES = 256 << 20  # of a file
+MAX_EXTRAS = 16 << 20  # bytes of a file that are no pixels: comments, profiles, thumbnails
+MAX_PARTS = 4000  # segments, blocks, frames or chunks
+MAX_PIXEL_PARTS = 20_000  # of a PNG; one of 64 megapixels has some 12,000
+MAX_TEXTS = 32  # compressed parts, each of which may unpack to a megabyte
+MAX_TAGS = 4096  # of a TIFF directory
+MAX_STRIPS = 65_536  # of a TIFF
+HEAD = 64  # bytes that tell the format
+
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+# The sizes of TIFF's types 1 to 13 and 16 to 18 (TIFF 6.0, 1992; BigTIFF).
+_TYPE_SIZES = dict(enumerate((1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4), 1)) | {16: 8, 17: 8, 18: 8}
+_STRIPS = (273, 279, 324, 325)  # offsets and lengths of strips and tiles
+_TEXTS = (b"zTXt", b"iTXt", b"iCCP")
+_WEBP_PIXELS = (b"VP8 ", b"VP8L", b"ALPH", b"ANMF")
+
+
+def format_of(head: bytes) -> str | None:
+    """Return Pillow's name of the format that a file begins like, or "HEIF"; None for no picture.
+
+    Args:
+        head: the first `HEAD` bytes, or all of a shorter file.
+    """
+    for prefix, name in (
+        (b"\x89PNG\r\n\x1a\n", "PNG"),
+        (b"\xff\xd8\xff", "JPEG"),
+        (b"GIF87a", "GIF"),
+        (b"GIF89a", "GIF"),
+        (b"BM", "BMP"),
+    ):
+        if head.startswith(prefix):
+            return name
+    if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return "TIFF"
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "WEBP"
+    if head[4:8] == b"ftyp" and _HEIF_BRANDS & {head[8:12], head[16:20], head[20:24], head[24:28]}:
+        return "HEIF"
+    return "PPM" if re.match(rb"P[1-6fy]", head) else None
+
+
+def check_header(file: IO[bytes], name: str, max_pixels: int) -> str:
+    """Return the format of a file whose declared lengths are harmless; leave it at its beginning.
+
+    What is cut off or does not make sense passes: the decoder will say so.
+
+    Args:
+        file: can be sought.
+        name: what to call it in an error.
+        max_pixels: of the canvas, for formats whose decoder reserves it at once.
+
+    Raises:
+        PictureError: `not-a-picture` where the format is none of ours; `too-large` where the file,
+            its canvas or what it carries beside its pixels is.
+    """
+    file.seek(0)
+    kind = format_of(file.read(HEAD))
+    if kind is None:
+        raise no_picture(name)
+    excess = _too_many_bytes(file) or _EXCESSES.get(kind, _no_excess)(file)
+    if not excess and kind == "WEBP":
+        check_size(name, *_webp_canvas(file), max_pixels)
+    if excess:
+        raise too_large(name, excess)
+    file.seek(0)
+    return kind
+
+
+def harmless_exif(exif: bytes) -> bool:
+    """Return whether the tags of an EXIF block are no larger than the block itself."""
+    block = exif.removeprefix(b"Exif\0\0")
+    return len(block) <= MAX_EXTRAS and not _tiff_excess(io.BytesIO(block), len(block))
+
+
+def no_picture(name: str) -> PictureError:
+    """Return the error for a file of no format of ours."""
+    known = "PNG, JPEG, WebP, BMP, TIFF, GIF, HEIC or PNM"
+    return PictureError(f"{name} is no picture: expected {known}")
+
+
+def check_size(name: str, width: int, height: int, max_pixels: int) -> None:
+    """Raise PictureError, `too-large`, for a picture of more pixels than allowed."""
+    if width * height > max_pixels:
+        raise too_many_pixels(name, f"{width} x {height} pixels", max_pixels)
+
+
+def too_many_pixels(name: str, size: str, max_pixels: int) -> PictureError:
+    """Return the error for a picture of that size."""
+    return PictureError(
+        f"{name} is too large: {size}; at most {max_pixels:,} are read; "
+        "make it smaller or raise the limit",
+        "too-large",
+    )
+
+
+def too_large(name: str, excess: str) -> PictureError:
+    """Return the error for a file that declares something absurd, such as "50,000 tags"."""
+    return PictureError(
+        f"{name} is too large: {excess}, which is more than a picture needs; save it anew",
+        "too-large",
+    )
+
+
+def _too_many_bytes(file: IO[bytes]) -> str:
+    size = file.seek(0, io.SEEK_END)
+    return f"{size:,} bytes" if size > MAX_BYTES else ""
+
+
+def _no_excess(file: IO[bytes]) -> str:
+    return ""
+
+
+def _png_excess(file: IO[bytes]) -> str:
+    extras = others = texts = 0
+    file.seek(8)
+    for _ in range(MAX_PIXEL_PARTS):
+        head = file.read(8)
+        if len(head) < 8 or head[4:] == b"IEND":
+            return ""
+        length, kind = struct.unpack(">I4s", head)
+        if kind not in (b"IDAT", b"fdAT"):
+            extras, others, texts = extras + length, others + 1, texts + (kind in _TEXTS)
+        if extras > MAX_EXTRAS:
+            return f"{extras:,} bytes beside its pixels"
+        if others > MAX_PARTS or texts > MAX_TEXTS:
+            return f"more than {MAX_PARTS:,} chunks or {MAX_TEXTS} compressed texts"
+        file.seek(length + 4, io.SEEK_CUR)
+    return f"more than {MAX_PIXEL_PARTS:,} chunks"
+
+
+def _jpeg_excess(file: IO[bytes]) -> str:
+    """Walk the segments up to the first scan."""
+    extras = 0
+    file.seek(2)
+    for _ in range(MAX_PARTS):
+        marker = file.read(2)
+        if len(marker) < 2 or marker[0] != 0xFF or marker[1] in (0xD9, 0xDA):
+            return ""
+        if marker[1] == 0xFF:  # padding before a marker
+            file.seek(-1, io.SEEK_CUR)
+            continue
+        if marker[1] == 0x01 or 0xD0 <= marker[1] <= 0xD8:  # markers without a length
+            continue
+        length = int.from_bytes(file.read(2), "big")
+        if length < 2:
+            return ""
+        extras += length
+        if extras > MAX_EXTRAS:
+            return f"{extras:,} bytes beside its pixels"
+        file.seek(length - 2, io.SEEK_CUR)
+    return f"more than {MAX_PARTS:,} segments"
+
+
+def _gif_excess(file: IO[bytes]) -> str:
+    """Walk the blocks up to the first frame."""
+    file.seek(10)
+    flags = (file.read(1) or b"\0")[0]
+    file.seek(13 + (3 << ((flags & 7) + 1) if flags & 0x80 else 0))
+    in_extension = False
+    for _ in range(MAX_PARTS):
+        byte = file.read(1)
+        if not byte or (not in_extension and byte in (b",", b";")):
+            return ""
+        if in_extension:
+            in_extension = byte != b"\0"
+            file.seek(byte[0], io.SEEK_CUR)
+        elif byte == b"!":
+            in_extension = bool(file.read(1))
+    return f"more than {MAX_PARTS:,} blocks before its first frame"
+
+
+def _tiff_excess(file: IO[bytes], size: int | None = None) -> str:
+    """Judge the first directory: tags cannot be larger together than the file that holds them."""
+    size = file.seek(0, io.SEEK_END) if size is None else size
+    file.seek(0)
+    head = file.read(16)
+    order = "<" if head[:2] == b"II" else ">"
+    big = head[2:4] in (b"+\0", b"\0+")
+    if len(head) < (16 if big else 8):
+        return ""
+    file.seek(struct.unpack_from(order + "Q" if big else order + "I", head, 8 if big else 4)[0])
+    count_bytes = file.read(8 if big else 2)
+    count = int.from_bytes(count_bytes, "little" if order == "<" else "big")
+    if count > MAX_TAGS:
+        return f"{count:,} tags"
+    entry = struct.Struct(order + ("HHQ8x" if big else "HHI4x"))
+    tags = file.read(count * entry.size)
+    total = 0
+    for tag, kind, items in entry.iter_unpack(tags[: len(tags) // entry.size * entry.size]):
+        total += items * _TYPE_SIZES.get(kind, 0)
+        if tag in _STRIPS and items > MAX_STRIPS:
+            return f"{items:,} strips"
+    return f"{total:,} bytes of tags" if total > min(MAX_EXTRAS, max(size, 1024)) else ""
+
+
+def _webp_excess(file: IO[bytes]) -> str:
+    extras = 0
+    file.seek(12)
+    for _ in range(MAX_PARTS):
+        head = file.read(8)
+        if len(head) < 8:
+            return ""
+        kind, length = struct.unpack("<4sI", head)
+        extras += 0 if kind in _WEBP_PIXELS else length
+        if extras > MAX_EXTRAS:
+            return f"{extras:,} bytes beside its pixels"
+        file.seek(length + length % 2, io.SEEK_CUR)
+    return f"more than {MAX_PARTS:,} chunks"
+
+
+def _webp_canvas(file: IO[bytes]) -> tuple[int, int]:
+    """Return width and height of the canvas, which its decoder reserves twice when it opens it."""
+    file.seek(12)
+    head = file.read(18).ljust(18, b"\0")
+    if head[:4] == b"VP8X":
+        return 1 + int.from_bytes(head[12:15], "little"), 1 + int.from_bytes(head[15:18], "little")
+    if head[:4] == b"VP8L":
+        bits = int.from_bytes(head[9:13], "little")
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    width, height = struct.unpack("<HH", head[14:18])
+    return width & 0x3FFF, height & 0x3FFF
+
+
+def _pnm_excess(file: IO[bytes]) -> str:
+    """Pillow reads comments byte by byte: the numbers must stand near the beginning."""
+    file.seek(0)
+    head = file.read(1 << 16)
+    words = re.sub(rb"#[^\r\n]*[\r\n]", b" ", head).split(None, 3)
+    found = len(words) > 3 and not any(word.startswith(b"#") for word in words[:3])
+    return "" if found or len(head) < 1 << 16 else "no size in its first 65,536 bytes"
+
+
+_EXCESSES = {
+    "PNG": _png_excess,
+    "JPEG": _jpeg_excess,
+    "GIF": _gif_excess,
+    "TIFF": _tiff_excess,
+    "WEBP": _webp_excess,
+    "PPM": _pnm_excess,
+}

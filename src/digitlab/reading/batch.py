@@ -1,0 +1,130 @@
+"""Reading many pictures as a command does: each gives its line, and none stops the others.
+
+Used by `digitlab read`.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from digitlab.decoding import Picture, read_pipe
+from digitlab.errors import DigitlabError, PictureError
+from digitlab.reading.files import STANDARD_INPUT, OutputFolder, find_pictures
+from digitlab.reading.guard import GuardedDecoder
+from digitlab.reading.lines import csv_header, csv_lines, json_line, text_line
+from digitlab.reading.progress import ProgressLine
+from digitlab.reading.recogniser import Recogniser
+from digitlab.reading.types import Reading, ReadingError
+
+_LINES = {"text": text_line, "json": json_line, "csv": csv_lines}
+
+
+@dataclass(frozen=True)
+class Batch:
+    """How to read files and what to write.
+
+    Attributes:
+        recogniser, decoder: what reads.
+        style: "text", "json" or "csv", on standard output; errors go to standard error as well,
+            but for JSON, which has them.
+        reject: as `Recogniser.read` takes it.
+        annotate: a folder for pictures with what was read in them; None for none.
+        explain: a folder for explanations; None for none.
+    """
+
+    recogniser: Recogniser
+    decoder: GuardedDecoder
+    style: str = "text"
+    reject: float | str | None = None
+    annotate: Path | None = None
+    explain: Path | None = None
+
+    def run(self, named: Iterable[Path]) -> int:
+        """Read files and folders, print their lines, and return how many could not be read.
+
+        Raises:
+            ConfigError, ModelError: for a `reject` that is not allowed, before anything is read.
+            DigitlabError: where a folder cannot be written to.
+        """
+        self.recogniser.check_reject(self.reject)
+        folders = [folder for folder in (self.annotate, self.explain) if folder is not None]
+        found = list(find_pictures(named, folders))
+        inputs = [path for path in found if isinstance(path, Path)]
+        annotations, explanations = (
+            None if folder is None else OutputFolder(folder, inputs)
+            for folder in (self.annotate, self.explain)
+        )
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            # Names need not be UTF-8; a lone surrogate becomes an escape, which JSON has, too.
+            encoding = None if self.style == "text" else "utf-8"
+            sys.stdout.reconfigure(encoding=encoding, errors="backslashreplace")
+        progress = ProgressLine(len(found), sys.stderr)
+        failures = 0
+        try:
+            if self.style == "csv":
+                print(csv_header(), flush=True)
+            for reading, picture in self._readings(found):
+                progress.clear()
+                failures += reading.error is not None
+                self._print(reading)
+                if picture is not None and reading.error is None:
+                    _draw(self.recogniser, picture, reading, annotations, explanations)
+                progress.advance(reading.error is not None)
+        finally:
+            progress.clear()
+        if failures and len(found) > 1:
+            text = f"{failures:,} of {len(found):,} could not be read"
+            print(f"digitlab: {text}", file=sys.stderr, flush=True)
+        return failures
+
+    def _readings(self, found: list[Path | Reading]) -> Iterator[tuple[Reading, Picture | None]]:
+        for one in found:
+            if isinstance(one, Reading):
+                yield one, None
+                continue
+            name = str(one)
+            try:
+                picture = self._picture(one)
+            except PictureError as error:
+                yield Reading(name, error=ReadingError(error.code, str(error))), None
+            else:
+                yield self.recogniser.read(picture, reject=self.reject, name=name), picture
+
+    def _picture(self, path: Path) -> Picture:
+        if str(path) != STANDARD_INPUT:
+            return self.decoder.decode(path)
+        return self.decoder.decode(read_pipe(sys.stdin.buffer, "standard input"), "standard input")
+
+    def _print(self, reading: Reading) -> None:
+        if self.style != "text" or reading.error is None:
+            print(_LINES[self.style](reading), flush=True)
+        if self.style != "json" and reading.error is not None:
+            print(f"digitlab: {text_line(reading)}", file=sys.stderr, flush=True)
+
+
+def _draw(
+    recogniser: Recogniser,
+    picture: Picture,
+    reading: Reading,
+    annotations: OutputFolder | None,
+    explanations: OutputFolder | None,
+) -> None:
+    """Write the annotated picture and the explanation, where they are asked for."""
+    source = reading.file or STANDARD_INPUT
+    if annotations is not None:
+        from digitlab.reading.annotate import annotated
+
+        place = annotations.place(source, ".png")
+        try:
+            annotated(picture, reading).save(place)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise DigitlabError(f"{place}: the picture cannot be written: {reason}") from error
+    if explanations is not None:
+        from digitlab.reading.explain import explain_reading
+
+        explain_reading(recogniser, picture, reading).write(explanations.place(source))

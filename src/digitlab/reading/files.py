@@ -1,0 +1,107 @@
+"""Which files a command reads, and where it may write beside them.
+
+Used by `digitlab read`: folders are walked, and what is written never has the name of an input or
+of another output.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from digitlab.errors import DigitlabError
+from digitlab.reading.types import Reading, ReadingError
+
+SUFFIXES = frozenset(
+    (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+    + (".heic", ".heif", ".pbm", ".pgm", ".ppm", ".pnm")
+)
+STANDARD_INPUT = "-"
+
+
+def find_pictures(named: Iterable[Path], skipped: Sequence[Path] = ()) -> Iterator[Path | Reading]:
+    """Yield the files that are named, and those in folders that are named, at any depth.
+
+    A folder gives its files in the order of their names, then its folders; of them those with a
+    picture's suffix that are not hidden. Links to folders are not followed, so that none is walked
+    twice or for ever. A folder without a picture, or one that cannot be listed, gives a reading
+    that says so.
+
+    Args:
+        named: files, which are yielded whatever they are, folders, and "-" for standard input.
+        skipped: folders that are not walked, such as those that are written to.
+    """
+    outputs = {os.path.realpath(folder) for folder in skipped}
+    for path in named:
+        if path.is_dir() and str(path) != STANDARD_INPUT:
+            yield from _walked(path, outputs)
+        else:
+            yield path
+
+
+def _walked(top: Path, outputs: set[str]) -> Iterator[Path | Reading]:
+    failures: list[OSError] = []
+    found = False
+    for folder, folders, files in os.walk(top, onerror=failures.append):
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith(".")
+            and os.path.realpath(os.path.join(folder, name)) not in outputs
+        )
+        for name in sorted(files):
+            path = Path(folder, name)
+            is_picture = path.suffix.lower() in SUFFIXES and not name.startswith(".")
+            if is_picture and path.is_file():
+                found = True
+                yield path
+    for failure in failures:
+        message = f"{failure.filename} cannot be listed: {failure.strerror}"
+        yield Reading(str(failure.filename), error=ReadingError("unreadable", message))
+    if not found and not failures:
+        message = f"{top} has no pictures: expected files such as .png, .jpg or .heic"
+        yield Reading(str(top), error=ReadingError("no-pictures", message))
+
+
+class OutputFolder:
+    """A folder to write to, with a name for each picture that nothing else has.
+
+    Args:
+        path: is made where it is not there.
+        inputs: files that must not be written over.
+
+    Raises:
+        DigitlabError: where the folder cannot be made.
+    """
+
+    def __init__(self, path: Path, inputs: Iterable[Path] = ()) -> None:
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DigitlabError(f"{path}: the folder cannot be made: {error.strerror}") from error
+        self.path = path
+        self._inputs = {_folded(file) for file in inputs}
+        self._given: set[str] = set()
+
+    def place(self, source: str, suffix: str = "") -> Path:
+        """Return where to write what belongs to a source: its name, numbered where that is taken.
+
+        Args:
+            source: a path, whose stem is taken, or "-".
+            suffix: of what is written, such as ".png"; none for a folder.
+        """
+        stem = "standard-input" if source == STANDARD_INPUT else Path(source).stem
+        number = 1
+        while True:
+            path = self.path / f"{stem}{'' if number == 1 else f'-{number}'}{suffix}"
+            folded = _folded(path)
+            if folded not in self._given and folded not in self._inputs:
+                self._given.add(folded)
+                return path
+            number += 1
+
+
+def _folded(path: Path) -> str:
+    """Return what two names of one file have in common, on disks that ignore case, too."""
+    return os.path.realpath(path).casefold()

@@ -1,0 +1,266 @@
+"""Decoding in a process that may die: a picture that crashes, hangs or bloats its decoder costs
+only itself.
+
+Used by `digitlab read` and by whoever reads files of strangers: `Recogniser.read(decoder=...)`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from digitlab.decoding import MAX_PIXELS, Picture, open_picture
+from digitlab.errors import ConfigError, DigitlabError, PictureError
+from digitlab.header import check_header
+from digitlab.reading.decoder_process import ANSWER, READY, REQUEST
+
+try:
+    import fcntl
+except ModuleNotFoundError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+MAX_SECONDS = 20.0
+MAX_MEMORY = 1536  # MB; 64 megapixels take up to 1200
+_PIPE = 1 << 20  # bytes that a pipe should hold, so that the two processes change turns less often
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one picture may cost.
+
+    Attributes:
+        max_pixels: width times height.
+        max_seconds: of decoding, by the clock on the wall.
+        max_memory: MB of decoding, where the system has such limits (Linux).
+
+    Raises:
+        ConfigError: for a limit that is not above 0.
+    """
+
+    max_pixels: int = MAX_PIXELS
+    max_seconds: float = MAX_SECONDS
+    max_memory: int = MAX_MEMORY
+
+    def __post_init__(self) -> None:
+        for name in ("max_pixels", "max_seconds", "max_memory"):
+            value = getattr(self, name)
+            if not 0 < value <= threading.TIMEOUT_MAX:
+                raise ConfigError(f"{name} = {value}: expected a number above 0")
+
+
+class GuardedDecoder:
+    """Decodes pictures in a process of its own, which starts at once and again when it dies.
+
+    Several threads may share one, but it decodes one picture at a time. Used as a context manager,
+    or closed by `close`; a process whose owner is gone ends by itself.
+
+    Args:
+        limits: of each picture.
+        command: what to start; another than the usual one is for tests.
+    """
+
+    def __init__(
+        self, limits: Limits | None = None, command: Sequence[str | Path] | None = None
+    ) -> None:
+        self.limits = limits or Limits()
+        module = (sys.executable, "-P", "-m", "digitlab.reading.decoder_process")
+        costs = (str(self.limits.max_seconds), str(self.limits.max_memory))
+        self._command = tuple(command or module) + costs
+        self._lock = threading.Lock()
+        self._process: _Process | None = _Process(self._command)
+
+    def __enter__(self) -> GuardedDecoder:
+        """Return this decoder."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the process."""
+        self.close()
+
+    def close(self) -> None:
+        """End the process; decoding again would start another."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.end()
+
+    def decode(self, source: str | Path | bytes, name: str | None = None) -> Picture:
+        """Decode a picture as `digitlab.decoding.load_picture` does.
+
+        Raises:
+            PictureError: with the codes of `load_picture`, or `timeout`, `crashed` (also where the
+                decoder was killed for its memory).
+            DigitlabError: where no process can be started.
+        """
+        with open_picture(source, name) as (file, called):
+            check_header(file, called, self.limits.max_pixels)
+            content = file.read()
+        with self._lock:
+            was_used = self._running().was_used
+            try:
+                return self._ask(content, called)
+            except PictureError as error:
+                if not was_used or error.code not in ("crashed", "memory"):
+                    raise
+            # What an earlier picture left behind in a process is not this one's fault.
+            return self._ask(content, called)
+
+    def _running(self) -> _Process:
+        if self._process is None or not self._process.is_ours():
+            self._process = _Process(self._command)
+        return self._process
+
+    def _ask(self, content: bytes, name: str) -> Picture:
+        healthy = False
+        try:
+            picture = self._running().decoded(content, name, self.limits)
+            healthy = True
+            return picture
+        except PictureError as error:
+            healthy = error.code not in ("crashed", "memory", "timeout")
+            raise
+        finally:
+            if not healthy:  # also after Ctrl-C, when an answer may be half read
+                self.close()
+
+
+class _Process:
+    """A running decoder_process and the pipes to it."""
+
+    def __init__(self, command: Sequence[str | Path]) -> None:
+        # The same modules as here, but for those in the current folder, which may be a stranger's;
+        # one thread, since each thread of a library takes address space.
+        paths = os.pathsep.join(path for path in sys.path if os.path.isabs(path))
+        settings = {"PYTHONPATH": paths, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        try:
+            self._popen = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={**os.environ, **settings},
+            )
+        except OSError as error:
+            raise _cannot_start(str(error)) from error
+        _widen(self._popen.stdin, self._popen.stdout)
+        self._owner = os.getpid()
+        self._is_ready = False
+        self.was_used = False
+
+    def is_ours(self) -> bool:
+        """Return whether this very process started it, and not one that was forked from there."""
+        return self._owner == os.getpid()
+
+    def end(self) -> None:
+        """Kill it and wait until it is gone."""
+        if not self.is_ours():
+            return
+        self._popen.kill()
+        for pipe in (self._popen.stdin, self._popen.stdout):
+            if pipe is not None:
+                with suppress(OSError):  # what could not be written is not wanted any more
+                    pipe.close()
+        self._popen.wait()
+
+    def decoded(self, content: bytes, name: str, limits: Limits) -> Picture:
+        """Send a file and return its pixels; raise PictureError for whatever happens instead."""
+        self._wait_until_ready()
+        self.was_used = True
+        called = name.encode(errors="surrogatepass")
+        late = threading.Event()
+
+        def kill() -> None:
+            late.set()
+            self._popen.kill()
+
+        watch = threading.Timer(limits.max_seconds, kill)
+        watch.daemon = True
+        watch.start()
+        try:
+            assert self._popen.stdin is not None
+            self._popen.stdin.write(REQUEST.pack(len(called), len(content), limits.max_pixels))
+            self._popen.stdin.write(called)
+            self._popen.stdin.write(content)
+            self._popen.stdin.flush()
+            return self._answer(name, limits)
+        except (OSError, EOFError, UnicodeDecodeError) as error:  # most often, its pipes closed
+            if late.is_set():
+                raise PictureError(
+                    f"{name} takes more than {limits.max_seconds:g} s to decode: "
+                    "make it smaller or raise the limit",
+                    "timeout",
+                ) from error
+            raise PictureError(
+                f"{name} makes its decoder crash ({self._cause()}): try another copy", "crashed"
+            ) from error
+        finally:
+            watch.cancel()
+
+    def _answer(self, name: str, limits: Limits) -> Picture:
+        """Read one answer, believing nothing of what a decoder may have been made to say."""
+        done, first, second, channels = ANSWER.unpack(self._read(ANSWER.size))
+        if done == 1 and channels in (1, 3) and 0 < first * second <= limits.max_pixels:
+            shape = (first, second) if channels == 1 else (first, second, 3)
+            picture = np.empty(shape, np.uint8)
+            self._read_into(picture.data.cast("B"))
+            return picture
+        if done == 0 and first < 64 and second < 1 << 20:
+            code = self._read(first).decode("ascii")
+            raise PictureError(self._read(second).decode(errors="surrogatepass"), code)
+        raise EOFError(f"{name}: an answer that makes no sense")
+
+    def _wait_until_ready(self) -> None:
+        if not self._is_ready:
+            try:
+                hello = self._read(len(READY))
+            except (OSError, EOFError):
+                hello = b""
+            if hello != READY:
+                raise _cannot_start(self._cause())
+            self._is_ready = True
+
+    def _read(self, size: int) -> bytes:
+        content = bytearray(size)
+        self._read_into(memoryview(content))
+        return bytes(content)
+
+    def _read_into(self, place: memoryview) -> None:
+        assert self._popen.stdout is not None
+        while len(place):
+            count = self._popen.stdout.readinto(place)  # type: ignore[attr-defined]
+            if not count:
+                raise EOFError
+            place = place[count:]
+
+    def _cause(self) -> str:
+        """Return how it ended, such as SIGSEGV."""
+        self._popen.kill()
+        status = self._popen.wait()
+        if status >= 0:
+            return f"status {status}"
+        with suppress(ValueError):
+            return signal.Signals(-status).name
+        return f"signal {-status}"
+
+
+def _widen(*pipes: IO[bytes] | None) -> None:
+    if hasattr(fcntl, "F_SETPIPE_SZ"):  # Linux
+        for pipe in pipes:
+            if pipe is not None:
+                with suppress(OSError):
+                    fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE)
+
+
+def _cannot_start(reason: str) -> DigitlabError:
+    return DigitlabError(
+        f"pictures are decoded in a process of their own, which cannot be started: {reason}"
+    )

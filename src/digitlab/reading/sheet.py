@@ -1,0 +1,201 @@
+"""The sheet that shows an explanation: the picture, each step, what was seen, where it looked.
+
+Used by explain.py; drawn with Pillow, readable in print and by people who do not tell red from
+green.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+from digitlab.decoding import Picture
+from digitlab.reading.annotate import annotated, percent
+from digitlab.reading.lines import printable
+
+if TYPE_CHECKING:
+    from digitlab.reading.explain import Explanation
+
+_PAPER, _TEXT, _SOFT = (250, 250, 248), (32, 32, 38), (104, 104, 112)
+_FRAME, _BAR, _BEST = (206, 206, 210), (168, 176, 188), (11, 97, 189)
+_FOR, _AGAINST = (200, 40, 20), (11, 97, 189)
+
+_WIDTH, _MARGIN, _GAP = 1120, 40, 24  # pixels
+_CONTENT = _WIDTH - 2 * _MARGIN
+_STEPS_A_ROW = 5
+_STEP_SIDE = (_CONTENT - (_STEPS_A_ROW - 1) * _GAP) // _STEPS_A_ROW
+_GLYPH_SCALE = 11
+_GLYPH_SIDE = 28 * _GLYPH_SCALE
+_PICTURE_HEIGHT = 380
+_HEADING, _CAPTION = 21, 15  # pixels of the fonts
+
+
+class _Page:
+    """A page that grows downwards; it is cut to what was used."""
+
+    def __init__(self, height: int) -> None:
+        self.image = Image.new("RGB", (_WIDTH, height), _PAPER)
+        self.draw = ImageDraw.Draw(self.image)
+        self.top = _MARGIN
+
+    def write(self, x: float, y: float, text: str, size: int, colour: tuple[int, int, int]) -> None:
+        """Write a line, its left upper corner at x, y."""
+        self.draw.text((x, y), text, colour, ImageFont.load_default(size))
+
+    def heading(self, text: str) -> None:
+        """Write a heading and go below it."""
+        self.write(_MARGIN, self.top, text, _HEADING, _TEXT)
+        self.top += _HEADING + 14
+
+    def paste(self, image: Image.Image, x: int, y: int) -> None:
+        """Paste an image with a thin frame."""
+        self.draw.rectangle((x - 1, y - 1, x + image.width, y + image.height), outline=_FRAME)
+        self.image.paste(image, (x, y))
+
+    def cut(self) -> Image.Image:
+        """Return what was used of the page."""
+        return self.image.crop((0, 0, _WIDTH, self.top + _MARGIN - _GAP))
+
+
+def explanation_sheet(explanation: Explanation) -> Image.Image:
+    """Draw an explanation as one picture in RGB, `_WIDTH` pixels wide."""
+    rows = math.ceil(len(explanation.steps) / _STEPS_A_ROW)
+    page = _Page(1200 + rows * (_STEP_SIDE + 80))
+    _draw_title(page, explanation)
+    if explanation.steps:
+        page.heading("How the picture was prepared")
+        _draw_steps(page, explanation)
+    if explanation.image is not None:
+        _draw_answer(page, explanation)
+    return page.cut()
+
+
+def _draw_title(page: _Page, explanation: Explanation) -> None:
+    digit = explanation.digit
+    if digit is None:
+        title = "no digit found"
+    else:
+        sure = "" if digit.confidence is None else f", {percent(digit.confidence)} certain"
+        title = f"{'refused; perhaps' if digit.refused else 'read as'} {digit.digit}{sure}"
+    page.write(_MARGIN, page.top, title, 34, _TEXT)
+    name = printable(explanation.reading.file or "")
+    page.write(_MARGIN, page.top + 46, _shortened(name, 110), _CAPTION, _SOFT)
+    page.top += 82
+    picture = annotated(explanation.picture, explanation.reading)
+    picture.thumbnail((_CONTENT, _PICTURE_HEIGHT), Image.Resampling.LANCZOS)
+    page.paste(picture, _MARGIN, page.top)
+    page.top += picture.height + _GAP + 8
+
+
+def _draw_steps(page: _Page, explanation: Explanation) -> None:
+    for first in range(0, len(explanation.steps), _STEPS_A_ROW):
+        tallest = 0
+        row = explanation.steps[first : first + _STEPS_A_ROW]
+        shown = [_fitted(step.image, _STEP_SIDE) for step in row]
+        height = max(image.height for image in shown)
+        for at, (step, image) in enumerate(zip(row, shown, strict=True)):
+            x = _MARGIN + at * (_STEP_SIDE + _GAP)
+            page.paste(image, x, page.top + (height - image.height) // 2)
+            lines = _wrapped(f"{first + at + 1}. {printable(step.name)}", _STEP_SIDE)
+            for line_at, line in enumerate(lines):
+                y = page.top + height + 8 + line_at * (_CAPTION + 4)
+                page.write(x, y, line, _CAPTION, _TEXT)
+            tallest = max(tallest, len(lines))
+        page.top += height + 8 + tallest * (_CAPTION + 4) + _GAP
+
+
+def _draw_answer(page: _Page, explanation: Explanation) -> None:
+    """Draw side by side what the network saw, where it looked, and what it answered."""
+    assert explanation.image is not None
+    assert explanation.attention is not None
+    columns = [_MARGIN + at * (_GLYPH_SIDE + 40) for at in range(3)]
+    headings = ("What the network saw", "Where it looked", "What it answered")
+    for x, text in zip(columns, headings, strict=True):
+        page.write(x, page.top, text, _HEADING, _TEXT)
+    page.top += _HEADING + 14
+    side = (_GLYPH_SIDE, _GLYPH_SIDE)
+    seen = Image.fromarray(explanation.image).convert("RGB").resize(side, Image.Resampling.NEAREST)
+    page.paste(seen, columns[0], page.top)
+    page.paste(_heat_map(explanation.image, explanation.attention), columns[1], page.top)
+    _draw_bars(page, explanation, columns[2])
+    below = page.top + _GLYPH_SIDE + 8
+    page.write(columns[0], below, "28 x 28 pixels, ink bright", _CAPTION, _SOFT)
+    for at, (line, colour) in enumerate(_legend(explanation)):
+        page.write(columns[1], below + at * (_CAPTION + 5), line, _CAPTION, colour)
+    page.top = below + 2 * (_CAPTION + 5) + _GAP
+
+
+def _heat_map(image: Picture, attention: npt.NDArray[np.float32]) -> Image.Image:
+    """Draw ink in grey on white, and over it in red what speaks for the answer, in blue against."""
+    side = (_GLYPH_SIDE, _GLYPH_SIDE)
+    ink = np.asarray(Image.fromarray(image).resize(side, Image.Resampling.NEAREST), np.float32)
+    smooth = Image.fromarray(attention.astype(np.float32)).resize(side, Image.Resampling.BICUBIC)
+    strength = np.asarray(smooth) / max(float(np.abs(attention).max()), 1e-6)
+    share = 0.85 * np.clip(np.abs(strength), 0, 1)[..., None]
+    colour = np.where((strength > 0)[..., None], np.array(_FOR), np.array(_AGAINST))
+    paper = np.repeat((255 - 0.6 * ink)[..., None], 3, axis=2)
+    return Image.fromarray(np.rint(paper * (1 - share) + colour * share).astype(np.uint8))
+
+
+def _legend(explanation: Explanation) -> list[tuple[str, tuple[int, int, int]]]:
+    assert explanation.attention is not None
+    falls, rises = float(explanation.attention.max()), float(-explanation.attention.min())
+    if explanation.digit is None or explanation.digit.confidence is None:
+        return [(f"red: covered, the value changes by up to {falls:.2f}", _FOR)]
+    digit = explanation.digit.digit
+    lines = [(f"red: covered, {digit} loses up to {100 * falls:.1f} %", _FOR)]
+    if rises > 0.0005:
+        lines.append((f"blue: covered, {digit} gains up to {100 * rises:.1f} %", _AGAINST))
+    return lines
+
+
+def _draw_bars(page: _Page, explanation: Explanation, left: int) -> None:
+    digit = explanation.digit
+    if digit is None or digit.probabilities is None:
+        text = "a value, trained with square error: no probabilities"
+        for at, line in enumerate(_wrapped(text, _GLYPH_SIDE)):
+            page.write(left, page.top + at * (_CAPTION + 4), line, _CAPTION, _SOFT)
+        return
+    bars = [(str(at), likely) for at, likely in enumerate(digit.probabilities)]
+    if explanation.no_digit is not None:
+        bars.append(("none", explanation.no_digit))
+    height = _GLYPH_SIDE / len(bars)
+    room = _GLYPH_SIDE - 48 - 70
+    for at, (name, likely) in enumerate(bars):
+        top = page.top + at * height
+        middle = top + height / 2
+        colour = _BEST if name == str(digit.digit) else _BAR
+        font = ImageFont.load_default(_CAPTION)
+        page.draw.text((left + 40, middle), name, _TEXT, font, anchor="rm")
+        right = left + 48 + max(1, round(room * likely))
+        page.draw.rectangle((left + 48, top + 4, right, top + height - 4), fill=colour)
+        page.draw.text((right + 8, middle), percent(likely), _TEXT, font, anchor="lm")
+
+
+def _fitted(picture: Picture, side: int) -> Image.Image:
+    """Return a picture in RGB whose longer side is `side`; small ones keep their pixels visible."""
+    image = Image.fromarray(picture).convert("RGB")
+    scale = side / max(image.size)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    method = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS
+    return image.resize(size, method)
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    font = ImageFont.load_default(_CAPTION)
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and font.getlength(longer) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
+
+
+def _shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else f"...{text[3 - most :]}"

@@ -1,0 +1,119 @@
+"""Headers: bombs are refused by the lengths that they declare, and honest files pass."""
+
+from __future__ import annotations
+
+import io
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hostile_files import BOMBS, FORMATS, chunk, encoded, mutated, originals, png
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from digitlab.decoding import load_picture
+from digitlab.errors import PictureError
+from digitlab.header import check_header, format_of, harmless_exif
+
+
+class Counted(io.FileIO):
+    """A file that counts the bytes which are read of it."""
+
+    count = 0
+
+    def read(self, size: int | None = -1) -> bytes:  # type: ignore[override]
+        content = super().read(-1 if size is None else size) or b""
+        self.count += len(content)
+        return content
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_bomb_is_refused_with_little_read_and_little_memory(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "bomb"
+    BOMBS[name](path)
+    tracemalloc.start()
+    try:
+        with pytest.raises(PictureError) as caught:
+            load_picture(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert caught.value.code == "too-large"
+    assert str(path) in str(caught.value)
+    assert peak < 4_000_000
+    with Counted(path) as file:
+        try:
+            check_header(file, "bomb", 64_000_000)
+        except PictureError as error:
+            assert error.code == "too-large"
+        assert file.count < 200_000
+
+
+@pytest.mark.parametrize("kind", sorted(originals()))
+def test_an_honest_file_passes_and_is_left_at_its_beginning(kind: str) -> None:
+    file = io.BytesIO(originals()[kind])
+    assert check_header(file, "honest", 64_000_000) == kind.split()[0]
+    assert file.tell() == 0
+    assert load_picture(file.getvalue()).shape[:2] in ((40, 36), (36, 40))
+
+
+def test_heic_is_known_by_its_brands() -> None:
+    assert format_of(b"\0\0\0\x1cftypheic\0\0\0\0mif1heic") == "HEIF"
+    assert format_of(b"\0\0\0\x1cftypmif1\0\0\0\0heic") == "HEIF"
+    assert format_of(b"\0\0\0\x1cftypisom\0\0\0\0mp41avc1") is None
+
+
+def test_a_picture_with_a_profile_and_texts_is_read() -> None:
+    """Editors leave thumbnails, profiles and histories of a megabyte; that is no attack."""
+    texts = [chunk(b"tEXt", b"key\0" + bytes([65 + at]) * 9000) for at in range(20)]
+    whole = encoded(Image.new("L", (28, 28), 255), "PNG")
+    with_texts = whole[:33] + b"".join(texts) + whole[33:]
+    assert load_picture(with_texts).shape == (28, 28)
+    large = encoded(Image.new("L", (28, 28)), "JPEG", icc_profile=bytes(3_000_000))
+    assert load_picture(large).shape == (28, 28)
+
+
+def test_an_exif_block_whose_tags_overlap_is_not_looked_at() -> None:
+    def exif(values: int) -> bytes:
+        tags = b"".join(
+            b"\x01\x12\0\x03\0\0\0\x01\0\x06\0\0"
+            if tag == 0
+            else (1000 + tag).to_bytes(2, "big") + b"\0\x07" + values.to_bytes(4, "big") + bytes(4)
+            for tag in range(300)
+        )
+        return b"Exif\0\0MM\0*\0\0\0\x08" + (300).to_bytes(2, "big") + tags + bytes(4000)
+
+    assert harmless_exif(exif(4))
+    assert not harmless_exif(exif(7000))
+    upright = encoded(Image.new("L", (30, 20)), "JPEG", exif=exif(4))
+    assert load_picture(upright).shape == (30, 20)
+    hostile = encoded(Image.new("L", (30, 20)), "JPEG", exif=exif(7000))
+    assert load_picture(hostile).shape == (20, 30)
+
+
+@given(st.sampled_from(FORMATS), st.binary(max_size=200), st.integers(0, 10**6))
+def test_any_bytes_pass_or_are_named(kind: str, noise: bytes, index: int) -> None:
+    file = mutated([originals()[kind]], index) + noise
+    try:
+        assert check_header(io.BytesIO(file), "x", 64_000_000) in (*FORMATS, "HEIF")
+    except PictureError as error:
+        assert error.code in ("not-a-picture", "too-large")
+
+
+def test_the_canvas_of_webp_is_read_from_each_kind_of_chunk() -> None:
+    """Its decoder reserves the canvas twice as soon as it opens a file."""
+    image = Image.fromarray(np.zeros((30, 50), np.uint8)).convert("RGBA")
+    for options in ({"lossless": True}, {"quality": 50}, {"lossless": True, "exif": b"Exif\0\0"}):
+        file = encoded(image.convert("RGB") if "quality" in options else image, "WEBP", **options)
+        assert load_picture(file, max_pixels=1500).shape[:2] == (30, 50)
+        with pytest.raises(PictureError, match="50 x 30 pixels") as caught:
+            check_header(io.BytesIO(file), "x", 1499)
+        assert caught.value.code == "too-large"
+
+
+def test_a_png_without_pixels_is_damaged() -> None:
+    with pytest.raises(PictureError) as caught:
+        load_picture(png(28, 28))
+    assert caught.value.code == "unreadable"
