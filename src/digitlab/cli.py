@@ -245,7 +245,7 @@ def evaluate(
 
     digitlab evaluate model.onnx --data fashion/ --json
     """
-    with _progress("reading") as progress:
+    with _progress() as progress:
         report = digitlab.evaluate(
             model,
             data=data or None,
@@ -436,17 +436,24 @@ def _beside(model: Path, name: str) -> Path:
 
 
 @contextmanager
-def _progress(name: str) -> Iterator[Callable[[int, int], None] | None]:
-    """Show a bar on standard error, where that is a terminal; it is gone at the end."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """Show how many pictures are done, on standard error where that is a terminal."""
+    from digitlab.reading.progress import ProgressLine
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(name, total=None, visible=False)
-        yield lambda done, count: bar.update(task, completed=done, total=count, visible=True)
+    lines: list[ProgressLine] = []
+
+    def told(done: int, count: int) -> None:
+        if done == 1:
+            lines.append(ProgressLine(count, sys.stderr))
+        lines[-1].advance(False)
+        if done == count:
+            lines[-1].clear()
+
+    try:
+        yield told
+    finally:
+        for line in lines:
+            line.clear()
 
 
 def _save_picture(picture: Any, path: Path) -> None:
