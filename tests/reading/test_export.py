@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from onnxruntime import quantization
 from small_models import WriteModel, onnx_model
 
 import digitlab
@@ -120,6 +122,10 @@ def test_what_the_disk_gives_back_is_checked(
     monkeypatch.setattr(files, "_write_through", write)
     with pytest.raises(ModelError, match=r"copy\.onnx"):
         export(write_model(), "copy.onnx")
+    other = write_model("other.onnx", temperature=2.0).read_bytes()
+    monkeypatch.setattr(files, "_write_through", lambda path, _: honest(path, other))
+    with pytest.raises(ModelError, match=r"copy\.onnx is not what was written"):
+        export(write_model(), "copy.onnx")
 
 
 def test_int8_is_smaller_and_answers_alike(int8: Path, small_data: Path) -> None:
@@ -165,6 +171,22 @@ def test_int8_is_the_same_bytes_in_another_process_and_imports_no_torch(
     assert (done.stdout, done.stderr) == ("[] []\n", "")
     assert Path("other.onnx").read_bytes() == int8.read_bytes()
     assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_the_quantisers_advice_is_kept_from_the_users_log(
+    small_data: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    honest = quantization.quantize_static
+
+    def advise(*given: Any, **more: Any) -> None:
+        logging.warning("please consider this")
+        honest(*given, **more)
+
+    monkeypatch.setattr(quantization, "quantize_static", advise)
+    handlers = logging.root.handlers[:]
+    export(SHIPPED_MODEL, "int8.onnx", int8=True, data=small_data)
+    assert caplog.records == []
+    assert logging.root.handlers == handlers
 
 
 @pytest.mark.parametrize("model", [{"temperature": 2.0, "no_digit": 1.0}, {"value": True}])

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hostile_files import encoded, originals, png
 from lying_decoder import ANSWERS
 from PIL import Image
 
 from digitlab import GuardedDecoder, Limits
 from digitlab.decoding import load_picture
 from digitlab.errors import ConfigError, DigitlabError, PictureError
+from hostile_files import encoded, originals, png
 
 HERE = Path(__file__).parent
 MISBEHAVING = (sys.executable, HERE / "misbehaving_decoder.py")

@@ -6,10 +6,10 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hostile_files import mutated, originals
 
 from digitlab import GuardedDecoder, Limits, Recogniser
 from digitlab.reading.types import Reading
+from hostile_files import mutated, originals
 
 NAMED = {"not-a-picture", "too-large", "unreadable"}
 LIMITS = Limits(max_pixels=2_000_000, max_seconds=60)
