@@ -22,6 +22,8 @@ def main() -> None:
     for title, command in (
         ("Start-up", ["startup.py"]),
         ("Loading", ["loading.py"]),
+        ("Reading", ["reading.py", *peers]),
+        ("Reading, speed", ["reading_speed.py"]),
         ("Throughput", ["throughput.py", *peers]),
         ("Shards", ["throughput.py", "--shards"]),
         ("Checkpoints", ["checkpoints.py"]),

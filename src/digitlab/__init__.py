@@ -20,6 +20,7 @@ _HOMES = {
     "Recogniser": "digitlab.reading.recogniser",
     "RunResult": "digitlab.training.run",
     "evaluate": "digitlab.evaluation",
+    "export": "digitlab.reading.export",
     "load_dataset": "digitlab.data",
     "load_recipe": "digitlab.config",
     "train": "digitlab.training.run",
@@ -36,6 +37,7 @@ __all__ = [
     "RunResult",
     "__version__",
     "evaluate",
+    "export",
     "load_dataset",
     "load_recipe",
     "train",
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from digitlab.data.dataset import Dataset
     from digitlab.errors import DigitlabError
     from digitlab.evaluation import Evaluation, evaluate
+    from digitlab.reading.export import export
     from digitlab.reading.guard import GuardedDecoder, Limits
     from digitlab.reading.recogniser import Recogniser
     from digitlab.reading.types import Reading

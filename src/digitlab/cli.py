@@ -11,6 +11,8 @@ import os
 import shlex
 import shutil
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -217,31 +219,87 @@ def evaluate(
     model: Annotated[Path, typer.Argument(metavar="RUN|MODEL", help="A run, or a model.onnx.")],
     data: DataOption = None,
     split: Annotated[str, typer.Option(metavar="train|valid|test", help="Which part.")] = "test",
+    degraded: Annotated[
+        bool, typer.Option("--degraded", help="Also read made pictures, by kind of degradation.")
+    ] = False,
+    pictures: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Made pictures of each kind.")
+    ] = 500,
+    no_digits: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Also read pictures that hold no digit."),
+    ] = None,
     mistakes: Annotated[
         Path | None,
         typer.Option(metavar="PNG", help="Where to draw the most confident mistakes."),
     ] = None,
+    chart: Annotated[
+        Path | None,
+        typer.Option(metavar="PNG", help="Where to draw error over coverage and by kind."),
+    ] = None,
     threads: Annotated[int | None, typer.Option(metavar="N", min=1, help="Threads.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure a model on labelled data, and draw its most confident mistakes.
+    """Measure a model on labelled data: how often it is right, and when to trust it.
 
     Examples:
 
     digitlab evaluate runs/quick-20260101-120000
 
+    digitlab evaluate model.onnx --degraded --no-digits letters/
+
     digitlab evaluate model.onnx --data fashion/ --json
     """
-    report = digitlab.evaluate(model, data=data or None, split=split, threads=threads or 1)
-    beside = model / "mistakes.png" if model.is_dir() else Path(f"{model.stem}-mistakes.png")
-    picture = mistakes or beside
+    with _progress() as progress:
+        report = digitlab.evaluate(
+            model,
+            data=data or None,
+            split=split,
+            degraded=degraded,
+            pictures=pictures,
+            no_digits=no_digits,
+            threads=threads or 1,
+            progress=progress,
+        )
     if not as_json:
-        print(report.to_text(), flush=True)  # before the picture, which may find no room
-    drawn = report.write_mistakes(picture)
+        print(report.to_text(), flush=True)  # before the pictures, which may find no room
+    mistakes = mistakes or _beside(model, "mistakes.png")
+    chart = chart or _beside(model, "coverage.png")
+    drawn = {
+        "mistakes": str(mistakes) if report.write_mistakes(mistakes) else None,
+        "chart": str(chart) if report.write_chart(chart) else None,
+    }
     if as_json:
-        print(json.dumps({**report.to_json(), "mistakes": str(picture) if drawn else None}))
-    else:
-        print(f"most confident mistakes: {picture if drawn else 'none, all is right'}")
+        print(json.dumps({**report.to_json(), **drawn}))
+        return
+    print(f"\nmost confident mistakes: {drawn['mistakes'] or 'none, all is right'}")
+    if drawn["chart"]:
+        print(f"error over coverage{' and by kind' if degraded else ''}: {drawn['chart']}")
+
+
+@app.command()
+def export(
+    model: Annotated[Path, typer.Argument(metavar="RUN|MODEL", help="A run, or a model.onnx.")],
+    to: Annotated[Path, typer.Option(metavar="FILE", help="The file to write.")],
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Make it small and fast: integers of 8 bits.")
+    ] = False,
+    data: DataOption = None,
+    threads: Annotated[int | None, typer.Option(metavar="N", min=1, help="Threads.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy a run's model to where it is wanted, checked; or make an int8 copy and compare both.
+
+    Examples:
+
+    digitlab export runs/quick-20260101-120000 --to digits.onnx
+
+    digitlab export digits.onnx --to digits-int8.onnx --int8
+    """
+    report = digitlab.export(model, to, int8=int8, data=data or None, threads=threads or 1)
+    print(json.dumps(report.to_json()) if as_json else report.to_text())
+    if report.warning:
+        print(f"digitlab: {report.warning}", file=sys.stderr)
 
 
 @app.command()
@@ -380,6 +438,32 @@ def runs(
             print(json.dumps(status.to_json(), ensure_ascii=False))
     else:
         print(runs_text(found))
+
+
+def _beside(model: Path, name: str) -> Path:
+    """Return where a picture of a model goes: into its run, or here under the model's name."""
+    return model / name if model.is_dir() else Path(f"{model.stem}-{name}")
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """Show how many pictures are done, on standard error where that is a terminal."""
+    from digitlab.reading.progress import ProgressLine
+
+    lines: list[ProgressLine] = []
+
+    def told(done: int, count: int) -> None:
+        if done == 1:
+            lines.append(ProgressLine(count, sys.stderr))
+        lines[-1].advance(False)
+        if done == count:
+            lines[-1].clear()
+
+    try:
+        yield told
+    finally:
+        for line in lines:
+            line.clear()
 
 
 def _save_picture(picture: Any, path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 import digitlab
 
-VERBS = ("train", "evaluate", "read", "data", "runs")
+VERBS = ("train", "evaluate", "export", "read", "data", "runs")
 SAMPLE = Path(digitlab.__file__).parent / "reading" / "sample.png"
 
 
@@ -127,6 +127,9 @@ def test_flags_override_the_recipe(small_recipe: Path) -> None:
         (["train", "--resume", "x", "--recipe", "tutorial-cnn"], "--recipe cannot stand beside"),
         (["evaluate", "nowhere"], "nowhere"),
         (["evaluate"], "Missing argument"),
+        (["evaluate", "x.onnx", "--pictures", "0"], "--pictures"),
+        (["export", "nowhere", "--to", "x.onnx"], "nowhere"),
+        (["export", "nowhere"], "Missing option '--to'"),
         (["read"], "Missing argument"),
         (["read", "x.png", "--model", "nowhere"], "nowhere"),
         (["data", "nowhere"], "nowhere"),
@@ -198,6 +201,22 @@ def test_evaluate_agrees_with_the_summary_and_draws_mistakes(
     assert Path(report["mistakes"]).read_bytes().startswith(b"\x89PNG")
     text = run("evaluate", trained / "model.onnx", "--data", small_data, "--split", "valid")
     assert f"{100 * summary['valid_accuracy']:.2f}" in text.stdout
+
+
+def test_evaluate_says_when_to_trust_a_model(trained: Path, small_data: Path) -> None:
+    Path("letters").mkdir()
+    Path("letters/five.png").write_bytes(SAMPLE.read_bytes())
+    asked = ["--data", small_data, "--degraded", "--pictures", 1, "--no-digits", "letters"]
+    done = run("evaluate", trained, *asked, "--json", "--chart", "chart.png")
+    assert (done.returncode, done.stderr) == (0, "")
+    report = json.loads(done.stdout)
+    assert len(report["degraded"]) == 13
+    assert report["no_digits"]["count"] == 1
+    assert report["chart"] == "chart.png"
+    assert Path("chart.png").read_bytes().startswith(b"\x89PNG")
+    text = run("evaluate", trained, "--data", small_data).stdout
+    assert (trained / "coverage.png").exists()
+    assert f"error over coverage: {trained / 'coverage.png'}" in text
 
 
 def test_read_answers_names_what_is_no_picture_and_goes_on(trained: Path) -> None:

@@ -52,13 +52,13 @@ def test_a_kill_at_any_instant_costs_no_bit(
     assert histogram.empty_phases() == []
 
 
-# What writing a checkpoint asks of the system, in this order; see digitlab.training.files.
+# What writing a checkpoint asks of the system, in this order; see digitlab.files.
 _CALLS = ("mkdir", "fsync", "replace", "rename", "rmtree")
 
 
 def _die_at(number: int, after: bool, counted: Any = None) -> None:
     """Make this process kill itself at the n-th of `_CALLS` while a checkpoint is written."""
-    from digitlab.training import files
+    from digitlab import files
 
     count = 0
     inside = False

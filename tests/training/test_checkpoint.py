@@ -15,8 +15,9 @@ import pytest
 import torch
 
 import digitlab
+from digitlab import files
 from digitlab.errors import RunError
-from digitlab.training import checkpoint, files
+from digitlab.training import checkpoint
 from digitlab.training.progress import Quiet
 
 FIXTURE = Path(__file__).parent / "checkpoint-format-1"

@@ -32,6 +32,7 @@ _ENTRY = b"\x0a" + bytes([len(_KEY)]) + _KEY + b"\x12" + bytes([len(UNSEALED)])
 # The same for the entry of a tensor that names another file for its weights: a seal over this
 # file would say nothing about them.
 _EXTERNAL = b"\x0a\x08location\x12"
+_METADATA = b"\x72"  # the tag of ModelProto's metadata_props: field 14, with its length
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,37 @@ def seal(onnx_bytes: bytes) -> bytes:
         raise ModelError("the model's file_sha256 is not 64 zeros: expected an unsealed model")
     digest = hashlib.sha256(onnx_bytes).hexdigest().encode()
     return onnx_bytes[: place.start] + digest + onnx_bytes[place.stop :]
+
+
+def reopened(onnx_bytes: bytes, added: Mapping[str, str]) -> bytes:
+    """Return a sealed model without its seal and with more properties, ready to be sealed anew.
+
+    Args:
+        onnx_bytes: a model; what its seal says is not looked at, for it was changed on purpose.
+        added: properties that the model does not have yet.
+
+    Raises:
+        ModelError: where the property file_sha256 is missing or stands there more than once.
+    """
+    place = _place_of_seal(onnx_bytes, "the model")
+    # What is repeated may stand anywhere in a message of protocol buffers, also at its end.
+    entries = b"".join(
+        _with_length(
+            _METADATA,
+            _with_length(b"\x0a", key.encode()) + _with_length(b"\x12", value.encode()),
+        )
+        for key, value in added.items()
+    )
+    return onnx_bytes[: place.start] + UNSEALED.encode() + onnx_bytes[place.stop :] + entries
+
+
+def _with_length(tag: bytes, content: bytes) -> bytes:
+    """Return a field of protocol buffers; its length is a varint of 7 bits a byte."""
+    length, left = b"", len(content)
+    while left > 127:
+        length += bytes([left & 127 | 128])
+        left >>= 7
+    return tag + length + bytes([left]) + content
 
 
 def check_seal(onnx_bytes: bytes, name: str) -> str:

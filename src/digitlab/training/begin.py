@@ -18,9 +18,9 @@ import torch
 from digitlab.config import Recipe, read_recorded, to_toml
 from digitlab.data.dataset import Dataset
 from digitlab.errors import ConfigError, RunError
+from digitlab.files import remove_parts, write_whole
 from digitlab.training import checkpoint
 from digitlab.training.checkpoint import Checkpoint
-from digitlab.training.files import remove_parts, write_whole
 from digitlab.training.metrics import matches
 from digitlab.training.progress import Reporter, accuracy_text
 from digitlab.training.run_folder import RunFolder

@@ -20,7 +20,7 @@ import safetensors.torch
 from torch import Tensor
 
 from digitlab.errors import RunError
-from digitlab.training.files import write_folder
+from digitlab.files import write_folder
 
 FORMAT_VERSION = 1
 _STATE, _FACTS = "state.safetensors", "checkpoint.json"

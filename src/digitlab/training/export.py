@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from digitlab.config import Recipe
 from digitlab.data.dataset import Images
 from digitlab.errors import ModelError
+from digitlab.files import write_whole
 from digitlab.reading.model_file import model_of_bytes, properties, seal
-from digitlab.training.files import write_whole
 from digitlab.training.run_folder import RunFolder
 
 _OPSET = 17

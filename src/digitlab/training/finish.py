@@ -17,9 +17,9 @@ import torch
 from digitlab.config import Recipe
 from digitlab.data.dataset import Dataset, Split
 from digitlab.evaluation import Evaluation, evaluate_predictions
+from digitlab.files import write_whole
 from digitlab.training.calibrate import best_temperature, photographed
 from digitlab.training.export import ExportError, onnx_model, write_weights
-from digitlab.training.files import write_whole
 from digitlab.training.metrics import read_metrics
 from digitlab.training.pictures import draw_confusion, draw_curves
 from digitlab.training.progress import accuracy_text, duration

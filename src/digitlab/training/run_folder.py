@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from digitlab.errors import RunError
-from digitlab.training.files import sync_folder
+from digitlab.files import sync_folder
 
 try:  # POSIX only; elsewhere two processes in one run folder are not told apart
     import fcntl

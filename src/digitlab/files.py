@@ -1,6 +1,6 @@
 """Writing that survives a crash: a file or folder appears whole, or not at all.
 
-Used for everything in a run folder that somebody may read after a kill.
+Used for everything in a run folder that somebody may read after a kill, and for exported models.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def write_whole(path: Path, content: bytes) -> None:
     try:
         _write_through(beside, content)
         os.replace(beside, path)
-    except OSError:
+    except BaseException:  # Ctrl-C, too
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)
         raise

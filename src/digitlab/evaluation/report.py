@@ -1,0 +1,133 @@
+"""What `digitlab evaluate` says: the report of a model, as text, JSON and pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from digitlab.errors import DataError
+from digitlab.evaluation.coverage import Coverage
+from digitlab.evaluation.figures import Evaluation, Labels
+from digitlab.evaluation.robustness import Kind, NoDigits, kinds_text
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+@dataclass(frozen=True)
+class EvaluationReport:
+    """An evaluation, what it was made from, and its most confident mistakes.
+
+    Attributes:
+        model: the model file.
+        data: the source, as the user named it.
+        split: of the source.
+        evaluation: the figures.
+        mistakes: int64 [M], the indices in the split, the most confident first.
+        labels: int64 [N], the truth.
+        predictions: int64 [N], the answers.
+        confidences: float64 [N], or None for a network trained with square error.
+        images: uint8 [N, 28, 28], the split.
+        coverage: accuracy over coverage, and refusals; None for a network trained with square
+            error, which has no confidence.
+        kinds: figures by kind of degradation; empty where they were not asked for.
+        no_digits: figures on pictures without digits; None where they were not asked for.
+    """
+
+    model: str
+    data: str
+    split: str
+    evaluation: Evaluation
+    mistakes: Labels
+    labels: Labels
+    predictions: Labels
+    confidences: npt.NDArray[np.float64] | None
+    images: npt.NDArray[np.uint8]
+    coverage: Coverage | None = None
+    kinds: tuple[Kind, ...] = ()
+    no_digits: NoDigits | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `digitlab evaluate --json` shows."""
+        about = {"model": self.model, "data": self.data, "split": self.split}
+        return {
+            **about,
+            **self.evaluation.to_json(),
+            "coverage": None if self.coverage is None else self.coverage.to_json(),
+            "degraded": [kind.to_json() for kind in self.kinds],
+            "no_digits": None if self.no_digits is None else self.no_digits.to_json(),
+        }
+
+    def to_text(self) -> str:
+        """Return what `digitlab evaluate` shows on a terminal."""
+        parts = [f"{self.model} on {self.data}, split {self.split}", self.evaluation.to_text()]
+        if self.coverage is not None:
+            parts.append(self.coverage.to_text())
+        if self.kinds:
+            parts.append(kinds_text(self.kinds))
+        if self.no_digits is not None:
+            parts.append(self.no_digits.to_text())
+        return "\n\n".join(parts)
+
+    def mistakes_picture(self, most: int = 40, columns: int = 8) -> Image.Image | None:
+        """Draw the most confident mistakes with captions like "4 → 9  97 %".
+
+        Args:
+            most: mistakes that are shown.
+            columns: of the sheet.
+
+        Returns:
+            A picture, or None where there is no mistake to show.
+        """
+        from digitlab.pictures import contact_sheet
+
+        shown = self.mistakes[:most]
+        if not len(shown):
+            return None
+        captions = [self._caption(int(index)) for index in shown]
+        return contact_sheet(self.images[shown], captions, min(columns, len(shown)))
+
+    def write_mistakes(self, path: Path) -> bool:
+        """Save the picture of mistakes; return False, writing nothing, where there is none.
+
+        Raises:
+            DataError: where the file cannot be written.
+        """
+        picture = self.mistakes_picture()
+        if picture is None:
+            return False
+        _save(picture, path)
+        return True
+
+    def write_chart(self, path: Path) -> bool:
+        """Save the picture of accuracy over coverage and by kind of degradation.
+
+        Returns False, writing nothing, where a network has no confidence to draw.
+
+        Raises:
+            DataError: where the file cannot be written.
+        """
+        from digitlab.evaluation.chart import draw_chart
+
+        if self.coverage is None:
+            return False
+        _save(draw_chart(self.coverage, self.kinds), path)
+        return True
+
+    def _caption(self, index: int) -> str:
+        answer = f"{self.labels[index]} → {self.predictions[index]}"
+        if self.confidences is None:
+            return answer
+        return f"{answer}  {self.confidences[index]:.0%}".replace("%", " %")
+
+
+def _save(picture: Image.Image, path: Path) -> None:
+    try:
+        picture.save(path)
+    except (OSError, ValueError) as error:  # ValueError: a suffix that Pillow does not know
+        reason = getattr(error, "strerror", None) or str(error)
+        raise DataError(f"{path} cannot be written: {reason}; try a .png elsewhere") from error

@@ -1,0 +1,297 @@
+"""Exporting models: copies that are whole and checked, and int8 copies that answer alike."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from onnxruntime import quantization
+from small_models import WriteModel, onnx_model
+
+import digitlab
+from digitlab import files
+from digitlab.errors import DataError, ModelError
+from digitlab.reading.export import export
+from digitlab.reading.model_file import load_model, properties, reopened, seal
+from digitlab.reading.recogniser import SHIPPED_MODEL, Recogniser
+
+RUN = "import sys, digitlab.cli; sys.argv[0] = 'digitlab'; digitlab.cli.main()"
+
+
+def command(*arguments: Any, code: str = RUN, **more: Any) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(line, capture_output=True, text=True, timeout=300, **more)
+
+
+@pytest.fixture(scope="module")
+def int8(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> Path:
+    """Return an int8 copy of the model that ships."""
+    path = tmp_path_factory.mktemp("int8") / "int8.onnx"
+    export(SHIPPED_MODEL, path, int8=True, data=small_data)
+    return path
+
+
+def test_a_copy_is_the_same_bytes_from_a_run_or_a_file(write_model: WriteModel) -> None:
+    run = write_model("run/model.onnx", temperature=1.5).parent
+    report = export(run, "copy.onnx")
+    assert Path("copy.onnx").read_bytes() == (run / "model.onnx").read_bytes()
+    assert report.sha256 == load_model("copy.onnx").sha256
+    assert (report.source, report.path) == (str(run / "model.onnx"), "copy.onnx")
+    assert report.bytes == Path("copy.onnx").stat().st_size
+    export("copy.onnx", Path("again.onnx"))
+    assert Path("again.onnx").read_bytes() == Path("copy.onnx").read_bytes()
+    assert digitlab.export is export
+
+
+def test_an_earlier_file_is_replaced_but_never_the_source(write_model: WriteModel) -> None:
+    source = write_model("model.onnx")
+    whole = source.read_bytes()
+    Path("old.onnx").write_text("old")
+    export(source, "old.onnx")
+    assert Path("old.onnx").read_bytes() == whole
+    Path("link.onnx").symlink_to(source)
+    os.link(source, "twin.onnx")
+    for same in (source, Path("link.onnx"), Path("twin.onnx")):
+        with pytest.raises(ModelError, match="is the model itself: name another file"):
+            export(source, same)
+    assert source.read_bytes() == whole
+
+
+def test_a_target_that_cannot_be_is_named(write_model: WriteModel, tmp_path: Path) -> None:
+    source = write_model()
+    with pytest.raises(ModelError, match=r"is a folder: name a file, such as .*model\.onnx"):
+        export(source, tmp_path)
+    with pytest.raises(ModelError, match=r"none/a\.onnx cannot be written: there is no folder"):
+        export(source, tmp_path / "none" / "a.onnx")
+    with pytest.raises(ModelError, match="cannot be written: File name too long"):
+        export(source, tmp_path / f"{'a' * 300}.onnx")
+
+
+def test_a_run_without_a_model_and_a_changed_model_are_refused(
+    write_model: WriteModel, tmp_path: Path
+) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.toml").write_text("")
+    with pytest.raises(ModelError, match=r"has no model\.onnx.*--resume"):
+        export(tmp_path / "run", "copy.onnx")
+    source = write_model()
+    changed = bytearray(source.read_bytes())
+    changed[40] ^= 1
+    source.write_bytes(changed)
+    with pytest.raises(ModelError, match="was changed after it was written"):
+        export(source, "copy.onnx")
+    assert not Path("copy.onnx").exists()
+
+
+def test_a_disk_that_takes_only_half_leaves_the_earlier_file(write_model: WriteModel) -> None:
+    pytest.importorskip("resource")
+    source = write_model()
+    Path("out").mkdir()
+    Path("out/model.onnx").write_text("earlier")
+    half = source.stat().st_size // 2
+    limit = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({half}, {half})); "
+    done = command("export", source, "--to", "out/model.onnx", code=limit + RUN)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "digitlab: out/model.onnx cannot be written: File too large; nothing was changed\n"
+    )
+    assert [(path.name, path.read_text()) for path in Path("out").iterdir()] == [
+        ("model.onnx", "earlier")
+    ]
+
+
+def test_what_the_disk_gives_back_is_checked(
+    write_model: WriteModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = files._write_through
+
+    def write(path: Path, content: bytes) -> None:
+        honest(path, content[:50] + bytes([content[50] ^ 4]) + content[51:])
+
+    monkeypatch.setattr(files, "_write_through", write)
+    with pytest.raises(ModelError, match=r"copy\.onnx"):
+        export(write_model(), "copy.onnx")
+    other = write_model("other.onnx", temperature=2.0).read_bytes()
+    monkeypatch.setattr(files, "_write_through", lambda path, _: honest(path, other))
+    with pytest.raises(ModelError, match=r"copy\.onnx is not what was written"):
+        export(write_model(), "copy.onnx")
+
+
+def test_int8_is_smaller_and_answers_alike(int8: Path, small_data: Path) -> None:
+    assert int8.stat().st_size < SHIPPED_MODEL.stat().st_size / 2
+    assert b"QuantizeLinear" in int8.read_bytes()
+    images = digitlab.load_dataset("mnist").splits["valid"].images[:1000]
+    before, after = Recogniser(SHIPPED_MODEL), Recogniser(int8)
+    assert (before.predict(images) == after.predict(images)).mean() >= 0.997
+    difference = np.abs(before.probabilities(images) - after.probabilities(images)).max(axis=1)
+    assert difference.mean() < 0.01
+    report = export(SHIPPED_MODEL, "again.onnx", int8=True, data=small_data)
+    check = report.int8
+    assert check is not None
+    assert (check.data, check.split, check.before.count) == (str(small_data), "test", 150)
+    assert check.calibration_images == 600
+    assert abs(check.loss) <= 0.01
+    assert check.agreement >= 0.99
+    assert check.bytes_before == SHIPPED_MODEL.stat().st_size
+    assert report.bytes == int8.stat().st_size
+
+
+def test_int8_keeps_what_the_model_says_and_says_what_it_is(int8: Path) -> None:
+    before, after = load_model(SHIPPED_MODEL), load_model(int8)
+    kept = {key: after.properties[key] for key in before.properties if key != "file_sha256"}
+    assert kept == {key: before.properties[key] for key in kept}
+    assert after.properties["precision"] == "int8"
+    assert after.properties["source_sha256"] == before.sha256
+    assert (after.recipe, after.preparation) == (before.recipe, before.preparation)
+    assert (after.temperature, after.output) == (before.temperature, before.output)
+
+
+def test_int8_is_the_same_bytes_in_another_process_and_imports_no_torch(
+    int8: Path, small_data: Path, tmp_path: Path
+) -> None:
+    code = (
+        "import logging, sys, digitlab\n"
+        "digitlab.export(sys.argv[1], sys.argv[2], int8=True, data=sys.argv[3])\n"
+        "print([m for m in ('torch', 'matplotlib') if m in sys.modules], logging.root.handlers)"
+    )
+    (tmp_path / "temporary").mkdir()
+    more = {"PYTHONHASHSEED": "7", "TMPDIR": str(tmp_path / "temporary")}
+    done = command(SHIPPED_MODEL, "other.onnx", small_data, code=code, env={**os.environ, **more})
+    assert (done.stdout, done.stderr) == ("[] []\n", "")
+    assert Path("other.onnx").read_bytes() == int8.read_bytes()
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_the_quantisers_advice_is_kept_from_the_users_log(
+    small_data: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    honest = quantization.quantize_static
+
+    def advise(*given: Any, **more: Any) -> None:
+        logging.warning("please consider this")
+        honest(*given, **more)
+
+    monkeypatch.setattr(quantization, "quantize_static", advise)
+    handlers = logging.root.handlers[:]
+    export(SHIPPED_MODEL, "int8.onnx", int8=True, data=small_data)
+    assert caplog.records == []
+    assert logging.root.handlers == handlers
+
+
+@pytest.mark.parametrize("model", [{"temperature": 2.0, "no_digit": 1.0}, {"value": True}])
+def test_eleven_outputs_temperature_and_square_error_stay(
+    write_model: WriteModel, small_data: Path, model: dict[str, Any]
+) -> None:
+    source = write_model(preparation="1", **model)
+    report = export(source, "int8.onnx", int8=True, data=small_data)
+    before, after = load_model(source), load_model("int8.onnx")
+    assert (before.width, before.temperature) == (after.width, after.temperature)
+    assert report.int8 is not None
+    assert report.int8.agreement > 0.95
+    assert "NaN" not in json.dumps(report.to_json())
+    assert "calibration error" in report.to_text()
+
+
+def test_int8_of_int8_and_without_training_images_is_refused(int8: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="is int8 already"):
+        export(int8, "twice.onnx", int8=True)
+    mnist = digitlab.load_dataset("mnist").splits["test"]
+    np.savez(tmp_path / "t.npz", test_images=mnist.images[:9], test_labels=mnist.labels[:9])
+    with pytest.raises(DataError, match=r"t\.npz has no training images, which int8 needs"):
+        export(SHIPPED_MODEL, "x.onnx", int8=True, data=tmp_path / "t.npz")
+    assert not Path("x.onnx").exists()
+
+
+def test_a_copy_that_lost_much_is_warned_of(write_model: WriteModel, small_data: Path) -> None:
+    """One pixel of a thousand times the others' weight leaves nothing for the others."""
+    weights = np.random.default_rng(0).normal(size=(784, 10)).astype(np.float32) * 1e-3
+    weights[0] = 1e3
+    source = Path("lame.onnx")
+    model = onnx_model(weights, np.zeros(10, np.float32), properties("lame", "none"))
+    source.write_bytes(seal(model))
+    first = digitlab.load_dataset(small_data).splits["test"]
+    labels = Recogniser(source).predict(first.images)
+    pixels = {f"{name}_images": first.images for name in ("train", "test")}
+    np.savez("own.npz", **pixels, train_labels=labels, test_labels=labels)
+    report = export(source, "int8.onnx", int8=True, data="own.npz")
+    assert report.warning is not None
+    assert "points of accuracy" in report.warning
+    done = command("export", source, "--to", "again.onnx", "--int8", "--data", "own.npz")
+    assert (done.returncode, done.stderr) == (0, f"digitlab: {report.warning}\n")
+
+
+def test_the_command_says_what_it_wrote(write_model: WriteModel, small_data: Path) -> None:
+    source = write_model()
+    done = command("export", source, "--to", "copy.onnx")
+    size = source.stat().st_size
+    assert (done.stdout, done.stderr) == (
+        f"{source} → copy.onnx   {size:,} bytes, checked\n",
+        "",
+    )
+    done = command("export", source, "--to", "i.onnx", "--int8", "--data", small_data, "--json")
+    assert done.stderr == ""
+    report = json.loads(done.stdout)
+    assert report["path"] == "i.onnx"
+    assert report["int8"]["before"]["count"] == report["int8"]["after"]["count"] == 150
+    done = command("export", source)
+    assert done.returncode == 2
+    assert "--to" in done.stderr
+
+
+def test_a_copy_needs_no_training_extra_and_int8_says_what_it_needs(
+    tmp_path: Path, small_data: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "class Refuse:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] in ('torch', 'onnx', 'safetensors', 'matplotlib'):\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Refuse())\n"
+    )
+    without = {**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
+    done = command("export", SHIPPED_MODEL, "--to", "copy.onnx", env=without)
+    assert (done.returncode, done.stderr) == (0, "")
+    done = command(
+        "export", SHIPPED_MODEL, "--to", "int8.onnx", "--int8", "--data", small_data, env=without
+    )
+    assert done.returncode == 2
+    assert done.stderr == (
+        "digitlab: --int8 needs onnx, which is not installed; pip install 'digitlab[train]'\n"
+    )
+    assert not Path("int8.onnx").exists()
+
+
+def test_a_run_of_ones_own_is_made_int8_with_its_own_data(tmp_path: Path, small_data: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    shutil.copy(SHIPPED_MODEL, run / "model.onnx")
+    (run / "config.toml").write_text(f'[data]\nsources = ["{small_data}"]\n')
+    report = export(run, "int8.onnx", int8=True)
+    assert report.int8 is not None
+    assert report.int8.data == str(small_data)
+
+
+@given(
+    st.dictionaries(
+        st.text(min_size=1, max_size=40).map("x-{}".format), st.text(max_size=400), max_size=4
+    )
+)
+def test_any_properties_are_added_as_onnx_writes_them(added: dict[str, str]) -> None:
+    weights, bias = np.zeros((784, 10), np.float32), np.zeros(10, np.float32)
+    first = properties("r", "none")
+    sealed = seal(onnx_model(weights, bias, first))
+    model = onnx.load_from_string(reopened(sealed, added))
+    assert {entry.key: entry.value for entry in model.metadata_props} == {**first, **added}
+    assert model.SerializeToString() == reopened(sealed, added)

@@ -1,0 +1,61 @@
+"""The benchmark of reading counts what it says, on made photographs of several sources."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from digitlab import Recogniser, load_dataset
+from digitlab.data.camera import photograph
+
+BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "reading.py"
+
+
+def measured(*arguments: str) -> str:
+    command = [sys.executable, str(BENCHMARK), "--pictures", "1", "--peers", "none", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_reading_is_measured_by_source_and_the_mean_is_over_sources() -> None:
+    test = load_dataset("mnist").splits["test"]
+    recogniser, right = Recogniser(), {"ann": [], "bob": []}
+    for at in range(12):
+        source = "ann" if at < 9 else "bob"
+        label = int(test.labels[at]) if at != 10 else (int(test.labels[at]) + 1) % 10
+        path = Path("photos") / str(label) / f"{source}__{at}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(photograph(test.images[at], "plain", 1, at)).save(path)
+        right[source].append(recogniser.read(path, reject="none").text == str(label))
+    Path("none").mkdir()
+    Image.new("L", (40, 40), 255).save("none/blank.png")
+    np.savez("s.npz", images=(test.images[:5] > 99).astype(np.uint8), labels=test.labels[:5])
+    found = json.loads(
+        measured("--json", "--photographs", "photos", "--no-digits", "none", "--semeion", "s.npz")
+    )
+    ours = found["digitlab"]
+    means = [np.mean(right[source]) for source in ("ann", "bob")]
+    assert means[1] <= 2 / 3  # one is labelled otherwise
+    assert ours["photographs, ann"]["accuracy"] == pytest.approx(means[0])
+    assert ours["photographs, bob"]["count"] == 3
+    mean = ours["photographs, mean over sources"]
+    assert mean["accuracy"] == pytest.approx(np.mean(means))
+    assert mean["interval"][0] < mean["accuracy"] < mean["interval"][1]
+    assert ours["Semeion"]["count"] == 5
+    assert ours["made, blur"]["count"] == 1
+    assert (found["split"], found["peer"]) == ("valid", {})
+    assert (found["no_digits"]["count"], found["no_digits"]["auroc"]) == (1, 1.0)
+
+
+def test_a_look_at_the_test_set_and_what_is_skipped_are_told() -> None:
+    text = measured("--split", "test")
+    assert text.startswith("This looks at MNIST's test set")
+    assert "skipped: scikit-learn's digits, for none has no sklearn" in text
+    assert "MNIST test, as the model prepares it" in text
