@@ -64,7 +64,9 @@ class AugmentConfig:
 class HandwritingConfig:
     """Other hands, pens and cameras; 0 is off. See `digitlab.data.handwriting`."""
 
-    no_digit: float = setting(0.0, "fraction turned into no digit, the eleventh answer", low=0, high=0.9)
+    no_digit: float = setting(
+        0.0, "fraction turned into no digit, the eleventh answer", low=0, high=0.9
+    )
     drawn: float = setting(0.0, "fraction drawn anew from strokes", low=0, high=1)
     styles: float = setting(0.0, "probability of strokes of other styles", low=0, high=1)
     rotation: float = setting(0.0, "degrees, at most, either way", low=0, high=180)
@@ -257,7 +259,9 @@ def check(recipe: Recipe, origin: str = "recipe") -> None:
         raise ConfigError(
             f"{origin}: objective.label_smoothing goes with cross-entropy, not with square-error"
         )
-    if recipe.objective.name == "square-error" and (recipe.handwriting.no_digit or training.calibrate):
+    if recipe.objective.name == "square-error" and (
+        recipe.handwriting.no_digit or training.calibrate
+    ):
         wrong = "training.calibrate" if training.calibrate else "handwriting.no_digit"
         raise ConfigError(f"{origin}: {wrong} goes with cross-entropy, not with square-error")
     if recipe.handwriting.is_on and recipe.data.preparation == "none":

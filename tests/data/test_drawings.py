@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from digitlab.data.batches import Draws, uniform
-from digitlab.data.drawings import CANVAS, DIGITS, OTHERS, drawn_digit, drawn_other, scribble
+from digitlab.data.drawings import CANVAS, drawn_digit, drawn_other, scribble
+from digitlab.data.forms import DIGITS, OTHERS
 from digitlab.preparation import normalise
 from digitlab.reading.recogniser import Recogniser
 

@@ -97,8 +97,10 @@ def test_killed_processes_cost_no_picture(job: Job) -> None:
 @needs_proc
 def test_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
     run = subprocess.Popen(
-        [sys.executable, "-m", "digitlab", "train", "--recipe", "photo", "--quiet"]
-        + ["--network", "mlp", "--run-dir", str(tmp_path / "run")]
+        [
+            *(sys.executable, "-m", "digitlab", "train", "--recipe", "photo", "--quiet"),
+            *("--network", "mlp", "--run-dir", str(tmp_path / "run")),
+        ]
     )
     makers: list[int] = []
     watchdog = time.monotonic() + 120

@@ -1,9 +1,9 @@
-"""Other hands, pens and cameras: what the recipe photo makes of each digit before it learns from it.
+"""Other hands, pens and cameras: what the recipe photo makes of each digit before learning it.
 
 Used by whoever makes the pictures of a shard. A sample is restyled or drawn anew, or turned into
 something that is no digit; bent, stretched and given another pen; spoilt as cameras and scanners
-spoil; and then goes through the same `preparation.normalise` as a picture that is read. All of it is
-a function of (seed, epoch, sample): docs/design.md, invariant 1.
+spoil; and then goes through the same `preparation.normalise` as a picture that is read. All of it
+is a function of (seed, epoch, sample): docs/design.md, invariant 1.
 """
 
 from __future__ import annotations
@@ -136,9 +136,9 @@ def _blot(draws: Draws, field: Field) -> Floats:
         rows, columns = np.mgrid[-1 : 1 : CANVAS * 1j, -1 : 1 : CANVAS * 1j]
         reach = draws.between(0.3, 0.8) ** 2
         ink[rows**2 * draws.between(0.7, 2) + columns**2 > reach] = 0
-    if not ink.max() > 0.5:
+    if not ink.max() > _INKED:
         cv2.circle(ink, (CANVAS // 2, CANVAS // 2), 4 + int(draws.next() * 12), 1.0, -1)
-    return ink
+    return np.asarray(ink, np.float32)
 
 
 def _warped(ink: Floats, draws: Draws, config: HandwritingConfig) -> Floats:
@@ -196,7 +196,8 @@ def _with_pen(ink: Floats, draws: Draws, config: HandwritingConfig) -> Floats:
     outside = cv2.distanceTransform(1 - mask, cv2.DIST_L2, 3)
     deepest = float(inside.max())
     radius = -0.75 * deepest + change * (0.75 * deepest + thickest)
-    return np.clip(0.5 + (inside - outside + radius) / softness, 0, 1).astype(np.float32)
+    level = 0.5 + (inside - outside + radius) / softness
+    return np.asarray(np.clip(level, 0, 1), np.float32)
 
 
 def _spoilt(ink: Floats, draws: Draws, config: HandwritingConfig, field: Field) -> Floats:
@@ -205,27 +206,31 @@ def _spoilt(ink: Floats, draws: Draws, config: HandwritingConfig, field: Field) 
     if draws.chance(0.12 * strength):  # a dry pen
         cells = 5 + int(draws.next() * 12)
         dry = cv2.resize(field(cells), (CANVAS, CANVAS), interpolation=cv2.INTER_CUBIC)
-        ink = ink * np.clip(draws.between(0.4, 1.0) + dry, 0, 1)
+        ink = np.asarray(ink * np.clip(draws.between(0.4, 1.0) + dry, 0, 1), np.float32)
     if draws.chance(0.06 * strength):  # what is left of a ruled line
         ink = np.maximum(ink, _line(draws))
     if draws.chance(0.06 * strength):  # cut at an edge
         ink = _cut(ink, draws)
     if draws.chance(0.2 * strength):  # out of focus
-        ink = cv2.GaussianBlur(ink, (0, 0), draws.between(0.7, 2.6))
+        ink = np.asarray(cv2.GaussianBlur(ink, (0, 0), draws.between(0.7, 2.6)), np.float32)
     if draws.chance(0.35 * strength):  # few pixels
         side = round(CANVAS / _high(ink) * draws.between(7, 20))
-        ink = cv2.resize(ink, (side, side), interpolation=cv2.INTER_AREA)
+        small = cv2.resize(ink, (side, side), interpolation=cv2.INTER_AREA)
+        ink = np.asarray(small, np.float32)
         if draws.chance(0.5):
             ink = (ink > draws.between(0.2, 0.5) * ink.max()).astype(np.float32)
     if draws.chance(0.2 * strength):  # noise, and the threshold that clears the paper of it
         noise = field(len(ink)) + field(len(ink)).T - 1
-        noisy = ink + noise * draws.between(0.05, 0.3)
-        low = draws.between(0.1, 0.35)
-        ink = np.clip((noisy - low) / (draws.between(0.6, 1.0) - low), 0, 1)
-    elif draws.chance(0.5):  # how the ink's strength becomes grey
-        low = draws.between(0.0, 0.3)
-        ink = np.clip((ink - low) / (draws.between(0.55, 1.0) - low), 0, 1)
-    return ink.astype(np.float32)
+        noisy = np.asarray(ink + noise * draws.between(0.05, 0.3), np.float32)
+        return _stretched(noisy, draws.between(0.1, 0.35), draws.between(0.6, 1.0))
+    if draws.chance(0.5):  # how the ink's strength becomes grey
+        return _stretched(ink, draws.between(0.0, 0.3), draws.between(0.55, 1.0))
+    return ink
+
+
+def _stretched(ink: Floats, low: float, high: float) -> Floats:
+    """Make `low` and less no ink, and `high` and more full ink."""
+    return np.asarray(np.clip((ink - low) / (high - low), 0, 1), np.float32)
 
 
 def _high(ink: Floats) -> int:
@@ -241,13 +246,14 @@ def _line(draws: Draws) -> Floats:
     start, length = draws.between(8, 40), draws.between(8, 44)
     ends = np.rint(np.array([[start, level], [start + length, level + tilt]]) * 16)
     cv2.line(canvas, ends[0].astype(int), ends[1].astype(int), 255, 1, cv2.LINE_AA, 4)
-    line = canvas.astype(np.float32) / 255 * draws.between(0.4, 1.0)
+    line = np.asarray(canvas * (draws.between(0.4, 1.0) / 255), np.float32)
     return line if draws.chance(0.7) else np.ascontiguousarray(line.T)
 
 
 def _cut(ink: Floats, draws: Draws) -> Floats:
     """Return the ink without a strip at one side of the digit."""
-    rows, columns = (ink > 0.3).any(axis=1).nonzero()[0], (ink > 0.3).any(axis=0).nonzero()[0]
+    mask = ink > 0.3
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     part, side = draws.between(0.03, 0.13), int(draws.next() * 4)
     if not len(rows):
         return ink

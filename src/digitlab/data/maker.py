@@ -1,7 +1,7 @@
-"""A process that makes pictures for training: settings and data come in, then batches are asked for.
+"""A process that makes pictures for training: settings and data come in, then come batches.
 
-Started as `python -m digitlab.data.maker` by parallel/pictures.py, whose pipe is its whole world: it
-ends when that is closed. It needs no PyTorch, and so starts in a third of a second.
+Started as `python -m digitlab.data.maker` by parallel/pictures.py, whose pipe is its whole world:
+it ends when that is closed. It needs no PyTorch, and so starts in a third of a second.
 """
 
 from __future__ import annotations

@@ -41,13 +41,15 @@ def restyled(image: Image, digit: int, draws: Draws, probability: float) -> Floa
             thick = _thickness(ink) * draws.between(0.7, 1.15)
             for points in _STROKES[digit](rows, columns, draws):
                 pixels = np.rint(np.array(points) * 16).astype(np.int32)
-                cv2.polylines(ink, [pixels[:, None]], False, 255, max(1, round(thick)), cv2.LINE_AA, 4)
-    return ink.astype(np.float32) / 255
+                cv2.polylines(
+                    ink, [pixels[:, None]], False, 255, max(1, round(thick)), cv2.LINE_AA, 4
+                )
+    return np.asarray(ink / 255, np.float32)
 
 
 def enlarged(image: Image) -> Floats:
     """Return a digit of uint8 [28, 28] as float32 [SIDE, SIDE], ink 0 to 1, two pixels for one."""
-    return _large(image).astype(np.float32) / 255
+    return np.asarray(_large(image) / 255, np.float32)
 
 
 def _large(image: Image) -> Image:

@@ -1,7 +1,7 @@
 """The pictures of a batch: augmented here, or made ahead by processes where that takes long.
 
-Used by the strategies. A picture is a function of (seed, epoch, sample), so nobody can tell who made
-it, and what was made ahead is thrown away without a loss.
+Used by the strategies. A picture is a function of (seed, epoch, sample), so nobody can tell who
+made it, and what was made ahead is thrown away without a loss.
 """
 
 from __future__ import annotations

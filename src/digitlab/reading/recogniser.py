@@ -19,6 +19,7 @@ from digitlab.decoding import MAX_PIXELS, Picture, load_picture
 from digitlab.errors import ConfigError, ModelError, PictureError
 from digitlab.preparation import SIDE, find_glyph, prepare, prepare_images
 from digitlab.reading.model_file import Model, load_model
+from digitlab.reading.refusal import refused
 from digitlab.reading.types import Digit, Number, Reading, ReadingError, Row
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class Recogniser:
             ModelError: for a number as `reject` with a model that is not calibrated.
             ConfigError: for any other `reject`.
         """
-        limit = self._limit(reject)
+        self.check_reject(reject)
         if name is None and isinstance(source, (str, Path)):
             name = os.fspath(source)
         try:
@@ -98,7 +99,7 @@ class Recogniser:
             if error.code == "blank":
                 return Reading(name)
             return Reading(name, error=ReadingError(error.code, str(error)))
-        digit = self._digit(glyph.image, glyph.box, reject, limit)
+        digit = self._digit(glyph.image, glyph.box, reject)
         number = Number((digit,), glyph.box, digit.confidence)
         return Reading(name, (Row((number,), glyph.box),))
 
@@ -118,7 +119,16 @@ class Recogniser:
 
     def check_reject(self, reject: float | str | None) -> None:
         """Raise ModelError or ConfigError where `read` would for this `reject`."""
-        self._limit(reject)
+        if reject is None or reject == "none":
+            return
+        number = float(reject) if isinstance(reject, (int, float)) else math.nan
+        if not 0 < number < 1:
+            raise ConfigError(f"reject = {reject!r}: expected 'none' or a number between 0 and 1")
+        if self.model.temperature is None or self.model.output == "value":
+            raise ModelError(
+                f"{self.model.path} is not calibrated, so that reject = {number:g} means nothing: "
+                "use the model that ships, or leave it out"
+            )
 
     def probabilities(self, images: Images, *, prepared: bool = False) -> Floats:
         """Return how likely each digit is, the same for an image alone or among others.
@@ -219,7 +229,6 @@ class Recogniser:
         image: Picture,
         box: tuple[int, int, int, int],
         reject: float | str | None,
-        limit: float,
     ) -> Digit:
         # What was prepared from a picture is not prepared a second time.
         output = self._run(image[None])
@@ -228,23 +237,8 @@ class Recogniser:
         likely = _softmax(output, self.model.temperature)[0]
         best = int(likely[:NO_DIGIT].argmax())
         confidence = float(likely[best])
-        no_digit = int(likely.argmax()) == NO_DIGIT
-        refused = reject != "none" and (no_digit or 1 - confidence > limit)
-        return Digit(best, confidence, refused, box, tuple(map(float, likely[:NO_DIGIT])))
-
-    def _limit(self, reject: float | str | None) -> float:
-        """Return how likely a digit that is read may be wrong."""
-        if reject is None or reject == "none":
-            return 1.0
-        number = float(reject) if isinstance(reject, (int, float)) else math.nan
-        if not 0 < number < 1:
-            raise ConfigError(f"reject = {reject!r}: expected 'none' or a number between 0 and 1")
-        if self.model.temperature is None or self.model.output == "value":
-            raise ModelError(
-                f"{self.model.path} is not calibrated, so that reject = {number:g} means nothing: "
-                "use the model that ships, or leave it out"
-            )
-        return number
+        probabilities = tuple(map(float, likely[:NO_DIGIT]))
+        return Digit(best, confidence, bool(refused(likely[None], reject)[0]), box, probabilities)
 
 
 def _check_images(images: Images) -> None:

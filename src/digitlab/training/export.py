@@ -82,7 +82,9 @@ def onnx_model(
         raise ExportError(
             str(error).strip().splitlines()[0] if str(error) else repr(error)
         ) from error
-    onnx.helper.set_model_props(model, properties(recipe.name, recipe.data.preparation, temperature))
+    onnx.helper.set_model_props(
+        model, properties(recipe.name, recipe.data.preparation, temperature)
+    )
     content = seal(model.SerializeToString())
     _compare(content, name, inputs.numpy(), expected)
     return content

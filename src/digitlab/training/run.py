@@ -222,7 +222,13 @@ def _run(
     pool = min(threads or available_cores(), recipe.training.shards)
     strategy = strategies.build(
         strategies.Job(
-            recipe, state.network, material.objective, dataset.splits["train"], batches, device, pool
+            recipe,
+            state.network,
+            material.objective,
+            dataset.splits["train"],
+            batches,
+            device,
+            pool,
         )
     )
     try:
