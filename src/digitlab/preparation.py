@@ -30,6 +30,8 @@ __all__ = [
     "VERSION",
     "VERSIONS",
     "Glyph",
+    "Step",
+    "explain",
     "find_glyph",
     "load_picture",
     "prepare",
@@ -68,6 +70,19 @@ class Glyph:
     box: Box
 
 
+@dataclass(frozen=True)
+class Step:
+    """One step of the preparation of one picture.
+
+    Attributes:
+        name: what was done, in a few words.
+        image: uint8 [H, W] or [H, W, 3], what it gave.
+    """
+
+    name: str
+    image: Picture
+
+
 def prepare(picture: Picture) -> Picture:
     """Return the digit in a picture as uint8 [28, 28]; `find_glyph` also says where it was."""
     return find_glyph(picture).image
@@ -86,6 +101,26 @@ def find_glyph(picture: Picture, name: str = "the picture") -> Glyph:
             of another shape or type.
     """
     return _look(as_picture(picture, name), name, closer=True)
+
+
+def explain(picture: Picture, name: str = "the picture") -> tuple[Step, ...]:
+    """Return the steps from a picture to what the network sees; the last is that of `prepare`.
+
+    Raises:
+        PictureError: as `find_glyph` does.
+    """
+    image = find_glyph(picture, name).image
+    ink = _ink(as_picture(picture, name), name)
+    digit = _digit_only(ink)
+    crop, _ = _cropped(digit)
+    shown = (
+        ("ink, without its ground", ink),
+        ("the digit alone", digit),
+        ("cropped", crop),
+        ("thin strokes thickened", _thickened(crop)),
+    )
+    steps = [Step(done, np.rint(values * 255).astype(np.uint8)) for done, values in shown]
+    return (*steps, Step("20 pixels, centred by mass", image))
 
 
 def prepare_images(images: npt.NDArray[np.uint8], version: str) -> npt.NDArray[np.uint8]:
