@@ -24,7 +24,7 @@ OBJECTIVES = ("cross-entropy", "square-error")
 OPTIMIZERS = ("sgd", "momentum", "adagrad", "rmsprop", "adam", "adamw")
 SCHEDULES = ("constant", "step", "cosine", "one-cycle")
 PRECISIONS = ("float32", "bf16")
-PREPARATIONS = ("none", "1")
+PREPARATIONS = ("none", "2")
 TRAIN_ON = ("train", "all")
 
 CUSTOM_NETWORK = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")

@@ -28,9 +28,9 @@ def refused(path: Path, model: bytes) -> str:
 
 
 def test_a_sealed_model_loads_and_tells_its_properties(write_model: WriteModel) -> None:
-    path = write_model(preparation="1", temperature=1.25)
+    path = write_model(preparation="2", temperature=1.25)
     model = load_model(path)
-    assert (model.recipe, model.preparation, model.temperature) == ("templates", "1", 1.25)
+    assert (model.recipe, model.preparation, model.temperature) == ("templates", "2", 1.25)
     assert (model.output, model.width, model.path) == ("logits", 10, path)
     assert model.sha256 == check_seal(path.read_bytes(), "it") == model.properties["file_sha256"]
 

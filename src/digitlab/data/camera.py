@@ -1,0 +1,314 @@
+"""Made pictures with exact truth: how a camera or a scanner sees a digit of a dataset.
+
+Used to calibrate confidence, to evaluate by kind of degradation, in benchmarks and in tests. The
+ground, the light and the lens are made up here; nothing of a photograph is needed. Each picture is
+a function of its arguments, as everything that is random is (docs/design.md, invariant 1).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TypeVar
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from digitlab.data.batches import hashed, uniform
+from digitlab.data.pens import brushed, drawn, thinned
+from digitlab.errors import ConfigError
+
+Picture = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+Affine = npt.NDArray[np.float64]
+Colour = tuple[float, float, float]
+Choice = TypeVar("Choice")
+
+KINDS = (
+    "plain",
+    "shadow",
+    "dark",
+    "ruled",
+    "squared",
+    "thin",
+    "brush",
+    "blur",
+    "noise",
+    "jpeg",
+    "low-resolution",
+    "small",
+    "large",
+)
+
+_SIDE = 28
+_DRAWS = 96  # more than any kind takes
+_NOISE_TILE = 512  # pixels; larger pictures repeat it
+_DIGIT = (50.0, 130.0)  # pixels, the height of a digit where the kind says nothing else
+_PENS = ((25, 25, 30), (30, 45, 130), (20, 60, 180), (165, 30, 40), (30, 100, 60), (85, 85, 85))
+_LINES = ((120, 150, 200), (150, 170, 190), (130, 130, 130), (200, 140, 140), (110, 170, 150))
+
+
+def photograph(image: Picture, kind: str, seed: int, sample: int) -> Picture:
+    """Return a picture as somebody might take it of a digit.
+
+    Every picture has a ground and a pen of some colour, gentle uneven light, a little noise, and
+    the digit somewhere in it, slightly turned; the kind adds its own:
+
+    - ``plain``: nothing; ``shadow``: a hard edge of shadow across the digit, 0.35 to 0.7 as bright;
+    - ``dark``: chalk on a board, or paper that is underexposed;
+    - ``ruled``, ``squared``: lines of any pitch and colour behind the digit;
+    - ``thin``: a pen down to one pixel; ``brush``: strokes as thick as loops and gaps allow;
+    - ``blur``: out of focus, or moved; ``noise``; ``jpeg``: of quality 10 to 40;
+    - ``low-resolution``: 8 to 14 pixels high, then enlarged or not;
+    - ``small``: about 28 pixels in all; ``large``: 2,000 to 4,000, the digit small or large in it.
+
+    Args:
+        image: uint8 [28, 28], ink bright, not blank.
+        kind: one of `KINDS`.
+        seed: of the whole set of pictures, at least 0.
+        sample: of this picture in the set, at least 0.
+
+    Returns:
+        uint8 [H, W, 3], RGB.
+
+    Raises:
+        ConfigError: for another kind.
+    """
+    if kind not in KINDS:
+        raise ConfigError(f"kind = {kind!r}: expected one of {', '.join(KINDS)}")
+    chance = _Chance(seed, KINDS.index(kind), sample)
+    height = _digit_height(chance, kind)
+    shape, matrix = _framed(chance, image, kind, height)
+    board = kind == "dark" and chance.between(0, 1) < 0.5
+    paper, pen = _colours(chance, board)
+    picture = np.empty((*shape, 3), np.uint8)
+    picture[:] = np.array(paper, np.uint8)
+    if kind in ("ruled", "squared"):
+        _rule(picture, chance, height, kind == "squared")
+    _write(picture, _ink(chance, image, kind, height, matrix, shape), pen, chance, board)
+    light = _light(chance, shape)
+    if kind == "shadow":
+        light = _shaded(chance, light, matrix, height)
+    exposure = chance.between(0.2, 0.45) if kind == "dark" and not board else 1.0
+    picture = np.asarray(cv2.multiply(picture, cv2.merge([light] * 3), scale=exposure / 255))
+    return _developed(chance, picture, kind, height)
+
+
+class _Chance:
+    """The draws of one picture, in the order in which they are asked for."""
+
+    def __init__(self, seed: int, kind: int, sample: int) -> None:
+        self.place = (seed, kind, sample)
+        self.draws = iter(uniform(seed, "camera", kind, sample, np.arange(_DRAWS)).tolist())
+
+    def between(self, low: float, high: float) -> float:
+        return low + (high - low) * float(next(self.draws))
+
+    def pick(self, choices: Sequence[Choice]) -> Choice:
+        return choices[int(next(self.draws) * len(choices))]
+
+    def noise(self, height: int, width: int) -> Floats:
+        """Return float32 [height, width], uniform in [-1, 1), repeated beyond a large tile."""
+        tall, wide = min(height, _NOISE_TILE), min(width, _NOISE_TILE)
+        seed, kind, sample = self.place
+        words = hashed(seed, "camera", kind, sample, _DRAWS + np.arange(-(-tall * wide // 8)))
+        tile = words.astype("<u8").view(np.uint8)[: tall * wide].reshape(tall, wide)
+        values = (tile.astype(np.float32) - 127.5) / 127.5
+        across, down = -(-width // wide), -(-height // tall)
+        return np.tile(values, (down, across))[:height, :width]
+
+
+def _digit_height(chance: _Chance, kind: str) -> float:
+    """Return how many pixels the digit is high, before a lower resolution."""
+    if kind == "small":
+        return chance.between(14, 22)
+    if kind == "large":
+        return math.exp(chance.between(math.log(90), math.log(1500)))
+    if kind == "thin":
+        return math.exp(chance.between(math.log(80), math.log(500)))
+    return chance.between(*_DIGIT)
+
+
+def _framed(
+    chance: _Chance, image: Picture, kind: str, height: float
+) -> tuple[tuple[int, int], Affine]:
+    """Return the shape of the picture, and where its digit is: float64 [2, 3] from the image's."""
+    rows, columns = np.flatnonzero(image.max(axis=1) > 60), np.flatnonzero(image.max(axis=0) > 60)
+    middle = np.array([columns[0] + columns[-1], rows[0] + rows[-1]]) / 2
+    scale = height / (rows[-1] - rows[0] + 1)
+    width = scale * (columns[-1] - columns[0] + 1)
+    if kind == "large":
+        size = (chance.between(2000, 4000), chance.between(2000, 4000))
+    elif kind == "small":
+        size = (chance.between(26, 34), chance.between(26, 34))
+    else:
+        size = (max(width, height) * chance.between(1.3, 2.6), height * chance.between(1.3, 2.6))
+    wide, tall = math.ceil(size[0]), math.ceil(size[1])
+    turn = math.radians(chance.between(-6, 6))
+    inset_x, inset_y = (1.1 * side / 2 + 2 for side in (width, height))
+    x = chance.between(inset_x, max(inset_x, wide - inset_x))
+    y = chance.between(inset_y, max(inset_y, tall - inset_y))
+    linear = scale * np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
+    return (tall, wide), np.column_stack([linear, np.array([x, y]) - linear @ middle])
+
+
+def _colours(chance: _Chance, board: bool) -> tuple[Colour, Colour]:
+    """Return the colours of ground and pen."""
+    if board:
+        ground = chance.pick(((30, 35, 32), (35, 70, 55), (45, 45, 50), (20, 30, 60)))
+        bright = chance.between(185, 250)
+        return ground, (bright, bright, bright * chance.between(0.75, 1))
+    bright = chance.between(185, 250)
+    warm, green = chance.between(-0.1, 0.06), chance.between(-0.03, 0.03)
+    paper = (bright * (1 - warm / 2), bright * (1 + green), bright * (1 + warm))
+    red, leaf, blue = chance.pick(_PENS)
+    return tuple(min(255.0, part) for part in paper), (red, leaf, blue)  # type: ignore[return-value]
+
+
+def _ink(
+    chance: _Chance,
+    image: Picture,
+    kind: str,
+    height: float,
+    matrix: Affine,
+    shape: tuple[int, int],
+) -> Floats:
+    """Return how much ink lies on each pixel, float32 [H, W] in [0, 1]."""
+    thin_pen = chance.between(0, 1) < 0.3 and kind not in ("brush", "small", "low-resolution")
+    if kind == "thin" or thin_pen:
+        finest = 1.0 if kind == "thin" else max(2.0, 0.035 * height)
+        thickest = max(2.0, 0.02 * height) if kind == "thin" else 0.08 * height
+        width = max(1, round(chance.between(finest, max(finest, thickest))))
+        return drawn(thinned(image), matrix, shape, width, smooth=chance.between(0, 1) < 0.7)
+    if kind == "brush":
+        image = brushed(image, chance.between(1.2, 3.2))
+    scale = math.hypot(matrix[0, 0], matrix[1, 0])
+    level = 0.5 if kind == "brush" else chance.between(0.35, 0.6)
+    # Enlarged smoothly, then cut at a level: a pen has sharp edges at every size.
+    warped = cv2.warpAffine(image, matrix, shape[::-1], flags=cv2.INTER_CUBIC)
+    soft = warped.astype(np.float32)
+    if scale > 2:
+        soft = cv2.GaussianBlur(soft, (0, 0), 0.35 * min(scale, 8)).astype(np.float32)
+    steep = max(1.0, min(scale, 8.0) / 2)
+    return np.clip((soft / 255 - level) * steep + 0.5, 0, 1).astype(np.float32)
+
+
+def _write(picture: Picture, ink: Floats, pen: Colour, chance: _Chance, board: bool) -> None:
+    """Lay ink on the ground, in place; chalk leaves grains free."""
+    opacity = chance.between(0.75, 1.0)
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    if not len(rows):
+        return
+    part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    cover = ink[part] * opacity
+    if board:
+        cover = cover * (0.85 + 0.15 * chance.noise(*cover.shape))
+    ground = picture[part].astype(np.float32)
+    laid = ground + (np.array(pen, np.float32) - ground) * cover[..., None]
+    picture[part] = np.rint(laid).astype(np.uint8)
+
+
+def _rule(picture: Picture, chance: _Chance, height: float, squared: bool) -> None:
+    """Draw the lines of ruled or squared paper, in place."""
+    pitch = height * (chance.between(0.15, 0.6) if squared else chance.between(0.3, 1.2))
+    thickness = max(1, round(height * chance.between(0.004, 0.025)))
+    fresh = np.array(chance.pick(_LINES)) * chance.between(0.8, 1.15)
+    colour = tuple(np.minimum(fresh, picture[0, 0] * 0.9).tolist())
+    slope, phase = math.tan(math.radians(chance.between(-2, 2))), chance.between(0, 1)
+    tall, wide = picture.shape[:2]
+    for index in range(-2, int(tall / pitch) + 3):
+        left = (index + phase) * pitch
+        _line(picture, (0, left), (wide, left + slope * wide), colour, thickness)
+    if squared:
+        for index in range(-2, int(wide / pitch) + 3):
+            top = (index + phase) * pitch
+            _line(picture, (top, 0), (top - slope * tall, tall), colour, thickness)
+
+
+def _line(
+    picture: Picture,
+    start: tuple[float, float],
+    end: tuple[float, float],
+    colour: tuple[float, ...],
+    thickness: int,
+) -> None:
+    """Draw a line between points in fractions of pixels, in place."""
+    first, second = ((round(16 * x), round(16 * y)) for x, y in (start, end))
+    cv2.line(picture, first, second, colour, thickness, cv2.LINE_AA, shift=4)
+
+
+def _light(chance: _Chance, shape: tuple[int, int]) -> Picture:
+    """Return gentle uneven light, uint8 [H, W], 255 at its brightest."""
+    y, x = np.mgrid[-1:1:9j, -1:1:9j]
+    corner = chance.between(0, 0.12) * (x * x + y * y) / 2
+    slope = chance.between(-0.12, 0.12) * x + chance.between(-0.12, 0.12) * y
+    field = slope - corner
+    field = (255 * (1 + field - field.max())).astype(np.float32)
+    light = cv2.resize(field, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
+    even: Picture = np.rint(light.clip(0, 255)).astype(np.uint8)
+    return even
+
+
+def _shaded(chance: _Chance, light: Picture, matrix: Affine, height: float) -> Picture:
+    """Return light with a hard edge of shadow that crosses the digit."""
+    near = matrix @ np.array([_SIDE / 2, _SIDE / 2, 1.0])
+    near = near + height * np.array([chance.between(-0.25, 0.25), chance.between(-0.25, 0.25)])
+    angle = chance.between(0, 2 * math.pi)
+    y, x = np.ogrid[: light.shape[0], : light.shape[1]]
+    depth = (x - near[0]) * math.cos(angle) + (y - near[1]) * math.sin(angle)
+    softness = chance.between(0.5, 0.03 * height + 0.5)
+    shade = np.clip(depth / softness + 0.5, 0, 1) * (1 - chance.between(0.35, 0.7))
+    shaded: Picture = np.rint(light * (1 - shade)).astype(np.uint8)
+    return shaded
+
+
+def _developed(chance: _Chance, picture: Picture, kind: str, height: float) -> Picture:
+    """Return what lens, sensor and file make of a picture."""
+    if kind == "blur":
+        picture = _blurred(chance, picture, height)
+    strength = chance.between(0.5, 4.0)
+    if kind == "noise":
+        strength = chance.between(20, 60)
+    grain = np.float32(strength) * chance.noise(*picture.shape[:2])[..., None]
+    if kind == "noise":  # sensors are noisier in colour than in brightness
+        stain = chance.noise(picture.shape[1], picture.shape[0]).T[..., None]
+        grain = grain + stain * np.array([strength / 2, -strength / 4, -strength / 2], np.float32)
+    grains = np.broadcast_to(np.rint(grain).astype(np.int16), picture.shape)
+    picture = np.asarray(cv2.add(picture, grains, dtype=cv2.CV_8U), np.uint8)
+    if kind == "low-resolution":
+        picture = _coarse(chance, picture, height)
+    if kind == "jpeg":
+        picture = _compressed(picture, int(chance.between(10, 41)))
+    return picture
+
+
+def _compressed(picture: Picture, quality: int) -> Picture:
+    """Return what a JPEG file of some quality keeps."""
+    file = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return np.asarray(cv2.imdecode(file, cv2.IMREAD_COLOR), np.uint8)[..., ::-1].copy()
+
+
+def _blurred(chance: _Chance, picture: Picture, height: float) -> Picture:
+    """Return a picture out of focus, or moved while it was taken."""
+    if chance.between(0, 1) < 0.5:
+        sigma = height * chance.between(0.015, 0.05)
+        return np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.uint8)
+    length, angle = height * chance.between(0.04, 0.13), chance.between(0, math.pi)
+    reach = math.ceil(length / 2) + 1
+    kernel = np.zeros((2 * reach + 1, 2 * reach + 1), np.uint8)
+    half = np.array([math.cos(angle), math.sin(angle)]) * length / 2
+    _line(kernel, tuple(reach - half), tuple(reach + half), (255,), 1)
+    return np.asarray(cv2.filter2D(picture, -1, kernel / kernel.sum()), np.uint8)
+
+
+def _coarse(chance: _Chance, picture: Picture, height: float) -> Picture:
+    """Return a picture in which the digit is few pixels high, enlarged again or not."""
+    scale = chance.between(8, 14) / height
+    size = tuple(max(8, round(side * scale)) for side in picture.shape[1::-1])
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    if chance.between(0, 1) < 0.5:
+        return np.asarray(small, np.uint8)
+    by = chance.between(2, 10)
+    method = chance.pick((cv2.INTER_NEAREST, cv2.INTER_LINEAR, cv2.INTER_CUBIC))
+    return np.asarray(cv2.resize(small, None, fx=by, fy=by, interpolation=method), np.uint8)

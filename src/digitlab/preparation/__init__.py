@@ -1,0 +1,178 @@
+"""One digit as the network wants it: 28 x 28, ink bright on black, as the makers of MNIST did it.
+
+The one preparation of pictures, used by data, training, evaluation and reading. A model names the
+version that it was trained with in its property `preparation`:
+
+- ``none``: images of a dataset, which are 28 x 28 with bright ink already, are fed as they are;
+- ``2``: images of a dataset go through `normalise`, too, in training, evaluation and reading.
+
+Pictures from files always go through `prepare`, whichever it is: they are no dataset yet.
+
+The steps: the ground is estimated (ground.py) and what differs from it becomes ink between 0 and 1,
+without the lines of ruled and squared paper (ink.py, lines.py); one digit is chosen among the
+components (choice.py), its thin strokes are thickened, its longer side becomes 20 pixels and its
+centre of mass the centre of 28 x 28 (glyph.py). `explain` shows each of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from digitlab.decoding import MAX_PIXELS, Picture, as_picture, load_picture
+from digitlab.errors import ConfigError, PictureError
+from digitlab.preparation.choice import digit_only
+from digitlab.preparation.glyph import SIDE, Box, ink_box, normalise
+from digitlab.preparation.ground import shrunk
+from digitlab.preparation.ink import Record, find_ink, levels
+
+__all__ = [
+    "MAX_PIXELS",
+    "SIDE",
+    "VERSION",
+    "VERSIONS",
+    "Glyph",
+    "Step",
+    "explain",
+    "find_glyph",
+    "load_picture",
+    "normalise",
+    "prepare",
+    "prepare_images",
+]
+
+VERSION = "2"
+VERSIONS = ("none", VERSION)
+
+FIRST_LOOK = 512  # pixels; larger pictures are shrunk for the first look
+SECOND_LOOK = 1024  # pixels, where nothing is seen at first
+CLOSE = 0.3  # of the longer side: smaller digits are looked at again, closely
+
+
+@dataclass(frozen=True)
+class Glyph:
+    """One digit found in a picture.
+
+    Attributes:
+        image: uint8 [28, 28], ink bright on black.
+        box: x, y, width and height in pixels of the picture.
+    """
+
+    image: Picture
+    box: Box
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the way from a picture to its digit.
+
+    Attributes:
+        name: what was done, in words.
+        image: uint8 [H, W] or [H, W, 3], what it gave.
+    """
+
+    name: str
+    image: Picture
+
+
+def prepare(picture: Picture) -> Picture:
+    """Return the digit in a picture as uint8 [28, 28]; `find_glyph` also says where it was."""
+    return find_glyph(picture).image
+
+
+def find_glyph(picture: Picture, name: str = "the picture") -> Glyph:
+    """Find one digit and make it what the network wants.
+
+    Args:
+        picture: uint8 [H, W], [H, W, 3] or [H, W, 4] of any size; dark ink on light ground or light
+            on dark, anywhere in the picture.
+        name: what to call the picture in an error.
+
+    Raises:
+        PictureError: `blank` where nothing stands out from the ground, `not-a-picture` for an array
+            of another shape or type.
+    """
+    return _find(picture, name, None)
+
+
+def explain(picture: Picture, name: str = "the picture") -> tuple[Step, ...]:
+    """Return each step from a picture to the 28 x 28 that `find_glyph` gives, which is the last.
+
+    A small digit in a large picture is looked at twice, and both ways are shown.
+
+    Args:
+        picture: as of `find_glyph`.
+        name: what to call the picture in an error.
+
+    Raises:
+        PictureError: as `find_glyph` does.
+    """
+    steps: list[Step] = []
+    _find(picture, name, lambda what, image: steps.append(Step(what, image)))
+    return tuple(steps)
+
+
+def prepare_images(images: npt.NDArray[np.uint8], version: str) -> npt.NDArray[np.uint8]:
+    """Prepare the images of a dataset as a model's property `preparation` says.
+
+    Dataset images have bright ink on black by definition, so that nothing is guessed about their
+    ground; a blank image stays black.
+
+    Args:
+        images: uint8 [N, 28, 28], ink bright.
+        version: ``none`` gives the same array back; ``2`` normalises each image.
+
+    Raises:
+        ConfigError: for a version that this digitlab does not know.
+    """
+    if version not in VERSIONS:
+        raise ConfigError(
+            f"preparation = {version!r}: expected one of {', '.join(VERSIONS)}; "
+            "a newer digitlab may know it"
+        )
+    if version == "none":
+        return images
+    prepared = np.zeros_like(images)
+    for image, place in zip(images, prepared, strict=True):
+        place[:] = normalise(image.astype(np.float32) / np.float32(max(1, image.max())))
+    return prepared
+
+
+def _find(picture: Picture, name: str, record: Record | None) -> Glyph:
+    picture = as_picture(picture, name)
+    if record is not None:
+        record("picture", picture)
+    try:
+        glyph = _look(picture, name, FIRST_LOOK, True, record)
+    except PictureError:
+        if max(picture.shape) <= FIRST_LOOK:
+            raise
+        glyph = _look(picture, name, SECOND_LOOK, True, record)
+    if record is not None:
+        record("as the network sees it", glyph.image)
+    return glyph
+
+
+def _look(picture: Picture, name: str, side: int, closer: bool, record: Record | None) -> Glyph:
+    """Find a digit in a picture shrunk to a side; if it is small there, look again, closer."""
+    height, width = picture.shape[:2]
+    small = shrunk(picture.reshape(height, width, -1), side)
+    ink = digit_only(find_ink(small, name, record))
+    if record is not None:
+        record("digit", levels(255 * ink))
+    box = ink_box(ink)
+    across, down = width / small.shape[1], height / small.shape[0]
+    left, top = int(box[0] * across), int(box[1] * down)
+    right = min(width, int(np.ceil((box[0] + box[2]) * across)))
+    bottom = min(height, int(np.ceil((box[1] + box[3]) * down)))
+    if closer and max(box[2:]) < CLOSE * max(small.shape):
+        margin = max(right - left, bottom - top) // 2 + 8
+        x, y = max(0, left - margin), max(0, top - margin)
+        part = picture[y : bottom + margin, x : right + margin]
+        if record is not None:
+            record("closer look", part)
+        near = _look(part, name, side, False, record)
+        return Glyph(near.image, (near.box[0] + x, near.box[1] + y, *near.box[2:]))
+    return Glyph(normalise(ink), (left, top, right - left, bottom - top))

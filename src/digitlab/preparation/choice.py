@@ -1,0 +1,91 @@
+"""Which of the components of a picture's ink are its one digit; used to read single digits."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from digitlab.preparation.glyph import INKED
+
+Floats = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+
+NEAR = 0.3  # of the digit's longer side: its parts are nearer
+LEAST = 0.03  # of the digit's ink: its parts have more
+CUT = 0.25  # what ink counts that runs out of the picture
+
+
+def digit_only(ink: Floats) -> Floats:
+    """Keep the component that is most likely the digit and its near parts; clear the rest.
+
+    The heaviest component wins, where ink along the edge of the picture does not count (a ruled
+    line), a component that is cut by the edge counts a quarter, and a frame around others nothing.
+    Parts that belong to it, such as the hat of a 5 or the pieces of a broken stroke, are near and
+    not too small.
+
+    Args:
+        ink: float32 [H, W] in [0, 1].
+
+    Returns:
+        float32 [H, W]
+    """
+    _, found, stats, _ = cv2.connectedComponentsWithStats((ink > INKED).view(np.uint8))
+    if len(stats) < 2:
+        return ink
+    labels = np.asarray(found, np.int32)
+    left, top, width, height = (stats[:, side] for side in range(4))
+    right, bottom = left + width, top + height
+    edges = (left == 0) * 1 + (top == 0) + (right == ink.shape[1]) + (bottom == ink.shape[0])
+    cut = edges > 0
+    mass = np.bincount(labels.ravel(), ink.ravel(), len(stats))
+    rows, columns = ink.shape[0] // 16, ink.shape[1] // 16
+    inner = np.s_[rows : ink.shape[0] - rows, columns : ink.shape[1] - columns]
+    inside = np.bincount(labels[inner].ravel(), ink[inner].ravel(), len(stats))
+    worth = np.where(cut, CUT * inside, inside)
+    worth[0] = -1
+    main = int(worth.argmax())
+    while True:
+        frame = _is_frame(labels == main, stats[main])
+        enclosed = (left > left[main]) & (top > top[main]) & (right < right[main])
+        enclosed &= (bottom < bottom[main]) & (height > 0.25 * height[main])
+        if not (frame and enclosed.any()):
+            break
+        worth[main] = -1
+        main = int(worth.argmax())
+    kept = np.zeros(len(stats), bool)
+    kept[main] = True
+    box = [left[main], top[main], right[main], bottom[main]]
+    joinable = ~cut | cut[main]
+    joinable[0] = False
+    total = mass[main]
+    while True:
+        reach = NEAR * max(box[2] - box[0], box[3] - box[1])
+        gap_x = np.maximum(left - box[2], box[0] - right)
+        gap_y = np.maximum(top - box[3], box[1] - bottom)
+        new = (np.maximum(gap_x, gap_y) <= reach) & (mass >= LEAST * total) & joinable & ~kept
+        new &= worth >= 0
+        if not new.any():
+            break
+        kept |= new
+        box = [left[kept].min(), top[kept].min(), right[kept].max(), bottom[kept].max()]
+        total = mass[kept].sum()
+    # The soft edge of a stroke lies outside its mask.
+    around = cv2.dilate(kept[labels].view(np.uint8), np.ones((5, 5), np.uint8))
+    return ink * around
+
+
+def _is_frame(component: Mask, stats: npt.NDArray[np.int32]) -> bool:
+    """Whether a component runs along the border of its own box, as no digit does."""
+    left, top, width, height = stats[:4]
+    part = component[top : top + height, left : left + width]
+    rim_y, rim_x = max(1, height // 8), max(1, width // 8)
+    if part[rim_y:-rim_y, rim_x:-rim_x].sum() > 0.5 * part.sum():
+        return False
+    sides = (
+        part[:rim_y].any(axis=0).mean(),
+        part[-rim_y:].any(axis=0).mean(),
+        part[:, :rim_x].any(axis=1).mean(),
+        part[:, -rim_x:].any(axis=1).mean(),
+    )
+    return bool(min(sides) > 0.85)

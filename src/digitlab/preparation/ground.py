@@ -1,0 +1,239 @@
+"""The ground that ink lies on: paper, board, canvas; used by ink.py.
+
+Four kinds of pictures have grounds of four kinds: a drawing has one colour, a tiny array one level,
+an imitation of transparency two colours in squares, and a photograph light that changes over it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Picture = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+
+ARRAY_SIDE = 24  # pixels; smaller pictures are arrays of levels, without light and noise
+THICKEST = 0.5  # of the longer side; no stroke is wider
+LOOK_SIDE = 96  # pixels; what is decided once for the whole picture is decided on a small copy
+MEDIAN_WINDOW = 0.45  # of the longer side; strokes cover less than half of it
+STROKES = (0.15, 0.25, 0.4, 0.6)  # of the longer side: strokes are narrower than one of these
+FINE_STROKES = (0.03, 0.06, 0.1)  # of the longer side: what speaks for strokes, not for gaps
+DOUBT = 1.25  # how much more must speak for the other polarity than a median found
+ALONG = 0.1  # of the border of the picture; no stroke covers more
+BRIGHTEST_GAIN = 3.0  # ink in deep shadow is weaker, but so is everything else there
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The ground of a picture.
+
+    Attributes:
+        colours: float32 [H, W, C], or [C] where it is the same everywhere.
+        kind: "even", "array", "checkerboard" or "photograph".
+        gain: float32 [H, W]: what makes ink in shadow as strong as in light; None for 1.
+    """
+
+    colours: Floats
+    kind: str
+    gain: Floats | None = None
+
+
+def find_ground(pixels: Picture) -> Ground:
+    """Return the ground of a picture, uint8 [H, W, C]."""
+    if max(pixels.shape[:2]) <= ARRAY_SIDE:
+        return Ground(_array_ground(pixels), "array")
+    even = _even_ground(pixels)
+    if even is not None:
+        return Ground(even, "even")
+    squares = _checkerboard(pixels)
+    if squares is not None:
+        return Ground(squares, "checkerboard")
+    return _photographed(pixels)
+
+
+def shrunk(pixels: Picture, side: int) -> Picture:
+    """Return a picture of at most `side` pixels, averaging over areas; uint8 [h, w, C]."""
+    height, width, channels = pixels.shape
+    scale = side / max(height, width)
+    if scale >= 1:
+        return pixels
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8).reshape(size[1], size[0], channels)
+
+
+def _array_ground(pixels: Picture) -> Floats:
+    """Return the darkest or the brightest colour, float32 [C]: the one that ink covers less.
+
+    Strokes may touch the border everywhere, so that corners, border and inside vote.
+    """
+    levels = pixels.mean(axis=2)
+    low, high = float(levels.min()), float(levels.max())
+    share = (levels - low) / max(high - low, 1.0)
+    border = np.concatenate([share[0], share[-1], share[:, 0], share[:, -1]])
+    corners = share[[0, 0, -1, -1], [0, -1, 0, -1]]
+    bright = (share.mean() + border.mean() + corners.mean()) / 3 > 0.5
+    alike = share >= share.max() - 0.02 if bright else share <= share.min() + 0.02
+    return np.asarray(pixels[alike].mean(axis=0), np.float32)
+
+
+def _even_ground(pixels: Picture) -> Floats | None:
+    """Return the one colour, float32 [C], on which a drawing lies; None for other pictures.
+
+    Either the frame of the picture has one colour, or strokes are cut by it and half of it has
+    exactly one; and what differs from that colour is no thicker than strokes are.
+    """
+    frame = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    low, colour, high = np.percentile(frame, (5, 50, 95), axis=0).astype(np.float32)
+    framed = bool(np.all(high - low <= 12))
+    if not framed and np.mean(np.all(np.abs(frame - colour) <= 2, axis=1)) < 0.5:
+        return None
+    reach = 16 if framed else 2
+    lowest, highest = np.clip(colour - reach, 0, 255), np.clip(colour + reach, 0, 255)
+    near = np.asarray(cv2.inRange(pixels, lowest, highest), np.uint8)
+    if np.count_nonzero(near) < (0.5 if framed else 0.3) * near.size:
+        return None
+    depth = cv2.distanceTransform(255 - near, cv2.DIST_L2, 3).max()
+    return colour if 2 * depth <= THICKEST * max(near.shape) else None
+
+
+def _checkerboard(pixels: Picture) -> Floats | None:
+    """Return the ground, float32 [H, W, C], of squares of two colours; None for other pictures.
+
+    Programs that show transparency paint them, and what is saved from a screen has kept them.
+    """
+    grey = pixels.max(axis=2)
+    counts = np.bincount(grey.ravel(), minlength=256).astype(np.float32)
+    near = np.convolve(counts, np.ones(9), "same")
+    first = int(near.argmax())
+    near[max(0, first - 9) : first + 10] = 0
+    second = int(near.argmax())
+    low, high = sorted((first, second))
+    lower = (np.abs(grey.astype(np.int16) - low) <= 5).view(np.uint8)
+    upper = (np.abs(grey.astype(np.int16) - high) <= 5).view(np.uint8)
+    shares = lower.mean(), upper.mean()
+    if min(shares) < 0.15 or sum(shares) < 0.5:
+        return None
+    squares = np.concatenate([_components(mask) for mask in (lower, upper)])
+    side = float(np.median(squares[:, 2:4])) if len(squares) >= 12 else 0.0
+    whole = np.all(np.abs(squares[:, 2:4] - side) <= 0.15 * side + 1, axis=1)
+    whole &= squares[:, 4] >= 0.7 * side * side
+    covered = squares[whole, 4].sum() / (sum(shares) * grey.size)
+    if not 3 < side < 0.25 * max(grey.shape) or covered < 0.4:
+        return None
+    # Both colours are everywhere, unlike those of squared paper in uneven light.
+    window = (2 * round(side), 2 * round(side))
+    mixture = cv2.blur(upper.astype(np.float32), window) - cv2.blur(
+        lower.astype(np.float32), window
+    )
+    if np.median(np.abs(mixture[::2, ::2])) > 0.25:
+        return None
+    ends = [np.median(pixels[mask > 0], axis=0).astype(np.float32) for mask in (lower, upper)]
+    # Edges between squares are mixtures: the ground of a pixel is the nearest of all of them.
+    axis = ends[1] - ends[0]
+    along = ((pixels - ends[0]) @ axis / float(axis @ axis)).clip(0, 1)
+    return np.asarray(ends[0] + along[..., None] * axis, np.float32)
+
+
+def _components(mask: Picture) -> npt.NDArray[np.int32]:
+    """Return left, top, width, height and area of all components but specks, int32 [N, 5]."""
+    stats = cv2.connectedComponentsWithStats(mask, connectivity=4)[2][1:]
+    return np.asarray(stats[stats[:, 4] >= 12], np.int32)
+
+
+def _photographed(pixels: Picture) -> Ground:
+    """Return the ground of a photograph by closing strokes over (morphology; Serra, 1982).
+
+    A closing follows light and keeps the edges of shadows and of paper where they are: only what
+    is narrower than its window, as strokes are, differs from it.
+    """
+    small = shrunk(pixels, LOOK_SIDE)
+    direction = _ink_direction(small)
+    direction, share = _stroke_scale(small, direction)
+    side = max(3, int(share * max(pixels.shape[:2])) | 1)
+    window = np.ones((side, side), np.uint8)
+    smooth = np.asarray(cv2.medianBlur(pixels, 3), np.uint8).reshape(pixels.shape)
+    colours = np.empty(pixels.shape, np.float32)
+    for channel, towards in enumerate(direction):
+        how = cv2.MORPH_OPEN if towards > 0 else cv2.MORPH_CLOSE
+        closed = cv2.morphologyEx(smooth[..., channel], how, window)
+        # Noise lifts what is the most of a window.
+        bias = np.median(cv2.subtract(closed, pixels[..., channel], dtype=cv2.CV_16S)[::2, ::2])
+        colours[..., channel] = closed - np.float32(bias)
+    if direction.sum() > 0:
+        return Ground(colours, "photograph")
+    light = colours.mean(axis=2)
+    gain = np.percentile(light[::4, ::4], 95) / np.maximum(light, 20)
+    return Ground(colours, "photograph", np.clip(gain, 1, BRIGHTEST_GAIN).astype(np.float32))
+
+
+def _ink_direction(small: Picture) -> Floats:
+    """Return the unit vector, float32 [C], from the colour of the ground to that of the ink."""
+    window = max(3, int(MEDIAN_WINDOW * max(small.shape[:2])) | 1)
+    ground = cv2.medianBlur(small, window).reshape(small.shape)
+    difference = small.astype(np.float32) - ground
+    distance = np.sqrt(np.square(difference).sum(axis=2))
+    strong = distance > distance.max() / 2
+    direction = (difference[strong] * distance[strong, None]).sum(axis=0)
+    length = float(np.linalg.norm(direction))
+    if length < 1e-6:
+        return np.full(small.shape[2], -1 / np.sqrt(small.shape[2]), np.float32)
+    return np.asarray(direction / length, np.float32)
+
+
+def _stroke_scale(small: Picture, direction: Floats) -> tuple[Floats, float]:
+    """Return the direction of ink, and a window (of the longer side) that is wider than strokes.
+
+    Wider windows find more, until all strokes are found (granulometry; Matheron, 1975): the first
+    that finds nearly as much as the next is taken. The gaps between strokes look like ink of the
+    opposite direction, but they are wider.
+    """
+    along = small @ direction
+    if np.all(direction > 0) or np.all(direction < 0):
+        # Of light, so that strokes in shadow count as much as others.
+        along = np.sign(direction[0]) * np.log(np.abs(along) + 16)
+    low, high = float(along.min()), float(along.max())
+    level = np.rint((along - low) * (255 / max(high - low, 1e-6))).astype(np.uint8)
+    share, evidence = _first_scale(level)
+    other_share, other_evidence = _first_scale(255 - level)
+    if other_evidence > DOUBT * evidence:
+        return -direction, other_share
+    return direction, share
+
+
+def _first_scale(level: Picture) -> tuple[float, float]:
+    """Return which of `STROKES` finds whole bright strokes, and how much speaks for bright ink.
+
+    Each pixel speaks the more, the narrower the window that finds it.
+    """
+    hats = []
+    for share in (*FINE_STROKES, *STROKES):
+        side = max(3, int(share * max(level.shape)) | 1)
+        window = np.ones((side, side), np.uint8)
+        hats.append(np.asarray(cv2.morphologyEx(level, cv2.MORPH_TOPHAT, window), np.uint8))
+    first = len(FINE_STROKES)
+    strong = [float(np.percentile(hat, 99.7)) for hat in (hats[first], hats[-1])]
+    least = max(0.35 * strong[0], 0.15 * strong[1])
+    masses = np.array([_inner_mass(hat, least) for hat in hats])
+    widths = np.array((*FINE_STROKES, *STROKES))
+    evidence = float((np.diff(masses, prepend=0).clip(0) / widths**3).sum())
+    for index in range(first, len(masses) - 1):
+        if masses[index] >= 0.85 * masses[index + 1]:
+            return float(widths[index]), evidence
+    return STROKES[-1], evidence
+
+
+def _inner_mass(hat: Picture, least: float) -> float:
+    """Return how much there is above a level; what lies along the border counts a quarter.
+
+    Shadows and tables do; strokes that run out of the picture only cross it.
+    """
+    _, found, stats, _ = cv2.connectedComponentsWithStats((hat > least).view(np.uint8))
+    labels = np.asarray(found, np.int32)
+    border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    along = np.bincount(border, minlength=len(stats)) > ALONG * len(border)
+    mass = np.bincount(labels.ravel(), hat.ravel(), len(stats))
+    return float(np.where(along, mass / 4, mass)[1:].sum())

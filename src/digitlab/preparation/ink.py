@@ -1,0 +1,112 @@
+"""How much ink lies on each pixel of a whole picture; used to read one digit, or a page of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from digitlab.errors import PictureError
+from digitlab.preparation.glyph import SIDE
+from digitlab.preparation.ground import find_ground
+from digitlab.preparation.lines import without_lines
+
+Picture = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+Record = Callable[[str, Picture], None]
+
+NOISY = 0.08  # of the ink's strength; such pictures are smoothed
+FAINTEST_INK = 14.0  # grey levels from the ground; less is blank paper
+
+
+def find_ink(pixels: Picture, name: str, record: Record | None = None) -> Floats:
+    """Return how much ink lies on each pixel, without the lines of ruled and squared paper.
+
+    Args:
+        pixels: uint8 [H, W, C], grey or RGB; dark ink on light ground or light on dark.
+        name: what to call the picture in an error.
+        record: called with the name and the image of each step.
+
+    Returns:
+        float32 [H, W] in [0, 1].
+
+    Raises:
+        PictureError: `blank` where nothing stands out from the ground.
+    """
+    ground = find_ground(pixels)
+    difference: Floats = pixels - ground.colours
+    if ground.gain is not None:
+        difference *= ground.gain[..., None]
+    if record is not None:
+        record("ground", levels(np.broadcast_to(ground.colours, pixels.shape)))
+    strength = _strength(difference, None, name)
+    if ground.kind == "photograph":
+        for _ in range(2):
+            if _noise(strength) < NOISY:
+                break
+            smooth = cv2.GaussianBlur(difference, (0, 0), 0.006 * max(pixels.shape[:2]) + 0.4)
+            difference = np.asarray(smooth, np.float32).reshape(pixels.shape)
+            strength = _strength(difference, None, name)
+    if record is not None:
+        record("difference from the ground", levels(255 * strength))
+    if ground.kind in ("photograph", "even"):
+        cleaned, lines = without_lines(strength)
+        if lines is not None:
+            kept = np.divide(cleaned, strength, out=np.ones_like(strength), where=strength > 1e-6)
+            strength = _strength(difference, lines & (kept < 0.5), name) * kept
+    steep = ground.kind in ("photograph", "checkerboard") or (
+        ground.kind == "even" and max(pixels.shape) > 2 * SIDE
+    )
+    ink = _thresholded(strength, steep)
+    if record is not None:
+        record("ink without lines", levels(255 * ink))
+    return ink
+
+
+def _strength(difference: Floats, lines: npt.NDArray[np.bool_] | None, name: str) -> Floats:
+    """Return how far each pixel is from the ground along the colour of the ink, which is 1.
+
+    So a pale blue pen counts whole and a grey shadow little.
+
+    Args:
+        difference: float32 [H, W, C], from the ground.
+        lines: bool [H, W], pixels that say nothing about the ink; None for none.
+        name: of the picture.
+    """
+    distance = np.sqrt(np.square(difference).mean(axis=2))
+    smooth = distance if max(distance.shape) < 64 else cv2.blur(distance, (3, 3))
+    if lines is not None:
+        smooth = np.where(lines, 0, smooth)
+    peak = float(smooth.max())
+    strong = smooth > peak / 2
+    direction = (difference[strong] * distance[strong, None]).sum(axis=0)
+    length = float(np.linalg.norm(direction))
+    along = np.asarray(difference @ (direction / max(length, 1e-6)).astype(np.float32), np.float32)
+    level = float(np.percentile(along[strong], 98)) if strong.any() else 0.0
+    if peak < FAINTEST_INK or level <= 0:
+        raise PictureError(f"{name} is blank: nothing stands out from its ground", "blank")
+    strength: Floats = along / np.float32(level)
+    return strength
+
+
+def _thresholded(strength: Floats, steep: bool) -> Floats:
+    """Return ink in [0, 1]: none below a soft threshold, which is steep for photographs."""
+    floor = min(4 * _noise(strength), 0.5)
+    low, high = (max(floor, 0.15), 0.6) if steep else (floor, 1.0)
+    ink: Floats = np.clip((strength - low) / (high - low), 0, 1).astype(np.float32)
+    return ink
+
+
+def _noise(strength: Floats) -> float:
+    """Return the standard deviation of the ground, estimated from medians."""
+    step = max(1, max(strength.shape) // 128)
+    some = strength[::step, ::step]
+    return 1.4826 * float(np.median(np.abs(some - np.median(some))))
+
+
+def levels(values: Floats) -> Picture:
+    """Return values around 0 to 255 as a picture to look at, uint8 [H, W] or [H, W, 3]."""
+    shown: Picture = np.rint(values.clip(0, 255)).astype(np.uint8)
+    return shown[..., 0] if shown.ndim == 3 and shown.shape[2] == 1 else shown

@@ -1,0 +1,147 @@
+"""The lines of ruled and squared paper: found in the ink of a whole picture, and taken out.
+
+Used by ink.py. A line is straight, thin, runs through the whole picture and has others beside it;
+a stroke that crosses it is kept whole, as staff lines are taken
+out of scores (Dalitz, Droettboom, Pranzas and Fujinaga, 2008).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+
+LOOK_SIDE = 256  # pixels; lines are found on a copy of this size
+FAINTEST = 0.15  # of the ink's strength
+STEEPEST = 0.12  # pixels down for each across
+SMALLEST = 48  # pixels; in smaller pictures, strokes look like lines
+LONG = 0.7  # of the picture that a line must cover
+INKED = 0.35  # of the ink's strength; beside a line, a stroke that crosses it
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A nearly horizontal line: its height at the middle of the picture and its slope."""
+
+    middle: float
+    slope: float
+    coverage: float
+
+
+def without_lines(strength: Floats) -> tuple[Floats, Mask | None]:
+    """Return the strength of ink, float32 [H, W], without lines, and where they were, if any."""
+    cleaned = strength
+    mask = np.zeros(strength.shape, bool)
+    for turn in (False, True):  # horizontal lines, then vertical ones
+        view, seen = (cleaned.T, mask.T) if turn else (cleaned, mask)
+        found = _find_lines(view)
+        if found:
+            without, where = _removed(view, found)
+            if without is not None:
+                cleaned = without.T if turn else without
+                seen |= where
+    return (cleaned, mask) if mask.any() else (strength, None)
+
+
+def _find_lines(strength: Floats) -> list[_Line]:
+    """Return the nearly horizontal lines that run through a picture (Hough, 1962)."""
+    height, width = strength.shape
+    scale = min(1.0, LOOK_SIDE / max(height, width))
+    if scale < 1:
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        strength = np.asarray(cv2.resize(strength, size, interpolation=cv2.INTER_AREA))
+    tall, wide = strength.shape
+    if min(tall, wide) < SMALLEST:
+        return []
+    inked = (strength > FAINTEST).astype(np.uint8)
+    near = cv2.dilate(inked, np.ones((3, 1), np.uint8))  # a row beside is still the line
+    ys, xs = np.nonzero(near)
+    if len(xs) < LONG * wide or len(xs) > 0.7 * near.size:
+        return []
+    steps = max(1, int(STEEPEST * wide / 2))
+    slopes = np.arange(-steps, steps + 1) * (2 / wide)
+    centred = xs - (wide - 1) / 2
+    margin = int(STEEPEST * wide / 2) + 2
+    counts = np.stack(
+        [
+            np.bincount(
+                np.rint(ys - slope * centred).astype(np.int64) + margin, minlength=tall + 2 * margin
+            )[: tall + 2 * margin]
+            for slope in slopes
+        ]
+    )
+    coverage = counts[:, margin : margin + tall] / wide
+    common = int((np.clip(coverage - 0.8 * LONG, 0, None) ** 2).sum(axis=1).argmax())
+    first, last = max(0, common - 2), common + 3
+    nearby = coverage[first:last]
+    lines: list[_Line] = []
+    best = nearby.max(axis=0)
+    while len(lines) < 80:
+        row = int(best.argmax())
+        if best[row] < LONG:
+            break
+        slope = slopes[first + int(nearby[:, row].argmax())]
+        lines.append(_Line((row + 0.5) / scale - 0.5, float(slope), float(best[row])))
+        reach = 3
+        while row + reach < tall and best[row + reach] >= LONG and reach < tall // 16:
+            reach += 1
+        best[max(0, row - reach) : row + reach + 1] = 0
+    return lines
+
+
+def _removed(strength: Floats, lines: list[_Line]) -> tuple[Floats | None, Mask]:
+    """Return the strength without these lines, and where they were; None if they are strokes."""
+    height, width = strength.shape
+    cleaned = strength.copy()
+    mask = np.zeros(strength.shape, bool)
+    columns = np.arange(width)
+    reach = max(5, height // 24)
+    offsets = np.arange(-reach, reach + 1)
+    levels, through = [], []
+    for line in lines:
+        centre = line.middle + line.slope * (columns - (width - 1) / 2)
+        rows = np.rint(centre).astype(np.int64)[None] + offsets[:, None]
+        inside = (rows >= 0) & (rows < height)
+        rows = rows.clip(0, height - 1)
+        around = np.where(inside, strength[rows, columns], 0)
+        profile = np.median(around, axis=1)
+        peak = int(profile[reach - 4 : reach + 5].argmax()) + reach - 4
+        level = float(profile[peak])
+        top = bottom = peak
+        while top > 0 and profile[top - 1] > max(0.2 * level, 0.04):
+            top -= 1
+        while bottom < 2 * reach and profile[bottom + 1] > max(0.2 * level, 0.04):
+            bottom += 1
+        if level < 0.05 or bottom - top + 1 > max(4, 0.07 * height):
+            continue
+        levels.append(level)
+        top, bottom = max(0, top - 1), min(2 * reach, bottom + 1)
+        above = around[max(0, top - 2) : top].max(axis=0, initial=0) > INKED
+        below = around[bottom + 1 : bottom + 3].max(axis=0, initial=0) > INKED
+        crossed = above | below
+        ends = around[max(0, top - 1) : bottom + 2] > 0.5 * level
+        tip = max(2, width // 25)
+        through.append(bool(ends[:, :tip].any() and ends[:, -tip:].any()))
+        band = rows[top : bottom + 1]
+        values = cleaned[band, columns]
+        darker = values > 1.5 * level + 0.15
+        cleaned[band, columns] = np.where(crossed | darker, values, 0)
+        mask[band, columns] |= inside[top : bottom + 1]
+    whole, left = (strength > INKED).sum(), (cleaned > INKED).sum()
+    if not levels or left < 0.02 * whole:
+        return None, mask
+    # One or two may be strokes of a digit that fills the picture: its others end there, too.
+    if len(levels) < 3 and not (all(through) and not _at_border(cleaned > INKED)):
+        return None, mask
+    return cleaned, mask
+
+
+def _at_border(ink: Mask) -> bool:
+    rim = max(1, min(ink.shape) // 50)
+    sides = ink[:rim], ink[-rim:], ink[:, :rim], ink[:, -rim:]
+    return any(bool(side.any()) for side in sides)
