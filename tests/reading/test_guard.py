@@ -209,15 +209,19 @@ def test_a_fork_uses_a_process_of_its_own() -> None:
     code = (
         "import os, sys, digitlab\n"
         "decoder = digitlab.GuardedDecoder()\n"
-        "shape = decoder.decode(sys.argv[1]).shape\n"
+        "shapes = [decoder.decode(path).shape for path in sys.argv[1:]]\n"
         "child = os.fork()\n"
-        "good = all(decoder.decode(sys.argv[1]).shape == shape for _ in range(50))\n"
+        "which = 0 if child else 1\n"
+        "path, shape = sys.argv[1 + which], shapes[which]\n"
+        "good = all(decoder.decode(path).shape == shape for _ in range(50))\n"
         "decoder.close()\n"
         "if not child: os._exit(not good)\n"
         "sys.exit(not good or os.waitpid(child, 0)[1])\n"
     )
     Path("a.png").write_bytes(PICTURE)
-    done = subprocess.run([sys.executable, "-c", code, "a.png"], timeout=120, capture_output=True)
+    Path("b.png").write_bytes(encoded(Image.new("L", (50, 60)), "PNG"))
+    command = [sys.executable, "-c", code, "a.png", "b.png"]
+    done = subprocess.run(command, timeout=120, capture_output=True)
     assert done.returncode == 0, done.stderr
 
 
@@ -250,6 +254,17 @@ def test_no_process_outlives_an_owner_that_was_killed(what: str) -> None:
             break
         time.sleep(0.1)
     assert not alive(pid)
+
+
+def test_ctrl_c_does_not_end_the_process() -> None:
+    """A terminal sends it to both, and whoever decodes may go on."""
+    with GuardedDecoder() as decoder:
+        decoder.decode(PICTURE)
+        process = decoder._process
+        assert process is not None
+        os.kill(process._popen.pid, signal.SIGINT)
+        assert np.array_equal(decoder.decode(PICTURE), EXPECTED)
+        assert decoder._process is process
 
 
 @needs_limits
