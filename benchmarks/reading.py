@@ -5,7 +5,8 @@
 
 Everything goes the whole way from a picture to the answer. Choices are made on `--split valid`, the
 default; `--split test` looks at MNIST's test set. Photographs lie in folders 0 to 9, with the name
-of their source before "__". A peer reads the same pictures where the peers' Python has one.
+of their source before "__". The course's way of preparing a picture is measured beside ours, with
+the same network. scikit-learn's digits come from the peers' Python, where that has it.
 """
 
 from __future__ import annotations
@@ -66,16 +67,14 @@ def ours(recogniser: digitlab.Recogniser) -> Reader:
     return read
 
 
-def peer(python: str) -> Reader:
-    """Return how the peer reads, in a process of its own."""
+def course(recogniser: digitlab.Recogniser) -> Reader:
+    """Return how the course reads, by the same network: grey, shrunk to 28 x 28, inverted."""
 
     def read(pictures: Pictures) -> list[int]:
-        with tempfile.TemporaryDirectory() as folder:
-            for at, picture in enumerate(pictures):
-                Image.fromarray(picture).save(Path(folder) / f"{at:06}.png", compress_level=1)
-            command = [python, str(HERE / "peers" / "digit_recognizer_read.py"), folder]
-            done = subprocess.run(command, check=True, capture_output=True, text=True)
-        answers: list[int] = json.loads(done.stdout.splitlines()[-1])
+        small = [Image.fromarray(one).convert("L").resize((28, 28)) for one in pictures]
+        inverted = 255 - np.stack([np.asarray(one) for one in small])
+        likely = recogniser.probabilities(inverted, prepared=True)
+        answers: list[int] = likely[:, :10].argmax(axis=1).tolist()
         return answers
 
     return read
@@ -179,12 +178,11 @@ def main() -> None:
     chosen = parser.parse_args()
     recogniser = digitlab.Recogniser(chosen.model)
     images = digitlab.evaluate(recogniser, "mnist", chosen.split).evaluation
-    result: dict[str, Any] = {"split": chosen.split, "digitlab": {}, "peer": {}}
+    result: dict[str, Any] = {"split": chosen.split, "digitlab": {}, "course": {}}
     prepared = fraction(images.count - images.errors, images.count)
     result["digitlab"][f"MNIST {chosen.split}, as the model prepares it"] = prepared
     result["digitlab"] |= measure(ours(recogniser), chosen, "digitlab")
-    if has(chosen.peers, "digit_recognizer"):
-        result["peer"] = measure(peer(chosen.peers), chosen, "digit-recognizer-py")
+    result["course"] = measure(course(recogniser), chosen, "the course's way")
     if chosen.no_digits:
         result["no_digits"] = measure_refusals(recogniser, chosen)
     if chosen.json:
@@ -193,13 +191,11 @@ def main() -> None:
     if chosen.split == "test":
         print("This looks at MNIST's test set: no choice is to be made by these figures.\n")
     print("right in %, refusal off (95 % interval)\n")
-    print(f"{'':<40}{'digitlab':<26}{'digit-recognizer-py' if result['peer'] else ''}".rstrip())
+    print(f"{'':<40}{'digitlab':<26}the course's way")
     for title, figures in result["digitlab"].items():
-        other = said(result["peer"].get(title)) if result["peer"] else ""
-        print(f"{title:<40}{said(figures):<26}{other}".rstrip())
-    for module, what in (("sklearn", "scikit-learn's digits"), ("digit_recognizer", "the peer")):
-        if not has(chosen.peers, module):
-            print(f"skipped: {what}, for {chosen.peers} has no {module}")
+        print(f"{title:<40}{said(figures):<26}{said(result['course'].get(title))}")
+    if not has(chosen.peers, "sklearn"):
+        print(f"skipped: scikit-learn's digits, for {chosen.peers} has no sklearn")
     if chosen.no_digits:
         none = result["no_digits"]
         print(
