@@ -39,7 +39,7 @@ def test_attention_is_the_loss_of_probability_under_each_patch(
 
 
 def test_the_image_is_what_was_read_whatever_the_model_prepares(write_model: WriteModel) -> None:
-    for name in ("none", "1"):
+    for name in preparation.VERSIONS:
         recogniser = Recogniser(write_model(preparation=name, no_digit=-3.0))
         picture = picture_of(7)
         reading = recogniser.read(picture, name="seven.png")

@@ -181,7 +181,7 @@ def test_strided_and_other_floats_are_the_same_images(
 
 
 @pytest.mark.parametrize("side", [28, 90])
-@pytest.mark.parametrize("name", ["none", "1"])
+@pytest.mark.parametrize("name", preparation.VERSIONS)
 def test_a_blank_image_is_no_digit_and_costs_the_others_nothing(
     write_model: WriteModel, side: int, name: str
 ) -> None:
@@ -203,7 +203,10 @@ def test_what_is_prepared_is_not_prepared_again(
     write_model: WriteModel, templates: Templates
 ) -> None:
     moved = np.stack([in_the_corner(template) for template in templates])
-    plain, again = Recogniser(write_model("a.onnx")), Recogniser(write_model("b.onnx", "1"))
+    plain, again = (
+        Recogniser(write_model("a.onnx")),
+        Recogniser(write_model("b.onnx", preparation.VERSION)),
+    )
     expected = plain.probabilities(moved)
     assert np.array_equal(again.probabilities(moved, prepared=True), expected)
     assert not np.allclose(again.probabilities(moved), expected)
