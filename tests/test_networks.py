@@ -31,11 +31,13 @@ def test_the_courses_networks_have_its_numbers_of_parameters() -> None:
     assert count(networks.build("cnn", 10, 1)) == 20 * 25 + 20 + 20 * 500 + 20 + 9800 + 10
 
 
-def test_a_residual_block_starts_as_the_identity_and_adds_what_it_learns() -> None:
+def test_a_residual_block_starts_as_the_identity_but_for_a_bias_and_adds_what_it_learns() -> None:
     block, images = networks.Residual(4), torch.randn(2, 4, 5, 5)
-    assert torch.equal(block(images), images)
-    nn.init.constant_(block.second.bias, 0.25)
-    assert torch.allclose(block(images), images + 0.25, atol=1e-6)
+    biased = images + block.second.bias.view(4, 1, 1)
+    assert torch.allclose(block(images), biased, atol=1e-6)
+    nn.init.dirac_(block.second.weight)
+    inner = nn.functional.conv2d(images.relu(), block.first.weight, block.first.bias, padding=1)
+    assert torch.allclose(block(images), biased + inner.relu(), atol=1e-5)
 
 
 def test_an_eleventh_answer_comes_with_images_that_are_no_digit() -> None:

@@ -85,8 +85,8 @@ def quick(outputs: int) -> nn.Module:
 class Residual(nn.Module):
     """Two convolutions added to their input (He, Zhang, Ren and Sun, 2016), without normalisation.
 
-    The second starts at zero, so that the block starts as the identity, and depth costs nothing
-    (Zhang, Dauphin and Ma, 2019).
+    The weights of the second start at zero, so that the block starts as the identity but for a
+    bias, and depth costs nothing (Zhang, Dauphin and Ma, 2019).
     """
 
     def __init__(self, channels: int) -> None:

@@ -22,6 +22,7 @@ from small_models import WriteModel, onnx_model
 import digitlab
 from digitlab import files
 from digitlab.errors import DataError, ModelError
+from digitlab.preparation import VERSION
 from digitlab.reading.export import export
 from digitlab.reading.model_file import load_model, properties, reopened, seal
 from digitlab.reading.recogniser import SHIPPED_MODEL, Recogniser
@@ -193,7 +194,7 @@ def test_the_quantisers_advice_is_kept_from_the_users_log(
 def test_eleven_outputs_temperature_and_square_error_stay(
     write_model: WriteModel, small_data: Path, model: dict[str, Any]
 ) -> None:
-    source = write_model(preparation="1", **model)
+    source = write_model(preparation=VERSION, **model)
     report = export(source, "int8.onnx", int8=True, data=small_data)
     before, after = load_model(source), load_model("int8.onnx")
     assert (before.width, before.temperature) == (after.width, after.temperature)
