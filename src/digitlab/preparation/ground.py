@@ -76,7 +76,7 @@ def _array_ground(pixels: Picture) -> Floats:
     share = (levels - low) / max(high - low, 1.0)
     border = np.concatenate([share[0], share[-1], share[:, 0], share[:, -1]])
     corners = share[[0, 0, -1, -1], [0, -1, 0, -1]]
-    bright = (share.mean() + border.mean() + corners.mean()) / 3 > 0.5
+    bright = (2 * share.mean() + border.mean() + corners.mean()) / 4 > 0.5
     alike = share >= share.max() - 0.02 if bright else share <= share.min() + 0.02
     return np.asarray(pixels[alike].mean(axis=0), np.float32)
 
