@@ -16,7 +16,8 @@ import numpy.typing as npt
 Picture = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
-ARRAY_SIDE = 24  # pixels; smaller pictures are arrays of levels, without light and noise
+ARRAY_SIDE = 24  # pixels; no larger pictures are arrays of levels, without light and noise
+FLAT = 0.25  # of such an array has one level, the ground
 THICKEST = 0.5  # of the longer side; no stroke is wider
 LOOK_SIDE = 96  # pixels; what is decided once for the whole picture is decided on a small copy
 MEDIAN_WINDOW = 0.45  # of the longer side; strokes cover less than half of it
@@ -44,8 +45,9 @@ class Ground:
 
 def find_ground(pixels: Picture) -> Ground:
     """Return the ground of a picture, uint8 [H, W, C]."""
-    if max(pixels.shape[:2]) <= ARRAY_SIDE:
-        return Ground(_array_ground(pixels), "array")
+    level = array_ground(pixels)
+    if level is not None:
+        return Ground(level, "array")
     even = _even_ground(pixels)
     if even is not None:
         return Ground(even, "even")
@@ -66,18 +68,24 @@ def shrunk(pixels: Picture, side: int) -> Picture:
     return np.asarray(small, np.uint8).reshape(size[1], size[0], channels)
 
 
-def _array_ground(pixels: Picture) -> Floats:
-    """Return the darkest or the brightest colour, float32 [C]: the one that ink covers less.
+def array_ground(pixels: Picture) -> Floats | None:
+    """Return the darkest or the brightest colour of an array of levels, float32 [C].
 
-    Strokes may touch the border everywhere, so that corners, border and inside vote.
+    It is the one that ink covers less: strokes may touch the border everywhere, so that corners,
+    border and inside vote. None where the picture is too large, or its ground not flat: a
+    photograph.
     """
+    if max(pixels.shape[:2]) > ARRAY_SIDE:
+        return None
     levels = pixels.mean(axis=2)
     low, high = float(levels.min()), float(levels.max())
     share = (levels - low) / max(high - low, 1.0)
     border = np.concatenate([share[0], share[-1], share[:, 0], share[:, -1]])
     corners = share[[0, 0, -1, -1], [0, -1, 0, -1]]
     bright = (2 * share.mean() + border.mean() + corners.mean()) / 4 > 0.5
-    alike = share >= share.max() - 0.02 if bright else share <= share.min() + 0.02
+    alike = share >= share.max() - 0.01 if bright else share <= share.min() + 0.01
+    if alike.mean() < FLAT:
+        return None
     return np.asarray(pixels[alike].mean(axis=0), np.float32)
 
 
