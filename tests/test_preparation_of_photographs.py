@@ -88,6 +88,25 @@ def test_a_painted_checkerboard_is_ground(square: int) -> None:
         assert likeness(prepare(laid(ink, paper)), plain) > 0.75
 
 
+def test_pale_ink_on_a_painted_checkerboard_is_found() -> None:
+    for digit in DIGITS[:10]:
+        ink = drawn(digit)[..., None]
+        y, x = np.mgrid[0:240, 0:240] // 15
+        board = np.where(((x + y) % 2)[..., None] == 0, 250.0, 200.0).repeat(3, axis=2)
+        pale = np.rint(board * (1 - ink) + np.array([205.0, 160, 160]) * ink).astype(np.uint8)
+        plain = prepare(laid(ink[..., 0], np.full((240, 240, 3), 240.0)))
+        assert likeness(prepare(pale), plain) > 0.7
+
+
+def test_a_box_around_the_digit_is_not_the_digit() -> None:
+    for digit in DIGITS[:10]:
+        paper = np.full((240, 240, 3), 235.0)
+        boxed = laid(drawn(digit), paper)
+        plain = prepare(boxed)
+        cv2.rectangle(boxed, (20, 20), (220, 220), (30, 30, 60), 7)
+        assert likeness(prepare(boxed), plain) > 0.85
+
+
 def test_a_dark_frame_around_the_paper_is_no_digit() -> None:
     for digit in DIGITS[:10]:
         ink = drawn(digit)

@@ -114,3 +114,22 @@ def test_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
     while any(map(is_running, makers)):
         assert time.monotonic() < watchdog, "a process was left over"
         time.sleep(0.05)
+
+
+def test_ctrl_c_is_for_the_run_and_not_for_what_makes_its_pictures(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "digitlab", "train", "--recipe", "photo", "--network", "mlp"]
+    run = subprocess.Popen(
+        [*command, "--run-dir", str(tmp_path / "run"), "--log-every", "1"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert run.stdout is not None
+    while "step" not in run.stdout.readline():
+        assert run.poll() is None
+    os.killpg(run.pid, signal.SIGINT)
+    _, errors = run.communicate(timeout=120)
+    assert run.returncode == 130
+    assert len(errors.splitlines()) == 1
+    assert "stopped; to go on:" in errors
