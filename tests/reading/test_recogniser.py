@@ -360,3 +360,12 @@ def test_reading_imports_nothing_of_training() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_digits_of_28_pixels_on_light_ground_are_pictures(write_model: WriteModel) -> None:
+    recogniser = Recogniser(write_model(preparation=preparation.VERSION))
+    digits = load_dataset("mnist").splits["test"].images[:40]
+    dark = recogniser.probabilities(digits)
+    assert np.abs(recogniser.probabilities(255 - digits) - dark).mean() < 0.01
+    white = recogniser.probabilities(np.full((1, 28, 28), 255, np.uint8))
+    assert white == pytest.approx(np.full((1, 10), 0.1))

@@ -8,14 +8,12 @@ a function of its arguments, as everything that is random is (docs/design.md, in
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TypeVar
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from digitlab.data.batches import hashed, uniform
+from digitlab.data.batches import Draws, hashed, uniform
 from digitlab.data.pens import brushed, drawn, thinned
 from digitlab.errors import ConfigError
 
@@ -23,7 +21,6 @@ Picture = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 Affine = npt.NDArray[np.float64]
 Colour = tuple[float, float, float]
-Choice = TypeVar("Choice")
 
 KINDS = (
     "plain",
@@ -95,18 +92,12 @@ def photograph(image: Picture, kind: str, seed: int, sample: int) -> Picture:
     return _developed(chance, picture, kind, height)
 
 
-class _Chance:
-    """The draws of one picture, in the order in which they are asked for."""
+class _Chance(Draws):
+    """The draws of one picture, and the noise of its pixels."""
 
     def __init__(self, seed: int, kind: int, sample: int) -> None:
+        super().__init__(uniform(seed, "camera", kind, sample, np.arange(_DRAWS)).tolist())
         self.place = (seed, kind, sample)
-        self.draws = iter(uniform(seed, "camera", kind, sample, np.arange(_DRAWS)).tolist())
-
-    def between(self, low: float, high: float) -> float:
-        return low + (high - low) * float(next(self.draws))
-
-    def pick(self, choices: Sequence[Choice]) -> Choice:
-        return choices[int(next(self.draws) * len(choices))]
 
     def noise(self, height: int, width: int) -> Floats:
         """Return float32 [height, width], uniform in [-1, 1), repeated beyond a large tile."""
@@ -156,13 +147,13 @@ def _framed(
 def _colours(chance: _Chance, board: bool) -> tuple[Colour, Colour]:
     """Return the colours of ground and pen."""
     if board:
-        ground = chance.pick(((30, 35, 32), (35, 70, 55), (45, 45, 50), (20, 30, 60)))
+        ground = chance.choice(((30, 35, 32), (35, 70, 55), (45, 45, 50), (20, 30, 60)))
         bright = chance.between(185, 250)
         return ground, (bright, bright, bright * chance.between(0.75, 1))
     bright = chance.between(185, 250)
     warm, green = chance.between(-0.1, 0.06), chance.between(-0.03, 0.03)
     paper = (bright * (1 - warm / 2), bright * (1 + green), bright * (1 + warm))
-    red, leaf, blue = chance.pick(_PENS)
+    red, leaf, blue = chance.choice(_PENS)
     return tuple(min(255.0, part) for part in paper), (red, leaf, blue)  # type: ignore[return-value]
 
 
@@ -213,7 +204,7 @@ def _rule(picture: Picture, chance: _Chance, height: float, squared: bool) -> No
     """Draw the lines of ruled or squared paper, in place."""
     pitch = height * (chance.between(0.15, 0.6) if squared else chance.between(0.3, 1.2))
     thickness = max(1, round(height * chance.between(0.004, 0.025)))
-    fresh = np.array(chance.pick(_LINES)) * chance.between(0.8, 1.15)
+    fresh = np.array(chance.choice(_LINES)) * chance.between(0.8, 1.15)
     colour = tuple(np.minimum(fresh, picture[0, 0] * 0.9).tolist())
     slope, phase = math.tan(math.radians(chance.between(-2, 2))), chance.between(0, 1)
     tall, wide = picture.shape[:2]
@@ -310,5 +301,5 @@ def _coarse(chance: _Chance, picture: Picture, height: float) -> Picture:
     if chance.between(0, 1) < 0.5:
         return np.asarray(small, np.uint8)
     by = chance.between(2, 10)
-    method = chance.pick((cv2.INTER_NEAREST, cv2.INTER_LINEAR, cv2.INTER_CUBIC))
+    method = chance.choice((cv2.INTER_NEAREST, cv2.INTER_LINEAR, cv2.INTER_CUBIC))
     return np.asarray(cv2.resize(small, None, fx=by, fy=by, interpolation=method), np.uint8)

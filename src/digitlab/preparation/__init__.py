@@ -25,7 +25,7 @@ from digitlab.decoding import MAX_PIXELS, Picture, as_picture, load_picture
 from digitlab.errors import ConfigError, PictureError
 from digitlab.preparation.choice import digit_only
 from digitlab.preparation.glyph import SIDE, Box, ink_box, normalise
-from digitlab.preparation.ground import shrunk
+from digitlab.preparation.ground import array_ground, shrunk
 from digitlab.preparation.ink import Record, find_ink, levels
 
 __all__ = [
@@ -159,7 +159,9 @@ def _look(picture: Picture, name: str, side: int, closer: bool, record: Record |
     """Find a digit in a picture shrunk to a side; if it is small there, look again, closer."""
     height, width = picture.shape[:2]
     small = shrunk(picture.reshape(height, width, -1), side)
-    ink = digit_only(find_ink(small, name, record))
+    ink = find_ink(small, name, record)
+    if array_ground(small) is None:  # an array of few levels has no room for anything else
+        ink = digit_only(ink)
     if record is not None:
         record("digit", levels(255 * ink))
     box = ink_box(ink)

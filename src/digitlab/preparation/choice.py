@@ -7,12 +7,16 @@ import numpy as np
 import numpy.typing as npt
 
 from digitlab.preparation.glyph import INKED
+from digitlab.preparation.ground import ALONG
 
 Floats = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.int32]
+Worths = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 NEAR = 0.3  # of the digit's longer side: its parts are nearer
-LEAST = 0.03  # of the digit's ink: its parts have more
+LEAST = 0.03  # of the heaviest part's ink: other parts have more
+LONGEST = 1.5  # of the heaviest part's longer side: lines and boxes are longer than parts
 CUT = 0.25  # what ink counts that runs out of the picture
 
 
@@ -43,36 +47,43 @@ def digit_only(ink: Floats) -> Floats:
     inner = np.s_[rows : ink.shape[0] - rows, columns : ink.shape[1] - columns]
     inside = np.bincount(labels[inner].ravel(), ink[inner].ravel(), len(stats))
     worth = np.where(cut, CUT * inside, inside)
+    border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    along = np.bincount(border, minlength=len(stats)) > ALONG * len(border)
+    worth[along] *= CUT**2
     worth[0] = -1
-    main = int(worth.argmax())
-    while True:
-        frame = _is_frame(labels == main, stats[main])
-        enclosed = (left > left[main]) & (top > top[main]) & (right < right[main])
-        enclosed &= (bottom < bottom[main]) & (height > 0.25 * height[main])
-        if not (frame and enclosed.any()):
-            break
-        worth[main] = -1
-        main = int(worth.argmax())
+    main = _main(worth, labels, np.asarray(stats, np.int32))
     kept = np.zeros(len(stats), bool)
     kept[main] = True
     box = [left[main], top[main], right[main], bottom[main]]
-    joinable = ~cut | cut[main]
-    joinable[0] = False
-    total = mass[main]
+    longest = LONGEST * max(width[main], height[main])
+    joinable = (~cut | cut[main]) & (mass >= LEAST * mass[main])
+    joinable &= (np.maximum(width, height) <= longest) & ~along & (worth >= 0)
     while True:
         reach = NEAR * max(box[2] - box[0], box[3] - box[1])
         gap_x = np.maximum(left - box[2], box[0] - right)
         gap_y = np.maximum(top - box[3], box[1] - bottom)
-        new = (np.maximum(gap_x, gap_y) <= reach) & (mass >= LEAST * total) & joinable & ~kept
-        new &= worth >= 0
+        new = (np.maximum(gap_x, gap_y) <= reach) & joinable & ~kept
         if not new.any():
             break
         kept |= new
         box = [left[kept].min(), top[kept].min(), right[kept].max(), bottom[kept].max()]
-        total = mass[kept].sum()
     # The soft edge of a stroke lies outside its mask.
     around = cv2.dilate(kept[labels].view(np.uint8), np.ones((5, 5), np.uint8))
     return ink * around
+
+
+def _main(worth: Worths, labels: Labels, stats: Labels) -> int:
+    """Return the component that is worth most and no frame around another."""
+    left, top, width, height = (stats[:, side] for side in range(4))
+    right, bottom = left + width, top + height
+    worth = worth.copy()
+    while True:
+        main = int(worth.argmax())
+        enclosed = (left > left[main]) & (top > top[main]) & (right < right[main])
+        enclosed &= (bottom < bottom[main]) & (height > 0.25 * height[main]) & (worth > 0)
+        if not (enclosed.any() and _is_frame(labels == main, stats[main])):
+            return main
+        worth[main] = -1
 
 
 def _is_frame(component: Mask, stats: npt.NDArray[np.int32]) -> bool:

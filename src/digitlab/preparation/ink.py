@@ -100,10 +100,14 @@ def _thresholded(strength: Floats, steep: bool) -> Floats:
 
 
 def _noise(strength: Floats) -> float:
-    """Return the standard deviation of the ground, estimated from medians."""
+    """Return the standard deviation of the ground, whatever part of the picture the ink covers.
+
+    Ink lies above the ground, so the lower quarter of all pixels is ground. Between its 5 % and
+    25 % points lies about one standard deviation: 0.97 without ink, 1.17 where it covers 40 %.
+    """
     step = max(1, max(strength.shape) // 128)
-    some = strength[::step, ::step]
-    return 1.4826 * float(np.median(np.abs(some - np.median(some))))
+    low, high = np.percentile(strength[::step, ::step], (5, 25))
+    return float(high - low) / 1.05
 
 
 def levels(values: Floats) -> Picture:

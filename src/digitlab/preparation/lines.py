@@ -21,6 +21,7 @@ FAINTEST = 0.15  # of the ink's strength
 STEEPEST = 0.12  # pixels down for each across
 SMALLEST = 48  # pixels; in smaller pictures, strokes look like lines
 LONG = 0.7  # of the picture that a line must cover
+MANY = 3  # no digit has so many parallel strokes from side to side
 INKED = 0.35  # of the ink's strength; beside a line, a stroke that crosses it
 
 
@@ -33,19 +34,48 @@ class _Line:
     coverage: float
 
 
+@dataclass(frozen=True)
+class _Removal:
+    """Ink without its nearly horizontal lines.
+
+    Attributes:
+        cleaned: float32 [H, W], the strength of the ink that is left.
+        mask: bool [H, W], where the lines were.
+        lines: how many.
+        through: whether all of them run from side to side.
+    """
+
+    cleaned: Floats
+    mask: Mask
+    lines: int
+    through: bool
+
+
 def without_lines(strength: Floats) -> tuple[Floats, Mask | None]:
     """Return the strength of ink, float32 [H, W], without lines, and where they were, if any."""
-    cleaned = strength
-    mask = np.zeros(strength.shape, bool)
-    for turn in (False, True):  # horizontal lines, then vertical ones
-        view, seen = (cleaned.T, mask.T) if turn else (cleaned, mask)
-        found = _find_lines(view)
-        if found:
-            without, where = _removed(view, found)
-            if without is not None:
-                cleaned = without.T if turn else without
-                seen |= where
-    return (cleaned, mask) if mask.any() else (strength, None)
+    for turns in ((False, True), (False,), (True,)):  # horizontal lines, vertical ones
+        cleaned, mask = strength, np.zeros(strength.shape, bool)
+        removals = []
+        for turn in turns:
+            view, seen = (cleaned.T, mask.T) if turn else (cleaned, mask)
+            removal = _removed(view, _find_lines(view))
+            if removal is not None:
+                cleaned = removal.cleaned.T if turn else removal.cleaned
+                seen |= removal.mask
+                removals.append(removal)
+        if removals and _are_lines(removals, strength > INKED, cleaned > INKED):
+            return cleaned, mask
+    return strength, None
+
+
+def _are_lines(removals: list[_Removal], before: Mask, after: Mask) -> bool:
+    """Whether what was taken out is paper's, and not strokes of a digit that fills the picture."""
+    if after.sum() < 0.02 * before.sum():
+        return False
+    if not all(removal.lines >= MANY or removal.through for removal in removals):
+        return False
+    # One or two may be strokes of a digit: its other strokes end at the border, too.
+    return max(removal.lines for removal in removals) >= MANY or not _at_border(after)
 
 
 def _find_lines(strength: Floats) -> list[_Line]:
@@ -94,8 +124,8 @@ def _find_lines(strength: Floats) -> list[_Line]:
     return lines
 
 
-def _removed(strength: Floats, lines: list[_Line]) -> tuple[Floats | None, Mask]:
-    """Return the strength without these lines, and where they were; None if they are strokes."""
+def _removed(strength: Floats, lines: list[_Line]) -> _Removal | None:
+    """Take lines out where nothing crosses them; None where none of them is thin."""
     height, width = strength.shape
     cleaned = strength.copy()
     mask = np.zeros(strength.shape, bool)
@@ -132,16 +162,13 @@ def _removed(strength: Floats, lines: list[_Line]) -> tuple[Floats | None, Mask]
         darker = values > 1.5 * level + 0.15
         cleaned[band, columns] = np.where(crossed | darker, values, 0)
         mask[band, columns] |= inside[top : bottom + 1]
-    whole, left = (strength > INKED).sum(), (cleaned > INKED).sum()
-    if not levels or left < 0.02 * whole:
-        return None, mask
-    # One or two may be strokes of a digit that fills the picture: its others end there, too.
-    if len(levels) < 3 and not (all(through) and not _at_border(cleaned > INKED)):
-        return None, mask
-    return cleaned, mask
+    return _Removal(cleaned, mask, len(levels), all(through)) if levels else None
 
 
 def _at_border(ink: Mask) -> bool:
+    """Whether the largest part of the ink runs out of the picture."""
+    _, _, stats, _ = cv2.connectedComponentsWithStats(ink.astype(np.uint8))
+    left, top, width, height, _ = stats[1 + int(stats[1:, 4].argmax())]
     rim = max(1, min(ink.shape) // 50)
-    sides = ink[:rim], ink[-rim:], ink[:, :rim], ink[:, -rim:]
-    return any(bool(side.any()) for side in sides)
+    right, bottom = ink.shape[1] - left - width, ink.shape[0] - top - height
+    return bool(min(left, top, right, bottom) < rim)

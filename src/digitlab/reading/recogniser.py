@@ -138,8 +138,9 @@ class Recogniser:
 
         Args:
             images: uint8 or float (0 to 1) [N, H, W] of single digits; N may be 0. Images of
-                28 x 28 have bright ink on black and are fed as the model's property `preparation`
-                says; others are pictures and go through `preparation.prepare`.
+                28 x 28 with a dark border have bright ink and are fed as the model's property
+                `preparation` says; all others are pictures and go through `preparation.prepare`,
+                but for a model that says "none", which takes any 28 x 28 as they are.
             prepared: the images come from `preparation.prepare`, and are fed as they are.
 
         Returns:
@@ -217,11 +218,23 @@ class Recogniser:
         floating = images.dtype != np.uint8
         levels = np.rint(images * 255).astype(np.uint8) if floating else images.astype(np.uint8)
         if alike:
-            return prepare_images(levels, self.model.preparation)
+            return self._dataset_like(levels)
         prepared = np.zeros((len(levels), SIDE, SIDE), np.uint8)
         for picture, place in zip(levels, prepared, strict=True):
             with suppress(PictureError):  # blank, which is all that can be wrong with it
                 place[:] = prepare(picture)
+        return prepared
+
+    def _dataset_like(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """Prepare uint8 [N, 28, 28]: as images of a dataset, or, on light ground, as pictures."""
+        border = np.concatenate(
+            [images[:, 0], images[:, -1], images[:, 1:-1, 0], images[:, 1:-1, -1]], axis=1
+        )
+        prepared = prepare_images(images, self.model.preparation)
+        for at in np.flatnonzero(np.median(border, axis=1) > 127):
+            with suppress(PictureError):  # all white: blank
+                prepared[at] = 0
+                prepared[at] = prepare(images[at])
         return prepared
 
     def _digit(
