@@ -1,6 +1,6 @@
 """From the bytes of a picture to an upright array of grey or colour, for any file whatsoever.
 
-Used by preparation.py, and through it by data and reading. A file is judged by its header before
+Used by the preparation, and through it by data and reading. A file is judged by its header before
 a pixel is decoded, and whatever a decoder raises becomes one `PictureError`. A decoder that
 crashes or hangs takes this process with it: reading/guard.py keeps one in a process of its own.
 """

@@ -43,7 +43,7 @@ class Model:
         path: where it was loaded from.
         session: takes `images` float32 [N, 1, 28, 28].
         recipe: the name of the recipe that trained it.
-        preparation: a version of preparation.py, or "none".
+        preparation: a version of the preparation, or "none".
         temperature: logits are divided by it; None where the model is not calibrated.
         version: of the digitlab that wrote it.
         output: "logits" or "value" (square error).
@@ -69,7 +69,7 @@ def properties(recipe: str, preparation: str, temperature: float | None = None) 
 
     Args:
         recipe: the name of the recipe that trained the model.
-        preparation: "none" or a version of preparation.py.
+        preparation: "none" or a version of the preparation.
         temperature: above 0; None for a model that is not calibrated.
     """
     calibrated = {} if temperature is None else {"temperature": repr(float(temperature))}

@@ -1,0 +1,32 @@
+"""The ONNX model answers as the PyTorch model does, on every digit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from digitlab import Recogniser, networks
+from digitlab.config import load_recipe
+from digitlab.data import load_dataset
+from digitlab.parallel.shards import network_input
+from digitlab.preparation import prepare_images
+from digitlab.training.export import onnx_model
+
+
+def test_probabilities_agree_with_pytorch_on_10000_digits(tmp_path: Path) -> None:
+    images = prepare_images(load_dataset("mnist").splits["test"].images, "2")
+    assert len(images) == 10_000
+    network = networks.build("photo", 11, seed=4).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():  # what starts at zero must be seen, too
+            parameter += 0.05 * torch.randn(parameter.shape, generator=torch.manual_seed(1))
+        parts = torch.split(network_input(images, torch.device("cpu")), 500)
+        logits = torch.cat([network(part) for part in parts]).double()
+    expected = torch.softmax(logits / 1.3, dim=1).numpy()
+    assert expected.max(axis=1).std() > 0.01
+    path = tmp_path / "model.onnx"
+    path.write_bytes(onnx_model(network, load_recipe("photo"), 1.3, images[:500]))
+    given = Recogniser(path).probabilities(images, prepared=True)
+    assert np.abs(given - expected).max() <= 1e-5
