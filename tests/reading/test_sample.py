@@ -32,4 +32,4 @@ def test_the_model_that_ships_is_the_one_that_its_card_names() -> None:
     models = SAMPLE.parent / "models"
     found = hashlib.sha256((models / "default.onnx").read_bytes()).hexdigest()
     assert f"| SHA-256 of the file | `{found}` |" in (models / "README.md").read_text("utf-8")
-    assert load_model(models / "default.onnx").recipe == "quick"
+    assert load_model(models / "default.onnx").recipe == "photo"
