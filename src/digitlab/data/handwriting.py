@@ -194,6 +194,7 @@ def _with_pen(ink: Floats, draws: Draws, config: HandwritingConfig) -> Floats:
         return ink
     inside = cv2.distanceTransform(mask, cv2.DIST_L2, 3)
     outside = cv2.distanceTransform(1 - mask, cv2.DIST_L2, 3)
+    outside = np.minimum(outside, 2 * CANVAS)  # it is endless where the warp has left no ink
     deepest = float(inside.max())
     radius = -0.75 * deepest + change * (0.75 * deepest + thickest)
     level = 0.5 + (inside - outside + radius) / softness

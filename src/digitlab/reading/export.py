@@ -49,7 +49,7 @@ class Int8Check:
         before, after: their figures.
         agreement: fraction of images to which both give the same digit.
         bytes_before: size of the model.
-        images_per_second: of both, before and after, on one thread of this machine.
+        images_per_second: of both, before and after, on this machine.
     """
 
     calibration_images: int
@@ -130,7 +130,7 @@ class ExportReport:
             ("accuracy", *(_with_interval(one) for one in (check.before, check.after))),
             ("calibration error", *(_calibration(one) for one in (check.before, check.after))),
             ("bytes", f"{check.bytes_before:,}", f"{self.bytes:,}"),
-            ("images a second, one thread", f"{slow:,.0f}", f"{fast:,.0f}"),
+            ("images a second", f"{slow:,.0f}", f"{fast:,.0f}"),
         ]
         table = [f"{name:<28}{before:>28}{after:>28}".rstrip() for name, before, after in rows]
         return "\n".join(
