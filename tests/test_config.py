@@ -141,10 +141,6 @@ def test_any_toml_is_a_recipe_or_one_line(table: dict[str, Any]) -> None:
             "handwriting.no_digit goes with cross-entropy, not with square-error",
         ),
         (
-            "[objective]\nname = 'square-error'\n[training]\ncalibrate = 10",
-            "training.calibrate goes with cross-entropy, not with square-error",
-        ),
-        (
             "[handwriting]\npen = 0.1",
             "handwriting ends in the preparation that reads; set data.preparation to 2",
         ),

@@ -136,7 +136,9 @@ class TrainingConfig:
     moving_average: float = setting(0.0, "decay of averaged weights; 0: off", low=0, high=0.999999)
     precision: str = setting("float32", "bf16: autocast, on CUDA only", choices=PRECISIONS)
     device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps")
-    calibrate: int = setting(0, "made pictures that set the temperature", low=0, high=1_000_000)
+    calibrate: int = setting(
+        0, "made pictures that set the temperature of a cross-entropy", low=0, high=1_000_000
+    )
     max_skips: int = setting(10, "steps in a row without a finite gradient", low=1, high=10**9)
 
 
@@ -259,11 +261,10 @@ def check(recipe: Recipe, origin: str = "recipe") -> None:
         raise ConfigError(
             f"{origin}: objective.label_smoothing goes with cross-entropy, not with square-error"
         )
-    if recipe.objective.name == "square-error" and (
-        recipe.handwriting.no_digit or training.calibrate
-    ):
-        wrong = "training.calibrate" if training.calibrate else "handwriting.no_digit"
-        raise ConfigError(f"{origin}: {wrong} goes with cross-entropy, not with square-error")
+    if recipe.objective.name == "square-error" and recipe.handwriting.no_digit:
+        raise ConfigError(
+            f"{origin}: handwriting.no_digit goes with cross-entropy, not with square-error"
+        )
     if recipe.handwriting.is_on and recipe.data.preparation == "none":
         raise ConfigError(
             f"{origin}: handwriting ends in the preparation that reads; "

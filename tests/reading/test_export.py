@@ -296,3 +296,14 @@ def test_any_properties_are_added_as_onnx_writes_them(added: dict[str, str]) -> 
     model = onnx.load_from_string(reopened(sealed, added))
     assert {entry.key: entry.value for entry in model.metadata_props} == {**first, **added}
     assert model.SerializeToString() == reopened(sealed, added)
+
+
+def test_what_is_no_plain_file_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "kept.onnx").write_bytes(b"mine")
+    (tmp_path / "link.onnx").symlink_to("kept.onnx")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("link.onnx", "pipe"):
+        with pytest.raises(ModelError, match="is a link or no file: name a file"):
+            export(SHIPPED_MODEL, tmp_path / name)
+    assert (tmp_path / "kept.onnx").read_bytes() == b"mine"
+    assert (tmp_path / "pipe").is_fifo()

@@ -238,7 +238,8 @@ def test_the_shipped_model_answers_alike_alone_and_in_a_batch() -> None:
     assert (together.argmax(axis=1) == alone.argmax(axis=1)).all()
     for image, likely in zip(images[:100], together, strict=False):
         prepared = preparation.prepare(255 - image)
-        among = recogniser.probabilities(np.stack([image, prepared]), prepared=True)
+        alike = preparation.prepare_images(image[None], recogniser.model.preparation)[0]
+        among = recogniser.probabilities(np.stack([alike, prepared]), prepared=True)
         assert np.abs(among[0] - likely).max() <= 1e-6
         digit = recogniser.read(255 - image).rows[0].numbers[0].digits[0]
         assert digit.probabilities is not None

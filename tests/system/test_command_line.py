@@ -115,7 +115,7 @@ def test_flags_override_the_recipe(small_recipe: Path) -> None:
         (["trian"], "No such command 'trian'"),
         (["train", "--epoch", "3"], "No such option: --epoch"),
         (["train", "--epochs", "many"], "--epochs"),
-        (["train", "--recipe", "fast"], "there is no recipe 'fast'; expected quick"),
+        (["train", "--recipe", "fast"], "there is no recipe 'fast'; expected photo, quick"),
         (["train", "--optimizer", "sdg"], "optimizer.name is 'sdg'; expected sgd"),
         (["train", "--network", "resnet"], "network.name is 'resnet'"),
         (["train", "--threads", "0"], "threads is 0; expected 1 or more"),

@@ -301,3 +301,18 @@ def test_a_digit_in_heic_and_one_in_sixteen_bits_are_read(digits: list[bytes]) -
     deep = np.asarray(image.convert("L")).astype(np.uint16) * 257
     Image.fromarray(deep).save("b.png")
     assert [one["text"] for one in objects(read("a.heic", "b.png", "--json"))] == ["7", "7"]
+
+
+def test_a_drawing_that_cannot_be_written_costs_only_itself(digits: list[bytes]) -> None:
+    Path("kept.png").write_bytes(b"mine")
+    Path("in").mkdir()
+    for name in ("a.png", "a.png.png", "b.png", "x" * 250 + ".png"):
+        Path("in", name).write_bytes(digits[0])
+    Path("out", "b.png").mkdir(parents=True)
+    Path("out", "a.png").symlink_to("../kept.png")
+    done = read("in", "--annotate", "out", "--explain", "out")
+    assert done.returncode == 0, done.stderr
+    assert Path("kept.png").read_bytes() == b"mine"
+    assert len(list(Path("out").rglob("explanation.png"))) == 4
+    annotated = [path for path in Path("out").glob("*.png") if path.is_file()]
+    assert len([path for path in annotated if not path.is_symlink()]) == 4

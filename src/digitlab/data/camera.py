@@ -125,7 +125,8 @@ def _framed(
     chance: _Chance, image: Picture, kind: str, height: float
 ) -> tuple[tuple[int, int], Affine]:
     """Return the shape of the picture, and where its digit is: float64 [2, 3] from the image's."""
-    rows, columns = np.flatnonzero(image.max(axis=1) > 60), np.flatnonzero(image.max(axis=0) > 60)
+    inked = image > 60 if image.max() > 60 else image >= image.max()  # faint or blank: all of it
+    rows, columns = np.flatnonzero(inked.any(axis=1)), np.flatnonzero(inked.any(axis=0))
     middle = np.array([columns[0] + columns[-1], rows[0] + rows[-1]]) / 2
     scale = height / (rows[-1] - rows[0] + 1)
     width = scale * (columns[-1] - columns[0] + 1)

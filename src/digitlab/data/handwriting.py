@@ -23,7 +23,7 @@ from digitlab.data.styles import enlarged, restyled
 from digitlab.preparation import normalise
 
 Floats = npt.NDArray[np.float32]
-Field = Callable[[int], Floats]  # float32 [side, side] of fresh noise, 0 to 1
+Field = Callable[[int], Floats]  # float32 [side, side] of a sample's noise, 0 to 1
 
 NO_DIGIT = 10
 _NUMBERS = 192  # of chance for a sample, more than any path through here draws

@@ -21,6 +21,7 @@ from digitlab.data.batches import Batch
 from digitlab.data.dataset import Images, Labels
 from digitlab.data.handwriting import vary
 from digitlab.parallel.strategy import Job
+from digitlab.processes import own_modules
 
 _AHEAD = 3  # batches that each process works ahead
 
@@ -71,15 +72,14 @@ class MadeAhead:
         """Start as many processes as the job has threads."""
         self.job = job
         self._makers: queue.SimpleQueue[_Maker] = queue.SimpleQueue()
-        self._all = [_Maker(job) for _ in range(job.threads)]
-        for maker in self._all:
-            self._makers.put(maker)
+        for _ in range(job.threads):
+            self._makers.put(_Maker(job))
         self._threads = ThreadPoolExecutor(job.threads, "digitlab-pictures")
         self._coming: dict[int, Future[tuple[Images, Labels]]] = {}
 
     def of(self, batch: Batch) -> tuple[Images, Labels]:
         """Return the batch's pictures, and have those of the next ones made."""
-        last = min(batch.step + 1 + _AHEAD * len(self._all), self.job.batches.total_steps)
+        last = min(batch.step + 1 + _AHEAD * self.job.threads, self.job.batches.total_steps)
         for step in range(batch.step, last):
             if step not in self._coming:
                 coming = batch if step == batch.step else self.job.batches.at(step)
@@ -89,14 +89,16 @@ class MadeAhead:
     def close(self) -> None:
         """End the processes."""
         self._threads.shutdown(cancel_futures=True)
-        for maker in self._all:
-            maker.close()
+        for _ in range(self.job.threads):
+            self._makers.get().close()
 
     def _made(self, batch: Batch) -> tuple[Images, Labels]:
         maker = self._makers.get()
         try:
             return maker.make(batch)
-        except (OSError, EOFError):  # it was killed: its work can be done here
+        except (OSError, EOFError):  # it was killed: this batch can be made here
+            maker.close()
+            maker = _Maker(self.job)
             recipe = self.job.recipe
             return vary(self.job.train, batch.samples, batch.epoch, recipe.seed, recipe.handwriting)
         finally:
@@ -109,9 +111,10 @@ class _Maker:
     def __init__(self, job: Job) -> None:
         # A session of its own, so that Ctrl-C reaches only this process, which ends it.
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "digitlab.data.maker"],
+            [sys.executable, "-P", "-m", "digitlab.data.maker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            env=own_modules(),
             start_new_session=True,
         )
         train, recipe = job.train, job.recipe

@@ -222,7 +222,8 @@ def _first_scale(level: Picture) -> tuple[float, float]:
     hats = []
     for share in (*FINE_STROKES, *STROKES):
         side = max(3, int(share * max(level.shape)) | 1)
-        hats.append(cv2.subtract(level, _without_strokes(level, side, bright=True)))
+        hat = cv2.subtract(level, _without_strokes(level, side, bright=True))
+        hats.append(np.asarray(hat, np.uint8))
     first = len(FINE_STROKES)
     strong = [float(np.percentile(hat, 99.7)) for hat in (hats[first], hats[-1])]
     least = max(0.35 * strong[0], 0.15 * strong[1])

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from digitlab.decoding import Picture, read_pipe
 from digitlab.errors import DigitlabError, PictureError
+from digitlab.files import write_whole
 from digitlab.reading.files import STANDARD_INPUT, OutputFolder, find_pictures
 from digitlab.reading.guard import GuardedDecoder
 from digitlab.reading.lines import csv_header, csv_lines, json_line, text_line
@@ -54,8 +55,9 @@ class Batch:
         folders = [folder for folder in (self.annotate, self.explain) if folder is not None]
         found = list(find_pictures(named, folders))
         inputs = [path for path in found if isinstance(path, Path)]
+        given: set[str] = set()  # one folder may be named for both
         annotations, explanations = (
-            None if folder is None else OutputFolder(folder, inputs)
+            None if folder is None else OutputFolder(folder, inputs, given)
             for folder in (self.annotate, self.explain)
         )
         if isinstance(sys.stdout, io.TextIOWrapper):
@@ -69,11 +71,16 @@ class Batch:
                 print(csv_header(), flush=True)
             for reading, picture in self._readings(found):
                 progress.clear()
-                failures += reading.error is not None
                 self._print(reading)
-                if picture is not None and reading.error is None:
-                    _draw(self.recogniser, picture, reading, annotations, explanations)
-                progress.advance(reading.error is not None)
+                failed = reading.error is not None
+                if picture is not None and not failed:
+                    try:
+                        _draw(self.recogniser, picture, reading, annotations, explanations)
+                    except DigitlabError as error:
+                        print(f"digitlab: {error}", file=sys.stderr, flush=True)
+                        failed = True
+                failures += failed
+                progress.advance(failed)
         finally:
             progress.clear()
         if failures and len(found) > 1:
@@ -97,7 +104,10 @@ class Batch:
     def _picture(self, path: Path) -> Picture:
         if str(path) != STANDARD_INPUT:
             return self.decoder.decode(path)
-        return self.decoder.decode(read_pipe(sys.stdin.buffer, "standard input"), "standard input")
+        name = "standard input"
+        if sys.stdin is None:
+            raise PictureError(f"{name} is closed: name a file, or pipe one in", "unreadable")
+        return self.decoder.decode(read_pipe(sys.stdin.buffer, name), name)
 
     def _print(self, reading: Reading) -> None:
         if self.style != "text" or reading.error is None:
@@ -120,7 +130,9 @@ def _draw(
 
         place = annotations.place(source, ".png")
         try:
-            annotated(picture, reading).save(place)
+            drawn = io.BytesIO()
+            annotated(picture, reading).save(drawn, "PNG")
+            write_whole(place, drawn.getvalue())
         except OSError as error:
             reason = error.strerror or str(error)
             raise DigitlabError(f"{place}: the picture cannot be written: {reason}") from error

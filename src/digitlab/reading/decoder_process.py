@@ -36,9 +36,9 @@ def serve(seconds: float, megabytes: int, decode: Decode = load_picture) -> None
         decode: takes the bytes of a file, the most pixels and a name, as `load_picture` does.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever asks
-    _limit_memory(megabytes)
     Image.MAX_IMAGE_PIXELS = None  # the request says how many; Pillow's own limit may be lower
     Image.preinit()
+    _limit_memory(megabytes)
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # a library that prints must not break an answer
     answers.write(READY)

@@ -190,6 +190,9 @@ def _check_target(source: Path, target: Path) -> None:
         raise ModelError(f"{target} is a folder: name a file, such as {target / 'model.onnx'}")
     if os.path.exists(target) and os.path.samefile(source, target):
         raise ModelError(f"{target} is the model itself: name another file")
+    # What replaces a file replaces a link or a device, too, and not what stands behind it.
+    if os.path.islink(target) or (os.path.exists(target) and not os.path.isfile(target)):
+        raise ModelError(f"{target} is a link or no file: name a file")
     if not os.path.isdir(target.parent):
         raise ModelError(f"{target} cannot be written: there is no folder {target.parent}")
 

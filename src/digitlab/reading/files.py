@@ -17,6 +17,7 @@ SUFFIXES = frozenset(
     ".png .jpg .jpeg .jpe .jfif .webp .bmp .tif .tiff .gif .heic .heif .pbm .pgm .ppm .pnm".split()  # noqa: SIM905
 )
 STANDARD_INPUT = "-"
+_LONGEST = 200  # bytes of a name; file systems take 255, and a suffix comes yet
 
 
 def find_pictures(named: Iterable[Path], skipped: Sequence[Path] = ()) -> Iterator[Path | Reading]:
@@ -69,19 +70,22 @@ class OutputFolder:
     Args:
         path: is made where it is not there.
         inputs: files that must not be written over.
+        given: names that have been given, also by other folders that share this set.
 
     Raises:
         DigitlabError: where the folder cannot be made.
     """
 
-    def __init__(self, path: Path, inputs: Iterable[Path] = ()) -> None:
+    def __init__(
+        self, path: Path, inputs: Iterable[Path] = (), given: set[str] | None = None
+    ) -> None:
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise DigitlabError(f"{path}: the folder cannot be made: {error.strerror}") from error
         self.path = path
         self._inputs = {_folded(file) for file in inputs}
-        self._given: set[str] = set()
+        self._given = set() if given is None else given
 
     def place(self, source: str, suffix: str = "") -> Path:
         """Return where to write what belongs to a source: its name, numbered where that is taken.
@@ -91,11 +95,15 @@ class OutputFolder:
             suffix: of what is written, such as ".png"; none for a folder.
         """
         stem = "standard-input" if source == STANDARD_INPUT else Path(source).stem
+        while len(os.fsencode(stem)) > _LONGEST:
+            stem = stem[:-1]
         number = 1
         while True:
             path = self.path / f"{stem}{'' if number == 1 else f'-{number}'}{suffix}"
             folded = _folded(path)
-            if folded not in self._given and folded not in self._inputs:
+            # A link may lead anywhere, and a folder is no file, nor the reverse.
+            free = not path.is_symlink() and (not path.exists() or path.is_dir() == (not suffix))
+            if free and folded not in self._given and folded not in self._inputs:
                 self._given.add(folded)
                 return path
             number += 1

@@ -22,6 +22,7 @@ import numpy as np
 from digitlab.decoding import MAX_PIXELS, Picture, open_picture
 from digitlab.errors import ConfigError, DigitlabError, PictureError
 from digitlab.header import check_header
+from digitlab.processes import own_modules
 from digitlab.reading.decoder_process import ANSWER, READY, REQUEST
 
 try:
@@ -54,8 +55,9 @@ class Limits:
     def __post_init__(self) -> None:
         for name in ("max_pixels", "max_seconds", "max_memory"):
             value = getattr(self, name)
-            if not 0 < value <= threading.TIMEOUT_MAX:
-                raise ConfigError(f"{name} = {value}: expected a number above 0")
+            most = threading.TIMEOUT_MAX if name == "max_seconds" else 2**62
+            if not 0 < value <= most:
+                raise ConfigError(f"{name} = {value}: expected a number above 0, at most {most:g}")
 
 
 class GuardedDecoder:
@@ -137,17 +139,15 @@ class _Process:
     """A running decoder_process and the pipes to it."""
 
     def __init__(self, command: Sequence[str | Path]) -> None:
-        # The same modules as here, but for those in the current folder, which may be a stranger's;
-        # one thread, since each thread of a library takes address space.
-        paths = os.pathsep.join(path for path in sys.path if os.path.isabs(path))
-        settings = {"PYTHONPATH": paths, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        # One thread, since each thread of a library takes address space.
+        settings = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         try:
             self._popen = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env={**os.environ, **settings},
+                env={**own_modules(), **settings},
             )
         except OSError as error:
             raise _cannot_start(str(error)) from error

@@ -9,6 +9,7 @@ import math
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -121,7 +122,7 @@ class Recogniser:
         """Raise ModelError or ConfigError where `read` would for this `reject`."""
         if reject is None or reject == "none":
             return
-        number = float(reject) if isinstance(reject, (int, float)) else math.nan
+        number = float(reject) if isinstance(reject, Real) else math.nan
         if not 0 < number < 1:
             raise ConfigError(f"reject = {reject!r}: expected 'none' or a number between 0 and 1")
         if self.model.temperature is None or self.model.output == "value":

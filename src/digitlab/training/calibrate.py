@@ -26,16 +26,18 @@ def photographed(split: Split, count: int, seed: int) -> tuple[Images, Labels]:
     """Return `count` digits of a split as the preparation finds them in made pictures.
 
     Args:
-        split: with at least one image.
+        split: of which blank images are passed over.
         count: pictures; the kinds take turns, and so do the images.
         seed: of the pictures.
 
     Returns:
-        uint8 [N, 28, 28] and int64 [N]; N is less than `count` where nothing was found in some.
+        uint8 [N, 28, 28] and int64 [N]; N is less than `count` where nothing was found in some,
+        and 0 where all of the split is blank.
     """
     images, labels = [], []
-    for at in range(count):
-        sample = at % len(split)
+    visible = np.flatnonzero(split.images.any(axis=(1, 2)))
+    for at in range(count if len(visible) else 0):
+        sample = int(visible[at % len(visible)])
         picture = photograph(split.images[sample], _KINDS[at % len(_KINDS)], seed, at)
         try:
             images.append(prepare(picture))

@@ -133,3 +133,17 @@ def test_ctrl_c_is_for_the_run_and_not_for_what_makes_its_pictures(tmp_path: Pat
     assert run.returncode == 130
     assert len(errors.splitlines()) == 1
     assert "stopped; to go on:" in errors
+
+
+def test_modules_in_the_current_folder_are_not_run(job: Job, tmp_path: Path) -> None:
+    (tmp_path / "cv2.py").write_text("open('ran', 'w')\n")
+    (tmp_path / "json.py").write_text("open('ran', 'w')\n")
+    here = Path.cwd()
+    os.chdir(tmp_path)
+    try:
+        makers = MadeAhead(job)
+        assert_right(job, makers, 0)
+        makers.close()
+    finally:
+        os.chdir(here)
+    assert not (tmp_path / "ran").exists()
