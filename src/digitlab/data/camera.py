@@ -46,6 +46,11 @@ _PENS = ((25, 25, 30), (30, 45, 130), (20, 60, 180), (165, 30, 40), (30, 100, 60
 _LINES = ((120, 150, 200), (150, 170, 190), (130, 130, 130), (200, 140, 140), (110, 170, 150))
 
 
+def can_be_photographed(images: Picture) -> npt.NDArray[np.int64]:
+    """Return which of uint8 [N, 28, 28] have ink to be seen, int64 [M]: half as bright as can be."""
+    return np.flatnonzero(images.max(axis=(1, 2), initial=0) > 127).astype(np.int64)
+
+
 def photograph(image: Picture, kind: str, seed: int, sample: int) -> Picture:
     """Return a picture as somebody might take it of a digit.
 
@@ -125,8 +130,7 @@ def _framed(
     chance: _Chance, image: Picture, kind: str, height: float
 ) -> tuple[tuple[int, int], Affine]:
     """Return the shape of the picture, and where its digit is: float64 [2, 3] from the image's."""
-    inked = image > 60 if image.max() > 60 else image >= image.max()  # faint or blank: all of it
-    rows, columns = np.flatnonzero(inked.any(axis=1)), np.flatnonzero(inked.any(axis=0))
+    rows, columns = np.flatnonzero(image.max(axis=1) > 60), np.flatnonzero(image.max(axis=0) > 60)
     middle = np.array([columns[0] + columns[-1], rows[0] + rows[-1]]) / 2
     scale = height / (rows[-1] - rows[0] + 1)
     width = scale * (columns[-1] - columns[0] + 1)

@@ -123,9 +123,9 @@ def measure_kinds(
         pictures: of each kind, at most.
         progress: is called after each picture.
     """
-    from digitlab.data.camera import KINDS, photograph
+    from digitlab.data.camera import KINDS, can_be_photographed, photograph
 
-    inked = np.flatnonzero(split.images.any(axis=(1, 2)))
+    inked = can_be_photographed(split.images)
     if not len(inked):
         raise DataError("all images of the split are blank: none can be photographed")
     chosen = inked[evenly(len(inked), pictures)]

@@ -11,7 +11,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from digitlab.data.camera import KINDS, photograph
+from digitlab.data.camera import KINDS, can_be_photographed, photograph
 from digitlab.data.dataset import Images, Labels, Split
 from digitlab.errors import PictureError
 from digitlab.preparation import prepare
@@ -26,16 +26,16 @@ def photographed(split: Split, count: int, seed: int) -> tuple[Images, Labels]:
     """Return `count` digits of a split as the preparation finds them in made pictures.
 
     Args:
-        split: of which blank images are passed over.
+        split: of which blank and faint images are passed over.
         count: pictures; the kinds take turns, and so do the images.
         seed: of the pictures.
 
     Returns:
         uint8 [N, 28, 28] and int64 [N]; N is less than `count` where nothing was found in some,
-        and 0 where all of the split is blank.
+        and 0 where none can be seen.
     """
     images, labels = [], []
-    visible = np.flatnonzero(split.images.any(axis=(1, 2)))
+    visible = can_be_photographed(split.images)
     for at in range(count if len(visible) else 0):
         sample = int(visible[at % len(visible)])
         picture = photograph(split.images[sample], _KINDS[at % len(_KINDS)], seed, at)
