@@ -63,7 +63,9 @@ def without_lines(strength: Floats) -> tuple[Floats, Mask | None]:
                 cleaned = removal.cleaned.T if turn else removal.cleaned
                 seen |= removal.mask
                 removals.append(removal)
-        if removals and _are_lines(removals, strength > INKED, cleaned > INKED):
+        if not removals:  # then there are none one way either
+            return strength, None
+        if _are_lines(removals, strength > INKED, cleaned > INKED):
             return cleaned, mask
     return strength, None
 
