@@ -117,7 +117,9 @@ def _temperature(trainer: Trainer, recipe: Recipe, valid: Split | None) -> float
     """Return what logits are to be divided by; None where the recipe asks for no calibration."""
     if not recipe.training.calibrate or not valid or trainer.objective.outputs == 1:
         return None
-    images, labels = photographed(valid, recipe.training.calibrate, recipe.seed)
+    pictures = recipe.training.calibrate
+    trainer.reporter.note("calibrate", f"calibrating on {pictures:,} made pictures", count=pictures)
+    images, labels = photographed(valid, pictures, recipe.seed)
     with trainer.state.averaged():
         outputs = trainer.strategy.outputs(images)
     return best_temperature(outputs.numpy(), labels) if len(labels) else None
