@@ -104,8 +104,9 @@ def test_a_disk_that_takes_only_half_leaves_the_earlier_file(write_model: WriteM
     limit = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({half}, {half})); "
     done = command("export", source, "--to", "out/model.onnx", code=limit + RUN)
     assert done.returncode == 2
-    assert done.stderr == (
-        "digitlab: out/model.onnx cannot be written: File too large; nothing was changed\n"
+    # The first line: where coverage is measured, its own files are too large, too.
+    assert done.stderr.splitlines()[0] == (
+        "digitlab: out/model.onnx cannot be written: File too large; nothing was changed"
     )
     assert [(path.name, path.read_text()) for path in Path("out").iterdir()] == [
         ("model.onnx", "earlier")
