@@ -1,0 +1,52 @@
+"""`digitlab data`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import digitlab
+from digitlab.cli.options import JsonOption
+from digitlab.errors import DigitlabError
+
+
+def data(
+    sources: Annotated[
+        list[str], typer.Argument(metavar="SOURCE...", help="mnist, a folder, .npz or .json.gz.")
+    ],
+    train_on: Annotated[
+        str, typer.Option(metavar="train|all", help="all: no validation split.")
+    ] = "train",
+    sheet: Annotated[
+        Path, typer.Option(metavar="PNG", help="Where the contact sheet goes.")
+    ] = Path("data.png"),
+    as_json: JsonOption = False,
+) -> None:
+    """Describe a data source: counts, values, duplicates; and draw a contact sheet.
+
+    Examples:
+
+    digitlab data mnist
+
+    digitlab data my-digits/ --sheet my-digits.png
+    """
+    from digitlab.data.describe import contact_sheet_of, describe
+
+    dataset = digitlab.load_dataset(sources, train_on)
+    description = describe(dataset)
+    _save_picture(contact_sheet_of(dataset), sheet)
+    if as_json:
+        print(json.dumps({**description.to_json(), "sheet": str(sheet)}, ensure_ascii=False))
+    else:
+        print(description.to_text())
+        print(f"contact sheet: {sheet}")
+
+
+def _save_picture(picture: Any, path: Path) -> None:
+    try:
+        picture.save(path)
+    except (OSError, ValueError) as error:
+        raise DigitlabError(f"{path}: the picture cannot be written: {error}") from None

@@ -1,0 +1,103 @@
+"""`digitlab evaluate`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import digitlab
+from digitlab.cli.options import DataOption, JsonOption
+
+
+def evaluate(
+    model: Annotated[Path, typer.Argument(metavar="RUN|MODEL", help="A run, or a model.onnx.")],
+    data: DataOption = None,
+    split: Annotated[str, typer.Option(metavar="train|valid|test", help="Which part.")] = "test",
+    degraded: Annotated[
+        bool, typer.Option("--degraded", help="Also read made pictures, by kind of degradation.")
+    ] = False,
+    pictures: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Made pictures of each kind.")
+    ] = 500,
+    no_digits: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Also read pictures that hold no digit."),
+    ] = None,
+    mistakes: Annotated[
+        Path | None,
+        typer.Option(metavar="PNG", help="Where to draw the most confident mistakes."),
+    ] = None,
+    chart: Annotated[
+        Path | None,
+        typer.Option(metavar="PNG", help="Where to draw error over coverage and by kind."),
+    ] = None,
+    threads: Annotated[int | None, typer.Option(metavar="N", min=1, help="Threads.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure a model on labelled data: how often it is right, and when to trust it.
+
+    Examples:
+
+    digitlab evaluate runs/quick-20260101-120000
+
+    digitlab evaluate model.onnx --degraded --no-digits letters/
+
+    digitlab evaluate model.onnx --data fashion/ --json
+    """
+    with _progress() as progress:
+        report = digitlab.evaluate(
+            model,
+            data=data or None,
+            split=split,
+            degraded=degraded,
+            pictures=pictures,
+            no_digits=no_digits,
+            threads=threads or 1,
+            progress=progress,
+        )
+    if not as_json:
+        print(report.to_text(), flush=True)  # before the pictures, which may find no room
+    mistakes = mistakes or _beside(model, "mistakes.png")
+    chart = chart or _beside(model, "coverage.png")
+    drawn = {
+        "mistakes": str(mistakes) if report.write_mistakes(mistakes) else None,
+        "chart": str(chart) if report.write_chart(chart) else None,
+    }
+    if as_json:
+        print(json.dumps({**report.to_json(), **drawn}))
+        return
+    print(f"\nmost confident mistakes: {drawn['mistakes'] or 'none, all is right'}")
+    if drawn["chart"]:
+        print(f"error over coverage{' and by kind' if degraded else ''}: {drawn['chart']}")
+
+
+def _beside(model: Path, name: str) -> Path:
+    """Return where a picture of a model goes: into its run, or here under the model's name."""
+    return model / name if model.is_dir() else Path(f"{model.stem}-{name}")
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """Show how many pictures are done, on standard error where that is a terminal."""
+    from digitlab.reading.progress import ProgressLine
+
+    lines: list[ProgressLine] = []
+
+    def told(done: int, count: int) -> None:
+        if done == 1:
+            lines.append(ProgressLine(count, sys.stderr))
+        lines[-1].advance(False)
+        if done == count:
+            lines[-1].clear()
+
+    try:
+        yield told
+    finally:
+        for line in lines:
+            line.clear()

@@ -1,0 +1,94 @@
+"""`digitlab read`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import digitlab
+from digitlab.cli.options import JsonOption
+from digitlab.cli.program import end_quietly, fail
+from digitlab.errors import ConfigError
+
+
+def read(
+    pictures: Annotated[
+        list[Path],
+        typer.Argument(metavar="PICTURE|FOLDER|-...", help="Pictures of one digit each."),
+    ],
+    model: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN|FILE", help="A run or a model.onnx; else the one that ships."),
+    ] = None,
+    as_json: JsonOption = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Write CSV, a line a digit.")] = False,
+    annotate: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where pictures with what was read in them go."),
+    ] = None,
+    reject: Annotated[
+        str | None,
+        typer.Option(
+            metavar="R|none",
+            help="Refuse what is wrong with a probability above R, such as 0.01; "
+            "none: refuse nothing; else only what is most likely no digit.",
+        ),
+    ] = None,
+    explain: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where to show what the network saw, and why."),
+    ] = None,
+    max_pixels: Annotated[
+        int, typer.Option(metavar="N", help="Larger pictures are not decoded.")
+    ] = 64_000_000,
+    max_seconds: Annotated[
+        float, typer.Option(metavar="S", help="Decoding one picture may take so long.")
+    ] = 20.0,
+    max_memory: Annotated[
+        int, typer.Option(metavar="MB", help="Decoding may take so much (Linux).")
+    ] = 1536,
+) -> None:
+    """Read pictures of one digit each: dark on light or light on dark, any size.
+
+    Folders are walked; - is standard input. Exit status: 0 all read, 1 some could not be, 2 a
+    mistake in this line.
+
+    Examples:
+
+    digitlab read photo.jpg
+
+    digitlab read scans/ --csv --reject 0.01 > digits.csv
+
+    digitlab read photo.jpg --explain why/
+
+    digitlab read *.png --model runs/quick-20260101-120000 --json
+    """
+    if as_json and as_csv:
+        raise ConfigError("--json and --csv cannot stand together: choose one")
+    from digitlab.reading.guard import GuardedDecoder, Limits
+
+    style = "json" if as_json else "csv" if as_csv else "text"
+    try:  # typer would hide which of these it was
+        # The decoder's process starts while the model loads.
+        with GuardedDecoder(Limits(max_pixels, max_seconds, max_memory)) as decoder:
+            from digitlab.reading.batch import Batch
+
+            recogniser = digitlab.Recogniser(model)
+            batch = Batch(recogniser, decoder, style, _number(reject), annotate, explain)
+            failures = batch.run(pictures)
+    except BrokenPipeError:
+        end_quietly()
+    except KeyboardInterrupt:
+        fail("interrupted", 130)
+    if failures:
+        raise typer.Exit(1)
+
+
+def _number(text: str | None) -> float | str | None:
+    """Return a number where it is one; what else is allowed is for others to say."""
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return text
