@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import io
 import os
+import stat
+import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -39,6 +41,7 @@ from digitlab.header import (
 Picture = npt.NDArray[np.uint8]
 
 MAX_PIXELS = 64_000_000
+MAX_SECONDS = 20.0  # of waiting until somebody writes to a pipe
 _STRIP = 1 << 20  # pixels; wide intermediate values are kept of so many at a time
 
 
@@ -71,28 +74,65 @@ def load_picture(
 
 @contextmanager
 def open_picture(
-    source: str | Path | bytes, name: str | None = None
+    source: str | Path | bytes, name: str | None = None, max_seconds: float = MAX_SECONDS
 ) -> Iterator[tuple[IO[bytes], str]]:
     """Open a picture for reading and seeking; give also what to call it.
 
-    What cannot be sought, such as a pipe, is read whole if it begins like a picture.
+    What cannot be sought, such as a pipe, is read whole if it begins like a picture. A writer of a
+    pipe may take `max_seconds` to open it, and any time to write.
 
     Raises:
         PictureError: `missing` or `unreadable` (no permission, a folder), also for what fails
-            while the file is open; `not-a-picture` or `too-large` for a pipe.
+            while the file is open; `not-a-picture`, `too-large` or `timeout` for a pipe.
     """
     if isinstance(source, bytes):
         yield io.BytesIO(source), name or "the picture"
         return
     name = name or os.fspath(source)
     try:
-        with open(source, "rb") as file:
+        with _opened(source, name, max_seconds) as file:
             yield (file if file.seekable() else io.BytesIO(read_pipe(file, name))), name
     except FileNotFoundError as error:
         raise PictureError(f"{name}: no such file; check the path", "missing") from error
     except (OSError, ValueError) as error:  # ValueError: a path with a null character
         reason = getattr(error, "strerror", None) or str(error)
         raise PictureError(f"{name!r} cannot be opened: {reason}", "unreadable") from error
+
+
+def _opened(path: str | Path, name: str, max_seconds: float) -> IO[bytes]:
+    """Open a file; of a pipe, wait for the writer, but not for ever as the system would."""
+    if not stat.S_ISFIFO(os.stat(path).st_mode):
+        return open(path, "rb")
+    result: list[IO[bytes] | OSError] = []
+
+    def wait() -> None:
+        try:
+            result.append(open(path, "rb"))  # noqa: SIM115
+        except OSError as error:
+            result.append(error)
+
+    waiting = threading.Thread(target=wait, daemon=True)
+    waiting.start()
+    try:
+        waiting.join(max_seconds)
+    finally:
+        late = waiting.is_alive()
+        if late:  # also after Ctrl-C; a writer of our own lets it go on
+            with suppress(OSError):
+                os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+            waiting.join(1)
+    file = result[0] if result else None
+    if isinstance(file, OSError):
+        raise file
+    if file is None or late:
+        if file is not None:
+            file.close()
+        raise PictureError(
+            f"{name} is a pipe that nobody has opened for writing within {max_seconds:g} s: "
+            "start what writes to it, or raise the limit",
+            "timeout",
+        )
+    return file
 
 
 def read_pipe(file: IO[bytes], name: str) -> bytes:

@@ -7,6 +7,8 @@ import io
 import json
 import os
 import pty
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,7 +31,7 @@ COMMAND = [sys.executable, "-m", "digitlab", "read"]
 
 def read(*arguments: Any, **more: Any) -> subprocess.CompletedProcess[bytes]:
     command = [*COMMAND, *arguments]
-    return subprocess.run(command, capture_output=True, timeout=300, **more)
+    return subprocess.run(command, capture_output=True, **{"timeout": 300, **more})
 
 
 def objects(done: subprocess.CompletedProcess[bytes]) -> list[dict[str, Any]]:
@@ -114,6 +116,36 @@ def test_standard_input_is_a_picture(digits: list[bytes]) -> None:
     assert done.stderr.startswith(b"digitlab: standard input is no picture")
     with open("/dev/zero", "rb") as endless:
         assert read("-", stdin=endless).returncode == 1
+
+
+def test_a_pipe_that_nobody_writes_to_is_one_line_and_stops_nothing(digits: list[bytes]) -> None:
+    os.mkfifo("pipe.png")
+    Path("a.png").write_bytes(digits[0])
+    done = read("pipe.png", "a.png", "--max-seconds", "5", timeout=60)
+    assert (done.returncode, done.stdout[:8]) == (1, b"a.png: 7")
+    assert done.stderr.decode().splitlines()[0] == (
+        "digitlab: pipe.png is a pipe that nobody has opened for writing within 5 s: "
+        "start what writes to it, or raise the limit"
+    )
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{read} <(sleep 1.5; cat a.png) --max-seconds 1",
+        "(sleep 1.5; cat a.png) | {read} /dev/stdin --max-seconds 1",
+        "(sleep 1.5; cat a.png) | {read} - --max-seconds 1",
+        "{read} /dev/stdin < a.png",
+        "mkfifo p; (sleep 1; cat a.png > p) & {read} p",
+    ],
+)
+def test_a_pipe_with_a_writer_is_waited_for(digits: list[bytes], line: str) -> None:
+    Path("a.png").write_bytes(digits[0])
+    command = line.format(read=shlex.join([*COMMAND, "--json"]))
+    done = subprocess.run(["bash", "-c", command], capture_output=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert objects(done)[0]["text"] == "7"
 
 
 def test_refusal_is_what_the_model_can_give() -> None:

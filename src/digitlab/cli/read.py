@@ -44,7 +44,11 @@ def read(
         int, typer.Option(metavar="N", help="Larger pictures are not decoded.")
     ] = 64_000_000,
     max_seconds: Annotated[
-        float, typer.Option(metavar="S", help="Decoding one picture may take so long.")
+        float,
+        typer.Option(
+            metavar="S",
+            help="Decoding one picture may take so long, and before it the writer of a pipe.",
+        ),
     ] = 20.0,
     max_memory: Annotated[
         int, typer.Option(metavar="MB", help="Decoding may take so much (Linux).")

@@ -19,7 +19,7 @@ from typing import IO
 
 import numpy as np
 
-from digitlab.decoding import MAX_PIXELS, Picture, open_picture
+from digitlab.decoding import MAX_PIXELS, MAX_SECONDS, Picture, open_picture
 from digitlab.errors import ConfigError, DigitlabError, PictureError
 from digitlab.header import check_header
 from digitlab.processes import own_modules
@@ -30,7 +30,6 @@ try:
 except ModuleNotFoundError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-MAX_SECONDS = 20.0
 MAX_MEMORY = 1536  # MB; 64 megapixels take up to 1200
 _PIPE = 1 << 20  # bytes that a pipe should hold, so that the two processes change turns less often
 
@@ -41,7 +40,8 @@ class Limits:
 
     Attributes:
         max_pixels: width times height.
-        max_seconds: of decoding, by the clock on the wall.
+        max_seconds: of decoding, by the clock on the wall; and before it of waiting until somebody
+            opens a pipe to write to it.
         max_memory: MB of decoding, where the system has such limits (Linux).
 
     Raises:
@@ -103,7 +103,7 @@ class GuardedDecoder:
                 decoder was killed for its memory).
             DigitlabError: where no process can be started.
         """
-        with open_picture(source, name) as (file, called):
+        with open_picture(source, name, self.limits.max_seconds) as (file, called):
             check_header(file, called, self.limits.max_pixels)
             content = file.read()
         with self._lock:
