@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from digitlab.errors import DigitlabError
-from digitlab.reading.files import OutputFolder, find_pictures
+from digitlab.reading.files import OutputFolder, find_pictures, marked_png
 from digitlab.reading.types import Reading
 
 
@@ -20,8 +21,8 @@ def make(*names: str) -> None:
         Path(name).touch()
 
 
-def found(*named: str, skipped: tuple[str, ...] = ()) -> list[str]:
-    pictures = find_pictures(map(Path, named), [Path(folder) for folder in skipped])
+def found(*named: str) -> list[str]:
+    pictures = find_pictures(map(Path, named))
     return [str(one) if isinstance(one, Path) else code(one) for one in pictures]
 
 
@@ -69,9 +70,16 @@ def test_a_folder_without_pictures_says_so() -> None:
     assert found("in") == ["no-pictures"]
 
 
-def test_a_folder_that_is_written_to_is_not_walked() -> None:
-    make("in/a.png", "in/out/a.png", "in/out/deep/b.png")
-    assert found("in", skipped=("in/../in/out",)) == ["in/a.png"]
+def test_what_was_written_is_not_found_in_a_folder_but_read_where_it_is_named() -> None:
+    make("in/a.png", "in/out/b.png")
+    for mode in ("RGB", "L"):
+        Path(f"in/out/{mode}.png").write_bytes(marked_png(Image.new(mode, (30, 30))))
+    assert found("in") == ["in/a.png", "in/out/b.png"]
+    assert found("in/out/L.png") == ["in/out/L.png"]
+    Path("in/out/b.png").unlink()
+    (reading,) = find_pictures([Path("in/out")])
+    assert isinstance(reading, Reading)
+    assert "no pictures but those that digitlab read wrote" in str(reading.error)
 
 
 def test_equal_names_are_numbered_and_no_input_is_written_over() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from digitlab.decoding import Picture, read_pipe
 from digitlab.errors import DigitlabError, PictureError
 from digitlab.files import write_whole
-from digitlab.reading.files import STANDARD_INPUT, OutputFolder, find_pictures
+from digitlab.reading.files import STANDARD_INPUT, OutputFolder, find_pictures, marked_png
 from digitlab.reading.guard import GuardedDecoder
 from digitlab.reading.lines import csv_header, csv_lines, json_line, text_line
 from digitlab.reading.progress import ProgressLine
@@ -52,8 +52,7 @@ class Batch:
             DigitlabError: where a folder cannot be written to.
         """
         self.recogniser.check_reject(self.reject)
-        folders = [folder for folder in (self.annotate, self.explain) if folder is not None]
-        found = list(find_pictures(named, folders))
+        found = list(find_pictures(named))
         inputs = [path for path in found if isinstance(path, Path)]
         given: set[str] = set()  # one folder may be named for both
         annotations, explanations = (
@@ -130,9 +129,7 @@ def _draw(
 
         place = annotations.place(source, ".png")
         try:
-            drawn = io.BytesIO()
-            annotated(picture, reading).save(drawn, "PNG")
-            write_whole(place, drawn.getvalue())
+            write_whole(place, marked_png(annotated(picture, reading)))
         except OSError as error:
             reason = error.strerror or str(error)
             raise DigitlabError(f"{place}: the picture cannot be written: {reason}") from error

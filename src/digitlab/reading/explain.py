@@ -18,6 +18,7 @@ from PIL import Image
 from digitlab.decoding import Picture
 from digitlab.errors import DigitlabError, PictureError
 from digitlab.preparation import SIDE, Step, explain, prepare
+from digitlab.reading.files import marked_png
 from digitlab.reading.recogniser import Recogniser
 from digitlab.reading.types import Digit, Reading
 
@@ -74,9 +75,11 @@ class Explanation:
 
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            explanation_sheet(self).save(folder / "explanation.png")
+            sheet = explanation_sheet(self)
+            (folder / "explanation.png").write_bytes(marked_png(sheet))
             if self.image is not None:
-                Image.fromarray(self.image).save(folder / "network-saw.png")
+                saw = Image.fromarray(self.image)
+                (folder / "network-saw.png").write_bytes(marked_png(saw))
             text = json.dumps(self.to_json(), indent=None) + "\n"
             (folder / "explanation.json").write_text(text, encoding="utf-8")
         except OSError as error:

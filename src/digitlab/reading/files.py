@@ -1,14 +1,19 @@
 """Which files a command reads, and where it may write beside them.
 
-Used by `digitlab read`: folders are walked, and what is written never has the name of an input or
-of another output.
+Used by `digitlab read` and `digitlab evaluate`: folders are walked, and what is written never has
+the name of an input or of another output. Written pictures are marked, so that no later walk takes
+them for input.
 """
 
 from __future__ import annotations
 
+import io
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from digitlab.errors import DigitlabError
 from digitlab.reading.types import Reading, ReadingError
@@ -18,50 +23,69 @@ SUFFIXES = frozenset(
 )
 STANDARD_INPUT = "-"
 _LONGEST = 200  # bytes of a name; file systems take 255, and a suffix comes yet
+_MARK = ("Software", "digitlab read")  # a text chunk, before the pixels
+_MARK_WITHIN = 256  # bytes; the header of a PNG takes 33
 
 
-def find_pictures(named: Iterable[Path], skipped: Sequence[Path] = ()) -> Iterator[Path | Reading]:
+def find_pictures(named: Iterable[Path]) -> Iterator[Path | Reading]:
     """Yield the files that are named, and those in folders that are named, at any depth.
 
     A folder gives its files in the order of their names, then its folders; of them those with a
-    picture's suffix that are not hidden. Links to folders are not followed, so that none is walked
-    twice or for ever. A folder without a picture, or one that cannot be listed, gives a reading
-    that says so.
+    picture's suffix that are not hidden and not written by `marked_png`. Links to folders are not
+    followed, so that none is walked twice or for ever. A folder without a picture, or one that
+    cannot be listed, gives a reading that says so.
 
     Args:
         named: files, which are yielded whatever they are, folders, and "-" for standard input.
-        skipped: folders that are not walked, such as those that are written to.
     """
-    outputs = {os.path.realpath(folder) for folder in skipped}
     for path in named:
         if path.is_dir() and str(path) != STANDARD_INPUT:
-            yield from _walked(path, outputs)
+            yield from _walked(path)
         else:
             yield path
 
 
-def _walked(top: Path, outputs: set[str]) -> Iterator[Path | Reading]:
+def marked_png(picture: Image.Image) -> bytes:
+    """Return a picture as the PNG file of it that `find_pictures` passes over in folders."""
+    mark = PngInfo()
+    mark.add_text(*_MARK)
+    file = io.BytesIO()
+    picture.save(file, "PNG", pnginfo=mark)
+    return file.getvalue()
+
+
+def _walked(top: Path) -> Iterator[Path | Reading]:
     failures: list[OSError] = []
-    found = False
+    found = passed_over = False
     for folder, folders, files in os.walk(top, onerror=failures.append):
-        folders[:] = sorted(
-            name
-            for name in folders
-            if not name.startswith(".")
-            and os.path.realpath(os.path.join(folder, name)) not in outputs
-        )
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             path = Path(folder, name)
             is_picture = path.suffix.lower() in SUFFIXES and not name.startswith(".")
-            if is_picture and path.is_file():
-                found = True
-                yield path
+            if not is_picture or not path.is_file():
+                continue
+            if _is_marked(path):
+                passed_over = True
+                continue
+            found = True
+            yield path
     for failure in failures:
         message = f"{failure.filename} cannot be listed: {failure.strerror}"
         yield Reading(str(failure.filename), error=ReadingError("unreadable", message))
     if not found and not failures:
-        message = f"{top} has no pictures: expected files such as .png, .jpg or .heic"
+        but = " but those that digitlab read wrote" if passed_over else ""
+        message = f"{top} has no pictures{but}: expected files such as .png, .jpg or .heic"
         yield Reading(str(top), error=ReadingError("no-pictures", message))
+
+
+def _is_marked(path: Path) -> bool:
+    if path.suffix.lower() != ".png":
+        return False
+    try:
+        with path.open("rb") as file:
+            return "\0".join(_MARK).encode() in file.read(_MARK_WITHIN)
+    except OSError:  # which whoever reads it will be told
+        return False
 
 
 class OutputFolder:
