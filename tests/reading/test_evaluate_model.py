@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 from small_models import WriteModel, picture_of
 
 import digitlab.data
+import digitlab.reading.guard
 from digitlab.data import camera
 from digitlab.data.dataset import Dataset, Split
 from digitlab.errors import ConfigError, DataError, ModelError
@@ -194,7 +196,7 @@ def test_blank_images_are_not_photographed(
 
 @pytest.fixture
 def strange(tmp_path: Path) -> Path:
-    """Return a folder of four pictures without digits, a text and a hidden file."""
+    """Return a folder of four pictures without digits, a damaged one, a text and a hidden file."""
     folder = tmp_path / "strange"
     (folder / "deeper").mkdir(parents=True)
     noise = np.random.default_rng(1).integers(0, 255, (3, 40, 40), np.uint8)
@@ -202,6 +204,7 @@ def strange(tmp_path: Path) -> Path:
     Image.fromarray(noise[1]).save(folder / "b.png")
     Image.fromarray(noise[2]).save(folder / "deeper" / "c.png")
     Image.new("L", (40, 40), 255).save(folder / "blank.png")
+    (folder / "cut.png").write_bytes((folder / "a.png").read_bytes()[:200])
     (folder / "notes.txt").write_text("no picture")
     (folder / ".hidden").write_text("no picture either")
     return folder
@@ -223,13 +226,27 @@ def test_pictures_without_digits_are_told_from_digits(
     found = report.no_digits
     assert found is not None
     assert (found.count, found.score) == (4, score)
-    assert [Path(path).name for path in found.unreadable] == ["notes.txt"]
+    assert [Path(path).name for path in found.unreadable] == ["cut.png"]
     assert (found.auroc, found.refused_at_kept) == (1.0, 1.0)
     names = [strange / name for name in ("a.png", "b.png", "blank.png", "deeper/c.png")]
     read = [any(digit.isdigit() for digit in recogniser.read(name).text) for name in names]
     assert found.refused == 4 - sum(read) >= 1
-    assert "notes.txt" in report.to_text()
+    assert "cannot be read: " in report.to_text()
     assert report.to_json()["no_digits"]["auroc"] == 1.0
+
+
+def test_pictures_without_digits_are_decoded_where_a_decoder_may_die(
+    write_model: WriteModel, data: Dataset, strange: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = (sys.executable, Path(__file__).parent / "misbehaving_decoder.py")
+    misbehaving = digitlab.reading.guard.GuardedDecoder(command=command)
+    monkeypatch.setattr(digitlab.reading.guard, "GuardedDecoder", lambda: misbehaving)
+    with (strange / "b.png").open("ab") as file:
+        file.write(b"DO:abort")
+    found = evaluate(write_model(), data.source, no_digits=strange).no_digits
+    assert found is not None
+    assert [Path(path).name for path in found.unreadable] == ["b.png", "cut.png"]
+    assert found.count == 3
 
 
 def test_a_folder_without_pictures_is_named(

@@ -72,7 +72,7 @@ class NoDigits:
         folder: where the pictures lie.
         count: pictures.
         refused: of them, by default; one in which nothing was found is refused, too.
-        unreadable: files that are no pictures; not counted.
+        unreadable: pictures and folders that cannot be read; not counted.
         score: by what they are told apart: "no digit", its probability where the model has one,
             or "doubt", 1 less the confidence.
         auroc: how often a picture without a digit has a higher score than a digit.
@@ -108,7 +108,7 @@ class NoDigits:
             f"AUROC {self.auroc:.3f} by {self.score}"
         )
         if self.unreadable:
-            text += f"\npassed over, no pictures: {', '.join(self.unreadable)}"
+            text += f"\npassed over, cannot be read: {', '.join(self.unreadable)}"
         return text
 
 
@@ -164,23 +164,32 @@ def measure_no_digits(
 
     Args:
         recogniser: with probabilities.
-        folder: of pictures, at any depth.
+        folder: of pictures, at any depth; found and decoded as `digitlab read` does.
         digits: float [N, 10 or 11], the answers to digits.
         progress: is called after each picture.
 
     Raises:
         DataError: where the folder is missing or has no picture.
     """
-    files = sorted(_files(Path(folder)))
+    from digitlab.reading.files import find_pictures
+    from digitlab.reading.guard import GuardedDecoder
+
+    if not Path(folder).is_dir():
+        raise DataError(f"{folder}: there is no such folder of pictures without digits")
+    files = list(find_pictures([Path(folder)]))
     found: list[tuple[float, ...]] = []
     refusals, unreadable = 0, []
-    for reading in _told(recogniser.read_many(files), progress, 0, len(files)):
-        digit = _digit(reading)
-        if reading.error is not None and reading.error.code != "blank":
-            unreadable.append(str(reading.file))
-            continue
-        refusals += digit is None or digit.refused
-        found.append(_NOTHING if digit is None else digit.probabilities or _NOTHING)
+    with GuardedDecoder() as decoder:
+        readings = (
+            recogniser.read(one, decoder=decoder) if isinstance(one, Path) else one for one in files
+        )
+        for reading in _told(readings, progress, 0, len(files)):
+            digit = _digit(reading)
+            if reading.error is not None:
+                unreadable.append(str(reading.file))
+                continue
+            refusals += digit is None or digit.refused
+            found.append(_NOTHING if digit is None else digit.probabilities or _NOTHING)
     if not found:
         raise DataError(f"{folder}: holds no picture that can be read")
     # Where the model knows "no digit", its probability tells letters from digits better than
@@ -246,11 +255,3 @@ def _told(
         yield reading
         if progress is not None:
             progress(at, count)
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    if not folder.is_dir():
-        raise DataError(f"{folder}: there is no such folder of pictures without digits")
-    for path in folder.rglob("*"):
-        if path.is_file() and not path.name.startswith("."):
-            yield path
