@@ -7,6 +7,7 @@ program.py how the program was called and the ways in which it ends.
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Annotated, NoReturn
 
@@ -15,7 +16,7 @@ import typer
 import digitlab
 from digitlab.cli import data, evaluate, export, read, runs, train
 from digitlab.cli.program import end_quietly, fail
-from digitlab.errors import DigitlabError
+from digitlab.errors import ConfigError, DigitlabError
 
 # What is wrong with a command line; typer exports no more of this family than BadParameter.
 _UsageError: type[Exception] = typer.BadParameter.__bases__[0]
@@ -33,6 +34,7 @@ app = typer.Typer(
 def main() -> NoReturn:
     """Run the command line and exit with its status."""
     try:
+        _refuse_empty(sys.argv[1:])
         status = app(args=sys.argv[1:] or ["--help"], standalone_mode=False)
     except DigitlabError as error:
         fail(str(error))
@@ -45,6 +47,17 @@ def main() -> NoReturn:
     except OSError as error:
         fail(f"standard output: {error}", 1)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _refuse_empty(arguments: list[str]) -> None:
+    """Raise ConfigError for an empty argument, which as a path would be the current folder."""
+    for argument in arguments:
+        option = argument.removesuffix("=")
+        if argument == "" or (option != argument and re.fullmatch(r"--[a-z0-9-]+", option)):
+            raise ConfigError(
+                f"{option or 'an argument'} is empty: expected a name or a value; "
+                "is a variable of the shell not set?"
+            )
 
 
 def _version(asked: bool) -> None:
