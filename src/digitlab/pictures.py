@@ -1,15 +1,19 @@
 """Contact sheets: many 28 x 28 images in one picture, each with a caption; drawn with Pillow.
 
-Used by data (what is in a source) and by evaluation (the most confident mistakes).
+Used by data (what is in a source) and by evaluation (the most confident mistakes), which save their
+pictures by `save_picture`, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
+
+from digitlab.errors import DataError
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -66,6 +70,35 @@ def contact_sheet(
         middle = left + (side - _length(caption, font)) / 2
         _write(draw, middle, top + side + 3, caption, font)
     return sheet
+
+
+def check_place(path: Path) -> None:
+    """Say before long work what `save_picture` would say after it, where that can be known.
+
+    Raises:
+        DataError: for a suffix that is no picture's, or a folder that is not there.
+    """
+    kind = Image.registered_extensions().get(path.suffix.lower())
+    if kind not in Image.SAVE:
+        raise _not_written(path, f"unknown file extension: {path.suffix or 'none'}")
+    if not path.parent.is_dir():
+        raise _not_written(path, f"there is no folder {path.parent}")
+
+
+def save_picture(picture: Image.Image, path: Path) -> None:
+    """Write a picture in the format of its suffix.
+
+    Raises:
+        DataError: where it cannot be written.
+    """
+    try:
+        picture.save(path)
+    except (OSError, ValueError) as error:  # ValueError: a suffix that Pillow does not know
+        raise _not_written(path, getattr(error, "strerror", None) or str(error)) from error
+
+
+def _not_written(path: Path, reason: str) -> DataError:
+    return DataError(f"{path} cannot be written: {reason}; try a .png elsewhere")
 
 
 def _length(caption: str, font: Font) -> float:

@@ -128,6 +128,13 @@ def test_flags_override_the_recipe(small_recipe: Path) -> None:
         (["evaluate", "nowhere"], "nowhere"),
         (["evaluate"], "Missing argument"),
         (["evaluate", "x.onnx", "--pictures", "0"], "--pictures"),
+        (["evaluate", "nowhere", "--chart", "a.txt"], "a.txt cannot be written: unknown file ext"),
+        (["evaluate", "nowhere", "--chart", "a"], "a cannot be written: unknown file extension"),
+        (
+            ["evaluate", "nowhere", "--mistakes", "x/a.png"],
+            "x/a.png cannot be written: there is no",
+        ),
+        (["data", "nowhere", "--sheet", "a.txt"], "a.txt cannot be written: unknown file ext"),
         (["export", "nowhere", "--to", "x.onnx"], "nowhere"),
         (["export", "nowhere"], "Missing option '--to'"),
         (["read"], "Missing argument"),

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 import digitlab
 from digitlab.cli.options import JsonOption
-from digitlab.errors import DigitlabError
 
 
 def data(
@@ -34,19 +33,14 @@ def data(
     digitlab data my-digits/ --sheet my-digits.png
     """
     from digitlab.data.describe import contact_sheet_of, describe
+    from digitlab.pictures import check_place, save_picture
 
+    check_place(sheet)
     dataset = digitlab.load_dataset(sources, train_on)
     description = describe(dataset)
-    _save_picture(contact_sheet_of(dataset), sheet)
+    save_picture(contact_sheet_of(dataset), sheet)
     if as_json:
         print(json.dumps({**description.to_json(), "sheet": str(sheet)}, ensure_ascii=False))
     else:
         print(description.to_text())
         print(f"contact sheet: {sheet}")
-
-
-def _save_picture(picture: Any, path: Path) -> None:
-    try:
-        picture.save(path)
-    except (OSError, ValueError) as error:
-        raise DigitlabError(f"{path}: the picture cannot be written: {error}") from None

@@ -50,6 +50,11 @@ def evaluate(
 
     digitlab evaluate model.onnx --data fashion/ --json
     """
+    from digitlab.pictures import check_place
+
+    for place in (mistakes, chart):
+        if place is not None:
+            check_place(place)
     with _progress() as progress:
         report = digitlab.evaluate(
             model,

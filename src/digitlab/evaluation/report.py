@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from digitlab.errors import DataError
 from digitlab.evaluation.coverage import Coverage
 from digitlab.evaluation.figures import Evaluation, Labels
 from digitlab.evaluation.robustness import Kind, NoDigits, kinds_text
@@ -97,10 +96,12 @@ class EvaluationReport:
         Raises:
             DataError: where the file cannot be written.
         """
+        from digitlab.pictures import save_picture
+
         picture = self.mistakes_picture()
         if picture is None:
             return False
-        _save(picture, path)
+        save_picture(picture, path)
         return True
 
     def write_chart(self, path: Path) -> bool:
@@ -112,10 +113,11 @@ class EvaluationReport:
             DataError: where the file cannot be written.
         """
         from digitlab.evaluation.chart import draw_chart
+        from digitlab.pictures import save_picture
 
         if self.coverage is None:
             return False
-        _save(draw_chart(self.coverage, self.kinds), path)
+        save_picture(draw_chart(self.coverage, self.kinds), path)
         return True
 
     def _caption(self, index: int) -> str:
@@ -123,11 +125,3 @@ class EvaluationReport:
         if self.confidences is None:
             return answer
         return f"{answer}  {self.confidences[index]:.0%}".replace("%", " %")
-
-
-def _save(picture: Image.Image, path: Path) -> None:
-    try:
-        picture.save(path)
-    except (OSError, ValueError) as error:  # ValueError: a suffix that Pillow does not know
-        reason = getattr(error, "strerror", None) or str(error)
-        raise DataError(f"{path} cannot be written: {reason}; try a .png elsewhere") from error
