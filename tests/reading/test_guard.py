@@ -19,6 +19,7 @@ from PIL import Image
 from digitlab import GuardedDecoder, Limits
 from digitlab.decoding import load_picture
 from digitlab.errors import ConfigError, DigitlabError, PictureError
+from digitlab.reading import guard
 from hostile_files import encoded, originals, png
 
 HERE = Path(__file__).parent
@@ -170,6 +171,16 @@ def test_a_process_that_cannot_be_started_is_one_line() -> None:
             pytest.raises(DigitlabError, match="cannot be started"),
         ):
             decoder.decode(PICTURE)
+
+
+def test_a_process_that_is_never_ready_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "_START", 0.5)
+    silent = (sys.executable, "-c", "import time; time.sleep(60)")
+    with (
+        GuardedDecoder(command=silent) as decoder,
+        pytest.raises(DigitlabError, match=r"cannot be started: it is not ready after 0\.5 s"),
+    ):
+        decoder.decode(PICTURE)
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -31,6 +31,7 @@ except ModuleNotFoundError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 MAX_MEMORY = 1536  # MB; 64 megapixels take up to 1200
+_START = 60.0  # seconds; the process is ready after a third of one, but a machine may be busy
 _PIPE = 1 << 20  # bytes that a pipe should hold, so that the two processes change turns less often
 
 
@@ -176,32 +177,39 @@ class _Process:
         self._wait_until_ready()
         self.was_used = True
         called = name.encode(errors="surrogatepass")
+        with self._killed_after(limits.max_seconds) as late:
+            try:
+                assert self._popen.stdin is not None
+                self._popen.stdin.write(REQUEST.pack(len(called), len(content), limits.max_pixels))
+                self._popen.stdin.write(called)
+                self._popen.stdin.write(content)
+                self._popen.stdin.flush()
+                return self._answer(name, limits)
+            except (OSError, EOFError, UnicodeDecodeError) as error:  # most often, its pipes closed
+                if late.is_set():
+                    raise PictureError(
+                        f"{name} takes more than {limits.max_seconds:g} s to decode: "
+                        "make it smaller or raise the limit",
+                        "timeout",
+                    ) from error
+                raise PictureError(
+                    f"{name} makes its decoder crash ({self._cause()}): try another copy", "crashed"
+                ) from error
+
+    @contextmanager
+    def _killed_after(self, seconds: float) -> Iterator[threading.Event]:
+        """Set the event and kill the process, which closes its pipes, where this takes longer."""
         late = threading.Event()
 
         def kill() -> None:
             late.set()
             self._popen.kill()
 
-        watch = threading.Timer(limits.max_seconds, kill)
+        watch = threading.Timer(seconds, kill)
         watch.daemon = True
         watch.start()
         try:
-            assert self._popen.stdin is not None
-            self._popen.stdin.write(REQUEST.pack(len(called), len(content), limits.max_pixels))
-            self._popen.stdin.write(called)
-            self._popen.stdin.write(content)
-            self._popen.stdin.flush()
-            return self._answer(name, limits)
-        except (OSError, EOFError, UnicodeDecodeError) as error:  # most often, its pipes closed
-            if late.is_set():
-                raise PictureError(
-                    f"{name} takes more than {limits.max_seconds:g} s to decode: "
-                    "make it smaller or raise the limit",
-                    "timeout",
-                ) from error
-            raise PictureError(
-                f"{name} makes its decoder crash ({self._cause()}): try another copy", "crashed"
-            ) from error
+            yield late
         finally:
             watch.cancel()
 
@@ -220,12 +228,14 @@ class _Process:
 
     def _wait_until_ready(self) -> None:
         if not self._is_ready:
-            try:
-                hello = self._read(len(READY))
-            except (OSError, EOFError):
-                hello = b""
+            with self._killed_after(_START) as late:
+                try:
+                    hello = self._read(len(READY))
+                except (OSError, EOFError):
+                    hello = b""
             if hello != READY:
-                raise _cannot_start(self._cause())
+                late_by = f"it is not ready after {_START:g} s"
+                raise _cannot_start(late_by if late.is_set() else self._cause())
             self._is_ready = True
 
     def _read(self, size: int) -> bytes:
