@@ -34,7 +34,9 @@ def test_pictures_are_of_the_split_and_always_the_same() -> None:
     assert images.any(axis=(1, 2)).all()
     again, _ = photographed(split, 48, seed=5)
     assert np.array_equal(images, again)
-    other, _ = photographed(split, 48, seed=6)
+    heard: list[tuple[int, int]] = []
+    other, _ = photographed(split, 48, seed=6, progress=lambda *told: heard.append(told))
+    assert heard == [(done, 48) for done in range(1, 49)]
     assert not np.array_equal(images[:40], other[:40])
 
 

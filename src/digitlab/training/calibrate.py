@@ -7,6 +7,7 @@ validation digits as cameras see them (data/camera.py), read by the preparation 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -22,13 +23,16 @@ _COLDEST, _HOTTEST = 0.1, 10.0
 _SECTIONS = 60  # each takes a third of what is left
 
 
-def photographed(split: Split, count: int, seed: int) -> tuple[Images, Labels]:
+def photographed(
+    split: Split, count: int, seed: int, progress: Callable[[int, int], None] | None = None
+) -> tuple[Images, Labels]:
     """Return `count` digits of a split as the preparation finds them in made pictures.
 
     Args:
         split: of which blank and faint images are passed over.
         count: pictures; the kinds take turns, and so do the images.
         seed: of the pictures.
+        progress: is called with (done, all) after each picture.
 
     Returns:
         uint8 [N, 28, 28] and int64 [N]; N is less than `count` where nothing was found in some,
@@ -41,9 +45,11 @@ def photographed(split: Split, count: int, seed: int) -> tuple[Images, Labels]:
         picture = photograph(split.images[sample], _KINDS[at % len(_KINDS)], seed, at)
         try:
             images.append(prepare(picture))
+            labels.append(int(split.labels[sample]))
         except PictureError:  # nothing to be seen: no digit is read, and none is wrong
-            continue
-        labels.append(int(split.labels[sample]))
+            pass
+        if progress is not None:
+            progress(at + 1, count)
     shape = (len(images), 28, 28)
     return np.array(images, np.uint8).reshape(shape), np.array(labels, np.int64)
 
