@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import hypothesis
@@ -60,6 +61,22 @@ def small_recipe(tmp_path: Path, small_data: Path) -> Path:
         """
     )
     return path
+
+
+@pytest.fixture
+def without_training_extra(tmp_path: Path) -> Mapping[str, str]:
+    """Return an environment in which a finder that refuses that extra stands before all others."""
+    folder = tmp_path / "no-training-extra"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(
+        "import sys\n"
+        "class Refuse:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] in ('torch', 'onnx', 'safetensors', 'matplotlib'):\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Refuse())\n"
+    )
+    return {**os.environ, "PYTHONPATH": f"{folder}:{os.environ.get('PYTHONPATH', '')}"}
 
 
 @pytest.fixture(autouse=True)

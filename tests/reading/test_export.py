@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -252,17 +253,9 @@ def test_the_command_says_what_it_wrote(write_model: WriteModel, small_data: Pat
 
 
 def test_a_copy_needs_no_training_extra_and_int8_says_what_it_needs(
-    tmp_path: Path, small_data: Path
+    without_training_extra: Mapping[str, str], small_data: Path
 ) -> None:
-    (tmp_path / "sitecustomize.py").write_text(
-        "import sys\n"
-        "class Refuse:\n"
-        "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name.split('.')[0] in ('torch', 'onnx', 'safetensors', 'matplotlib'):\n"
-        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
-        "sys.meta_path.insert(0, Refuse())\n"
-    )
-    without = {**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
+    without = without_training_extra
     done = command("export", SHIPPED_MODEL, "--to", "copy.onnx", env=without)
     assert (done.returncode, done.stderr) == (0, "")
     done = command(
