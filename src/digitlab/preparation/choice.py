@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 
 from digitlab.preparation.glyph import INKED
-from digitlab.preparation.ground import ALONG
 
 Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int32]
@@ -17,6 +16,7 @@ Mask = npt.NDArray[np.bool_]
 NEAR = 0.3  # of the digit's longer side: its parts are nearer
 LEAST = 0.03  # of the heaviest part's ink: other parts have more
 LONGEST = 1.5  # of the heaviest part's longer side: lines and boxes are longer than parts
+ALONG = 0.1  # of the border of the picture; no stroke covers more
 CUT = 0.25  # what ink counts that runs out of the picture
 
 
