@@ -13,6 +13,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from digitlab.preparation.pixels import (
+    along,
+    counts,
+    mean_of_channels,
+    percentiles,
+    percentiles_of,
+)
+
 Picture = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
@@ -20,6 +28,7 @@ ARRAY_SIDE = 24  # pixels; no larger pictures are arrays of levels, without ligh
 FLAT = 0.25  # of such an array has one level, the ground
 THICKEST = 0.5  # of the longer side; no stroke is wider
 LOOK_SIDE = 64  # pixels; what is decided once for the whole picture is decided on a small copy
+COLOUR_SIDE = 32  # pixels; the colours of ink and ground are seen on a smaller one
 MEDIAN_WINDOW = 0.45  # of the longer side; strokes cover less than half of it
 STROKES = (0.15, 0.25, 0.4, 0.6)  # of the longer side: strokes are narrower than one of these
 FINE_STROKES = (0.03, 0.06, 0.1)  # of the longer side: what speaks for strokes, not for gaps
@@ -99,7 +108,8 @@ def _even_ground(pixels: Picture) -> Floats | None:
     exactly one; and what differs from that colour is no thicker than strokes are.
     """
     frame = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-    low, colour, high = np.percentile(frame, (5, 50, 95), axis=0).astype(np.float32)
+    each = [percentiles(counts(frame[:, channel]), 5, 50, 95) for channel in range(frame.shape[1])]
+    low, colour, high = np.array(each, np.float32).T
     framed = bool(np.all(high - low <= 12))
     if not framed and np.mean(np.all(np.abs(frame - colour) <= 2, axis=1)) < 0.5:
         return None
@@ -117,17 +127,20 @@ def _checkerboard(pixels: Picture) -> Floats | None:
 
     Programs that show transparency paint them, and what is saved from a screen has kept them.
     """
-    grey = pixels.max(axis=2)
-    counts = np.bincount(grey.ravel(), minlength=256).astype(np.float32)
-    near = np.convolve(counts, np.ones(9), "same")
+    grey = pixels[..., 0]
+    for channel in range(1, pixels.shape[2]):
+        grey = np.maximum(grey, pixels[..., channel])
+    counted = counts(grey)
+    near = np.convolve(counted, np.ones(9, np.int64), "same")
     first = int(near.argmax())
     near[max(0, first - 9) : first + 10] = 0
     second = int(near.argmax())
     low, high = sorted((first, second))
-    lower = (np.abs(grey.astype(np.int16) - low) <= 5).view(np.uint8)
-    upper = (np.abs(grey.astype(np.int16) - high) <= 5).view(np.uint8)
-    shares = lower.mean(), upper.mean()
+    shares = [float(counted[max(0, at - 5) : at + 6].sum()) / grey.size for at in (low, high)]
     if min(shares) < 0.15 or sum(shares) < 0.5:
+        return None
+    lower, upper = ((np.abs(grey.astype(np.int16) - at) <= 5).view(np.uint8) for at in (low, high))
+    if not _everywhere(lower, upper):
         return None
     squares = np.concatenate([_components(mask) for mask in (lower, upper)])
     side = float(np.median(squares[:, 2:4])) if len(squares) >= 12 else 0.0
@@ -150,6 +163,17 @@ def _checkerboard(pixels: Picture) -> Floats | None:
     return np.asarray(ends[0] + along[..., None] * axis, np.float32)
 
 
+def _everywhere(lower: Picture, upper: Picture) -> bool:
+    """Whether each quarter of a picture has both of two colours, as that of a checkerboard has."""
+    middle_y, middle_x = lower.shape[0] // 2, lower.shape[1] // 2
+    for rows in (slice(None, middle_y), slice(middle_y, None)):
+        for columns in (slice(None, middle_x), slice(middle_x, None)):
+            few, many = sorted(np.count_nonzero(mask[rows, columns]) for mask in (lower, upper))
+            if few < 0.1 * many:
+                return False
+    return True
+
+
 def _components(mask: Picture) -> npt.NDArray[np.int32]:
     """Return left, top, width, height and area of all components but specks, int32 [N, 5]."""
     stats = cv2.connectedComponentsWithStats(mask, connectivity=4)[2][1:]
@@ -166,24 +190,28 @@ def _photographed(pixels: Picture) -> Ground:
     direction = _ink_direction(small)
     direction, share = _stroke_scale(small, direction)
     side = _odd(share, max(pixels.shape[:2]))
-    smooth = np.asarray(cv2.medianBlur(pixels, 3), np.uint8).reshape(pixels.shape)
-    colours = np.empty(pixels.shape, np.float32)
-    for channel, towards in enumerate(direction):
-        closed = _without_strokes(smooth[..., channel], side, bright=towards > 0)
+    planes = []
+    for towards, seen, smooth in zip(
+        direction, cv2.split(pixels), cv2.split(cv2.medianBlur(pixels, 3)), strict=True
+    ):
+        closed = _without_strokes(np.asarray(smooth, np.uint8), side, bright=towards > 0)
         # Noise lifts what is the most of a window. Where ink is far below, a quarter is ground.
-        lift = cv2.subtract(closed, pixels[..., channel], dtype=cv2.CV_16S)
-        bias = np.percentile(lift[::2, ::2], 75 if towards > 0 else 25)
-        colours[..., channel] = closed - np.float32(bias)
+        lift = cv2.subtract(closed[::2, ::2], np.asarray(seen)[::2, ::2], dtype=cv2.CV_16S)
+        counted = np.bincount(np.add(lift, 255).ravel())
+        bias = percentiles(counted, 75 if towards > 0 else 25)[0] - 255
+        planes.append(closed - np.float32(bias))
+    colours = np.asarray(cv2.merge(planes), np.float32).reshape(pixels.shape)
     if direction.sum() > 0:
         return Ground(colours, "photograph")
-    light = colours.mean(axis=2)
-    gain = np.percentile(light[::4, ::4], 95) / np.maximum(light, 20)
-    return Ground(colours, "photograph", np.clip(gain, 1, BRIGHTEST_GAIN).astype(np.float32))
+    light = mean_of_channels(colours)
+    gain = np.float32(percentiles_of(light[::4, ::4], 95)[0]) / np.maximum(light, 20)
+    return Ground(colours, "photograph", np.clip(gain, 1, BRIGHTEST_GAIN))
 
 
 def _ink_direction(small: Picture) -> Floats:
     """Return the unit vector, float32 [C], from the colour of the ground to that of the ink."""
-    window = max(3, int(MEDIAN_WINDOW * max(small.shape[:2])) | 1)
+    small = shrunk(small, COLOUR_SIDE)
+    window = _odd(MEDIAN_WINDOW, max(small.shape[:2]))
     ground = cv2.medianBlur(small, window).reshape(small.shape)
     difference = small.astype(np.float32) - ground
     distance = np.sqrt(np.square(difference).sum(axis=2))
@@ -203,12 +231,12 @@ def _stroke_scale(small: Picture, direction: Floats) -> tuple[Floats, float]:
     they are wider, they cover more, and it takes wider windows to find all of them.
     """
     if np.all(direction > 0) or np.all(direction < 0):
-        light = np.asarray(small @ np.abs(direction), np.float32)
+        light = along(small, np.abs(direction))
         # Shadow divides light, so that dark ink in it counts as much as other ink by logarithms.
         levels = _stretched(light), 255 - _stretched(np.log(light + 16))
         levels = levels if direction[0] > 0 else levels[::-1]
     else:
-        level = _stretched(small @ direction)
+        level = _stretched(along(small, direction))
         levels = level, 255 - level
     one, other = _Look(levels[0]), _Look(levels[1])
     shares = one.scale(), other.scale()
@@ -226,7 +254,7 @@ def _stretched(values: npt.NDArray[np.floating]) -> Picture:
 
 def _bareness(level: Picture) -> float:
     """Return the logarithm of how much more lies near the lowest than near the highest level."""
-    low, high = np.percentile(cv2.blur(level, (3, 3)), (0.5, 99.5))
+    low, high = percentiles(counts(np.asarray(cv2.blur(level, (3, 3)))), 0.5, 99.5)
     bright = np.count_nonzero(level > high - (high - low) / 3) / level.size
     dark = np.count_nonzero(level < low + (high - low) / 3) / level.size
     return math.log((dark + 0.03) / (bright + 0.03))
@@ -240,13 +268,16 @@ class _Look:
         longest = max(level.shape)
         reach = _odd(STROKES[-1], longest) // 2 + 1
         around = _surrounded(level, reach, _odd(RIM, longest), bright=True)
-        self.grounds = []
-        for width in self.widths:
-            window = np.ones((_odd(width, longest), _odd(width, longest)), np.uint8)
-            opened = cv2.morphologyEx(around, cv2.MORPH_OPEN, window)
-            self.grounds.append(np.asarray(opened[reach:-reach, reach:-reach], np.uint8))
+        sides = [_odd(width, longest) for width in self.widths]
+        opened = {
+            side: cv2.morphologyEx(around, cv2.MORPH_OPEN, np.ones((side, side), np.uint8))
+            for side in set(sides)
+        }
+        self.grounds = [
+            np.asarray(opened[side][reach:-reach, reach:-reach], np.uint8) for side in sides
+        ]
         hats = [np.asarray(cv2.subtract(level, ground), np.uint8) for ground in self.grounds]
-        strong = [float(np.percentile(hats[index], 99.7)) for index in (len(FINE_STROKES), -1)]
+        strong = [percentiles(counts(hats[at]), 99.7)[0] for at in (len(FINE_STROKES), -1)]
         self.least = max(0.35 * strong[0], 0.15 * strong[1])
         self.whole = WHOLE * strong[0]
         strokes = [cv2.threshold(hat, self.least, 0, cv2.THRESH_TOZERO)[1] for hat in hats]
@@ -295,9 +326,11 @@ def _surrounded(level: Picture, reach: int, side: int, bright: bool) -> Picture:
     """Return a picture with what is along its border around it, without strokes that end there."""
     how = cv2.MORPH_OPEN if bright else cv2.MORPH_CLOSE
     rim = level.copy()
-    for edge in (rim[:1], rim[-1:], rim[:, :1], rim[:, -1:]):
-        bare = cv2.morphologyEx(edge, how, np.ones(np.minimum(edge.shape, side), np.uint8))
-        np.copyto(edge, bare, where=cv2.absdiff(edge, bare) > LIGHT)
+    for edges in (rim[:: max(1, len(rim) - 1)], rim.T[:: max(1, rim.shape[1] - 1)]):
+        window = np.ones((1, min(edges.shape[1], side)), np.uint8)
+        seen = np.ascontiguousarray(edges)
+        bare = cv2.morphologyEx(seen, how, window)
+        np.copyto(edges, bare, where=cv2.absdiff(seen, bare) > LIGHT)
     around = cv2.copyMakeBorder(rim, reach, reach, reach, reach, cv2.BORDER_REPLICATE)
     around[reach:-reach, reach:-reach] = level
     return np.asarray(around, np.uint8)

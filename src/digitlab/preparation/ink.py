@@ -12,6 +12,7 @@ from digitlab.errors import PictureError
 from digitlab.preparation.glyph import SIDE
 from digitlab.preparation.ground import find_ground
 from digitlab.preparation.lines import without_lines
+from digitlab.preparation.pixels import along, mean_of_channels, percentiles_of, scaled
 
 Picture = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -36,9 +37,9 @@ def find_ink(pixels: Picture, name: str, record: Record | None = None) -> Floats
         PictureError: `blank` where nothing stands out from the ground.
     """
     ground = find_ground(pixels)
-    difference: Floats = pixels - ground.colours
+    difference: Floats = pixels.astype(np.float32) - ground.colours
     if ground.gain is not None:
-        difference *= ground.gain[..., None]
+        difference = scaled(difference, ground.gain)
     if record is not None:
         record("ground", levels(np.broadcast_to(ground.colours, pixels.shape)))
     strength = _strength(difference, None, name)
@@ -75,19 +76,19 @@ def _strength(difference: Floats, lines: npt.NDArray[np.bool_] | None, name: str
         lines: bool [H, W], pixels that say nothing about the ink; None for none.
         name: of the picture.
     """
-    distance = np.sqrt(np.square(difference).mean(axis=2))
+    distance = np.sqrt(mean_of_channels(np.square(difference)))
     smooth = distance if max(distance.shape) < 64 else cv2.blur(distance, (3, 3))
     if lines is not None:
         smooth = np.where(lines, 0, smooth)
     peak = float(smooth.max())
     strong = smooth > peak / 2
-    direction = (difference[strong] * distance[strong, None]).sum(axis=0)
+    direction = distance[strong] @ difference[strong]
     length = float(np.linalg.norm(direction))
-    along = np.asarray(difference @ (direction / max(length, 1e-6)).astype(np.float32), np.float32)
-    level = float(np.percentile(along[strong], 98)) if strong.any() else 0.0
+    reached = along(difference, (direction / max(length, 1e-6)).astype(np.float32))
+    level = percentiles_of(reached[strong], 98)[0] if strong.any() else 0.0
     if peak < FAINTEST_INK or level <= 0:
         raise PictureError(f"{name} is blank: nothing stands out from its ground", "blank")
-    strength: Floats = along / np.float32(level)
+    strength: Floats = reached / np.float32(level)
     return strength
 
 
@@ -105,9 +106,9 @@ def _noise(strength: Floats) -> float:
     Ink lies above the ground, so the lower quarter of all pixels is ground. Between its 5 % and
     25 % points lies about one standard deviation: 0.97 without ink, 1.17 where it covers 40 %.
     """
-    step = max(1, max(strength.shape) // 128)
-    low, high = np.percentile(strength[::step, ::step], (5, 25))
-    return float(high - low) / 1.05
+    step = max(1, max(strength.shape) // 64)
+    low, high = percentiles_of(strength[::step, ::step], 5, 25)
+    return (high - low) / 1.05
 
 
 def levels(values: Floats) -> Picture:

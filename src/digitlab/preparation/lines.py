@@ -92,9 +92,10 @@ def _find_lines(strength: Floats) -> list[_Line]:
         return []
     inked = (strength > FAINTEST).astype(np.uint8)
     near = cv2.dilate(inked, np.ones((3, 1), np.uint8))  # a row beside is still the line
+    columns = cv2.reduce(near, 0, cv2.REDUCE_MAX)
+    if cv2.countNonZero(columns) < LONG * wide or cv2.countNonZero(near) > 0.7 * near.size:
+        return []  # no line covers more columns than all ink does
     ys, xs = np.nonzero(near)
-    if len(xs) < LONG * wide or len(xs) > 0.7 * near.size:
-        return []
     steps = max(1, int(STEEPEST * wide / 2))
     slopes = np.arange(-steps, steps + 1) * (2 / wide)
     centred = xs - (wide - 1) / 2
