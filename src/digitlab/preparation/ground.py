@@ -34,6 +34,7 @@ STROKES = (0.15, 0.25, 0.4, 0.6)  # of the longer side: strokes are narrower tha
 FINE_STROKES = (0.03, 0.06, 0.1)  # of the longer side: what speaks for strokes, not for gaps
 MISSED = 0.05  # of the strokes that a window finds; if it misses more, it is too narrow
 WHOLE = 0.6  # of the strength of ink; what is weaker is shadow
+DARK_INK = 0.5  # a vote; of what photographs show, more is written dark on light
 SPARE = 1.3  # strokes so thick have crossings that are thicker
 LIGHT = 24  # grey levels; along the border, light differs by less and strokes by more
 RIM = 0.5  # of the longer side; strokes touch the border over less than this
@@ -242,6 +243,7 @@ def _stroke_scale(small: Picture, direction: Floats) -> tuple[Floats, float]:
     shares = one.scale(), other.scale()
     votes = float(np.clip(one.narrowness() - other.narrowness(), -3, 3))
     votes += math.log(shares[1] / shares[0]) + (_bareness(levels[0]) - _bareness(levels[1])) / 2
+    votes -= DARK_INK * float(np.sign(direction.sum()))
     return (direction, shares[0]) if votes >= 0 else (-direction, shares[1])
 
 
