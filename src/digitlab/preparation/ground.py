@@ -196,17 +196,26 @@ def _photographed(pixels: Picture) -> Ground:
         direction, cv2.split(pixels), cv2.split(cv2.medianBlur(pixels, 3)), strict=True
     ):
         closed = _without_strokes(np.asarray(smooth, np.uint8), side, bright=towards > 0)
-        # Noise lifts what is the most of a window. Where ink is far below, a quarter is ground.
+        # Noise lifts what is the most of a window.
         lift = cv2.subtract(closed[::2, ::2], np.asarray(seen)[::2, ::2], dtype=cv2.CV_16S)
-        counted = np.bincount(np.add(lift, 255).ravel())
-        bias = percentiles(counted, 75 if towards > 0 else 25)[0] - 255
-        planes.append(closed - np.float32(bias))
+        planes.append(closed - np.float32(_bias(np.asarray(lift), bright=towards > 0)))
     colours = np.asarray(cv2.merge(planes), np.float32).reshape(pixels.shape)
     if direction.sum() > 0:
         return Ground(colours, "photograph")
     light = mean_of_channels(colours)
     gain = np.float32(percentiles_of(light[::4, ::4], 95)[0]) / np.maximum(light, 20)
     return Ground(colours, "photograph", np.clip(gain, 1, BRIGHTEST_GAIN))
+
+
+def _bias(lift: npt.NDArray[np.int16], bright: bool) -> float:
+    """Return the median lift of the ground alone, of which a quarter of all pixels is.
+
+    What is farther than halfway from there to the farthest is ink.
+    """
+    counted = np.bincount((255 - lift if bright else 255 + lift).ravel(), minlength=511)
+    near, far = percentiles(counted, 25, 99)
+    bias = percentiles(counted[: int((near + far) / 2) + 1], 50)[0] - 255
+    return -bias if bright else bias
 
 
 def _ink_direction(small: Picture) -> Floats:

@@ -106,7 +106,7 @@ def _noise(strength: Floats) -> float:
     Ink lies above the ground, so the lower quarter of all pixels is ground. Between its 5 % and
     25 % points lies about one standard deviation: 0.97 without ink, 1.17 where it covers 40 %.
     """
-    step = max(1, max(strength.shape) // 64)
+    step = max(1, max(strength.shape) // 128)
     low, high = percentiles_of(strength[::step, ::step], 5, 25)
     return (high - low) / 1.05
 
