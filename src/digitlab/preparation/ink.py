@@ -43,13 +43,15 @@ def find_ink(pixels: Picture, name: str, record: Record | None = None) -> Floats
     if record is not None:
         record("ground", levels(np.broadcast_to(ground.colours, pixels.shape)))
     strength = _strength(difference, None, name)
+    noise: float | None = None
     if ground.kind == "photograph":
         for _ in range(2):
-            if _noise(strength) < NOISY:
+            noise = _noise(strength)
+            if noise < NOISY:
                 break
             smooth = cv2.GaussianBlur(difference, (0, 0), 0.006 * max(pixels.shape[:2]) + 0.4)
             difference = np.asarray(smooth, np.float32).reshape(pixels.shape)
-            strength = _strength(difference, None, name)
+            strength, noise = _strength(difference, None, name), None
     if record is not None:
         record("difference from the ground", levels(255 * strength))
     if ground.kind in ("photograph", "even"):
@@ -57,10 +59,11 @@ def find_ink(pixels: Picture, name: str, record: Record | None = None) -> Floats
         if lines is not None:
             kept = np.divide(cleaned, strength, out=np.ones_like(strength), where=strength > 1e-6)
             strength = _strength(difference, lines & (kept < 0.5), name) * kept
+            noise = None
     steep = ground.kind in ("photograph", "checkerboard") or (
         ground.kind == "even" and max(pixels.shape) > 2 * SIDE
     )
-    ink = _thresholded(strength, steep)
+    ink = _thresholded(strength, _noise(strength) if noise is None else noise, steep)
     if record is not None:
         record("ink without lines", levels(255 * ink))
     return ink
@@ -92,9 +95,9 @@ def _strength(difference: Floats, lines: npt.NDArray[np.bool_] | None, name: str
     return strength
 
 
-def _thresholded(strength: Floats, steep: bool) -> Floats:
+def _thresholded(strength: Floats, noise: float, steep: bool) -> Floats:
     """Return ink in [0, 1]: none below a soft threshold, which is steep for photographs."""
-    floor = min(4 * _noise(strength), 0.5)
+    floor = min(4 * noise, 0.5)
     low, high = (max(floor, 0.15), 0.6) if steep else (floor, 1.0)
     ink: Floats = np.clip((strength - low) / (high - low), 0, 1).astype(np.float32)
     return ink
