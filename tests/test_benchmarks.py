@@ -61,3 +61,25 @@ def test_a_look_at_the_test_set_and_what_is_skipped_are_told() -> None:
     assert text.startswith("This looks at MNIST's test set")
     assert "skipped: scikit-learn's digits, for none has no sklearn" in text
     assert "MNIST test, as the model prepares it" in text
+
+
+def test_the_choice_for_a_source_does_not_see_it(tmp_path: Path) -> None:
+    # The first reads ann badly and bob well; what is reported of ann was chosen on bob alone.
+    candidates = {"first": (1, 10, 0.9), "second": (10, 9, 0.99)}
+    for name, (ann, bob, valid) in candidates.items():
+        sources = {
+            source: {"count": 10, "right": right, "read": right, "wrong": 0}
+            for source, right in (("ann", ann), ("bob", bob))
+        }
+        measure = {"name": name, "valid": valid, "sources": sources}
+        (tmp_path / f"{name}.json").write_text(json.dumps(measure))
+    script = BENCHMARK.with_name("left_out.py")
+    files = [str(tmp_path / f"{name}.json") for name in candidates]
+    done = subprocess.run(
+        [sys.executable, str(script), "choose", *files], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    rows = [line.split() for line in done.stdout.splitlines()]
+    assert ["ann", "first", "1", "of", "10", "1,", "0"] in rows
+    assert ["bob", "second", "9", "of", "10", "9,", "0"] in rows
+    assert rows[-1] == ["mean", "50.00", "%"]

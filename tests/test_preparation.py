@@ -328,3 +328,25 @@ def test_extreme_shapes_give_a_glyph_or_are_blank(shape: tuple[int, ...]) -> Non
     picture = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
     with suppress(PictureError):
         assert prepare(picture).shape == (28, 28)
+
+
+def test_a_photograph_cropped_to_thick_strokes_is_read_whole() -> None:
+    # Strokes run out on all sides, cross in places thicker than themselves, and cover half of it.
+    for digit in DIGITS[[0, 1, 4, 18, 61]]:
+        thick = cv2.dilate(enlarged(digit, 112), np.ones((5, 5)))
+        ys, xs = np.nonzero(thick > 0.5)
+        part = thick[ys.min() + 2 : ys.max() - 1, xs.min() + 2 : xs.max() - 1]
+        light = np.linspace(220, 190, part.shape[1])[None] + np.linspace(0, 20, len(part))[:, None]
+        for pen in (0.25, 0.5):
+            assert alike(prepare((light * (1 - (1 - pen) * part)).astype(np.uint8)), digit) > 0.8
+
+
+def test_two_hard_shadows_across_a_digit_are_no_ink() -> None:
+    y, x = np.mgrid[0:240, 0:240]
+    shade = np.where(x + 0.4 * y < 170, 0.55, 1.0) * np.where(y - 0.3 * x > 110, 0.6, 1.0)
+    near = []
+    for digit in DIGITS[:12]:
+        ink = on_paper(enlarged(digit, 110), (240, 240), 60, 70)
+        near.append(alike(prepare((230 * shade * (1 - 0.8 * ink)).astype(np.uint8)), digit))
+    assert min(near) > 0.6  # where the shadows cross, a corner may remain
+    assert np.mean(near) > 0.85

@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 
 from digitlab.preparation.glyph import INKED
-from digitlab.preparation.ground import ALONG
 
 Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int32]
@@ -17,6 +16,7 @@ Mask = npt.NDArray[np.bool_]
 NEAR = 0.3  # of the digit's longer side: its parts are nearer
 LEAST = 0.03  # of the heaviest part's ink: other parts have more
 LONGEST = 1.5  # of the heaviest part's longer side: lines and boxes are longer than parts
+ALONG = 0.1  # of the border of the picture; no stroke covers more
 CUT = 0.25  # what ink counts that runs out of the picture
 
 
@@ -34,7 +34,10 @@ def digit_only(ink: Floats) -> Floats:
     Returns:
         float32 [H, W]
     """
-    _, found, stats, _ = cv2.connectedComponentsWithStats((ink > INKED).view(np.uint8))
+    mask = (ink > INKED).view(np.uint8)
+    # Each component takes a square of four pixels at least, so that 16 bits number them all.
+    kind = cv2.CV_16U if mask.size < 4 * 65_000 else cv2.CV_32S
+    _, found, stats, _ = cv2.connectedComponentsWithStats(mask, ltype=kind)
     if len(stats) < 2:
         return ink
     labels = np.asarray(found, np.int32)
@@ -42,10 +45,13 @@ def digit_only(ink: Floats) -> Floats:
     right, bottom = left + width, top + height
     edges = (left == 0) * 1 + (top == 0) + (right == ink.shape[1]) + (bottom == ink.shape[0])
     cut = edges > 0
-    mass = np.bincount(labels.ravel(), ink.ravel(), len(stats))
+    xs, ys = np.reshape(cv2.findNonZero(mask), (-1, 2)).T  # few pixels have ink
+    label, amount = labels[ys, xs], ink[ys, xs]
+    mass = np.bincount(label, amount, len(stats))
     rows, columns = ink.shape[0] // 16, ink.shape[1] // 16
-    inner = np.s_[rows : ink.shape[0] - rows, columns : ink.shape[1] - columns]
-    inside = np.bincount(labels[inner].ravel(), ink[inner].ravel(), len(stats))
+    inner = (ys >= rows) & (ys < ink.shape[0] - rows)
+    inner &= (xs >= columns) & (xs < ink.shape[1] - columns)
+    inside = np.bincount(label[inner], amount[inner], len(stats))
     worth = np.where(cut, CUT * inside, inside)
     border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     along = np.bincount(border, minlength=len(stats)) > ALONG * len(border)

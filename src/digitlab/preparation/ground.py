@@ -13,18 +13,31 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from digitlab.preparation.pixels import (
+    along,
+    counts,
+    mean_of_channels,
+    percentiles,
+    percentiles_of,
+)
+
 Picture = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
 ARRAY_SIDE = 24  # pixels; no larger pictures are arrays of levels, without light and noise
 FLAT = 0.25  # of such an array has one level, the ground
 THICKEST = 0.5  # of the longer side; no stroke is wider
-LOOK_SIDE = 96  # pixels; what is decided once for the whole picture is decided on a small copy
+LOOK_SIDE = 64  # pixels; what is decided once for the whole picture is decided on a small copy
+COLOUR_SIDE = 32  # pixels; the colours of ink and ground are seen on a smaller one
 MEDIAN_WINDOW = 0.45  # of the longer side; strokes cover less than half of it
 STROKES = (0.15, 0.25, 0.4, 0.6)  # of the longer side: strokes are narrower than one of these
 FINE_STROKES = (0.03, 0.06, 0.1)  # of the longer side: what speaks for strokes, not for gaps
+MISSED = 0.05  # of the strokes that a window finds; if it misses more, it is too narrow
+WHOLE = 0.6  # of the strength of ink; what is weaker is shadow
+DARK_INK = 0.5  # a vote; of what photographs show, more is written dark on light
 SPARE = 1.3  # strokes so thick have crossings that are thicker
-ALONG = 0.1  # of the border of the picture; no stroke covers more
+LIGHT = 24  # grey levels; along the border, light differs by less and strokes by more
+RIM = 0.5  # of the longer side; strokes touch the border over less than this
 BRIGHTEST_GAIN = 3.0  # ink in deep shadow is weaker, but so is everything else there
 
 
@@ -96,7 +109,8 @@ def _even_ground(pixels: Picture) -> Floats | None:
     exactly one; and what differs from that colour is no thicker than strokes are.
     """
     frame = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-    low, colour, high = np.percentile(frame, (5, 50, 95), axis=0).astype(np.float32)
+    each = [percentiles(counts(frame[:, channel]), 5, 50, 95) for channel in range(frame.shape[1])]
+    low, colour, high = np.array(each, np.float32).T
     framed = bool(np.all(high - low <= 12))
     if not framed and np.mean(np.all(np.abs(frame - colour) <= 2, axis=1)) < 0.5:
         return None
@@ -114,17 +128,20 @@ def _checkerboard(pixels: Picture) -> Floats | None:
 
     Programs that show transparency paint them, and what is saved from a screen has kept them.
     """
-    grey = pixels.max(axis=2)
-    counts = np.bincount(grey.ravel(), minlength=256).astype(np.float32)
-    near = np.convolve(counts, np.ones(9), "same")
+    grey = pixels[..., 0]
+    for channel in range(1, pixels.shape[2]):
+        grey = np.maximum(grey, pixels[..., channel])
+    counted = counts(grey)
+    near = np.convolve(counted, np.ones(9, np.int64), "same")
     first = int(near.argmax())
     near[max(0, first - 9) : first + 10] = 0
     second = int(near.argmax())
     low, high = sorted((first, second))
-    lower = (np.abs(grey.astype(np.int16) - low) <= 5).view(np.uint8)
-    upper = (np.abs(grey.astype(np.int16) - high) <= 5).view(np.uint8)
-    shares = lower.mean(), upper.mean()
+    shares = [float(counted[max(0, at - 5) : at + 6].sum()) / grey.size for at in (low, high)]
     if min(shares) < 0.15 or sum(shares) < 0.5:
+        return None
+    lower, upper = ((np.abs(grey.astype(np.int16) - at) <= 5).view(np.uint8) for at in (low, high))
+    if not _everywhere(lower, upper):
         return None
     squares = np.concatenate([_components(mask) for mask in (lower, upper)])
     side = float(np.median(squares[:, 2:4])) if len(squares) >= 12 else 0.0
@@ -147,6 +164,17 @@ def _checkerboard(pixels: Picture) -> Floats | None:
     return np.asarray(ends[0] + along[..., None] * axis, np.float32)
 
 
+def _everywhere(lower: Picture, upper: Picture) -> bool:
+    """Whether each quarter of a picture has both of two colours, as that of a checkerboard has."""
+    middle_y, middle_x = lower.shape[0] // 2, lower.shape[1] // 2
+    for rows in (slice(None, middle_y), slice(middle_y, None)):
+        for columns in (slice(None, middle_x), slice(middle_x, None)):
+            few, many = sorted(np.count_nonzero(mask[rows, columns]) for mask in (lower, upper))
+            if few < 0.1 * many:
+                return False
+    return True
+
+
 def _components(mask: Picture) -> npt.NDArray[np.int32]:
     """Return left, top, width, height and area of all components but specks, int32 [N, 5]."""
     stats = cv2.connectedComponentsWithStats(mask, connectivity=4)[2][1:]
@@ -162,24 +190,38 @@ def _photographed(pixels: Picture) -> Ground:
     small = shrunk(pixels, LOOK_SIDE)
     direction = _ink_direction(small)
     direction, share = _stroke_scale(small, direction)
-    side = max(3, int(share * max(pixels.shape[:2])) | 1)
-    smooth = np.asarray(cv2.medianBlur(pixels, 3), np.uint8).reshape(pixels.shape)
-    colours = np.empty(pixels.shape, np.float32)
-    for channel, towards in enumerate(direction):
-        closed = _without_strokes(smooth[..., channel], side, bright=towards > 0)
+    side = _odd(share, max(pixels.shape[:2]))
+    planes = []
+    for towards, seen, smooth in zip(
+        direction, cv2.split(pixels), cv2.split(cv2.medianBlur(pixels, 3)), strict=True
+    ):
+        closed = _without_strokes(np.asarray(smooth, np.uint8), side, bright=towards > 0)
         # Noise lifts what is the most of a window.
-        bias = np.median(cv2.subtract(closed, pixels[..., channel], dtype=cv2.CV_16S)[::2, ::2])
-        colours[..., channel] = closed - np.float32(bias)
+        lift = cv2.subtract(closed[::2, ::2], np.asarray(seen)[::2, ::2], dtype=cv2.CV_16S)
+        planes.append(closed - np.float32(_bias(np.asarray(lift), bright=towards > 0)))
+    colours = np.asarray(cv2.merge(planes), np.float32).reshape(pixels.shape)
     if direction.sum() > 0:
         return Ground(colours, "photograph")
-    light = colours.mean(axis=2)
-    gain = np.percentile(light[::4, ::4], 95) / np.maximum(light, 20)
-    return Ground(colours, "photograph", np.clip(gain, 1, BRIGHTEST_GAIN).astype(np.float32))
+    light = mean_of_channels(colours)
+    gain = np.float32(percentiles_of(light[::4, ::4], 95)[0]) / np.maximum(light, 20)
+    return Ground(colours, "photograph", np.clip(gain, 1, BRIGHTEST_GAIN))
+
+
+def _bias(lift: npt.NDArray[np.int16], bright: bool) -> float:
+    """Return the median lift of the ground alone, of which a quarter of all pixels is.
+
+    What is farther than halfway from there to the farthest is ink.
+    """
+    counted = np.bincount((255 - lift if bright else 255 + lift).ravel(), minlength=511)
+    near, far = percentiles(counted, 25, 99)
+    bias = percentiles(counted[: int((near + far) / 2) + 1], 50)[0] - 255
+    return -bias if bright else bias
 
 
 def _ink_direction(small: Picture) -> Floats:
     """Return the unit vector, float32 [C], from the colour of the ground to that of the ink."""
-    window = max(3, int(MEDIAN_WINDOW * max(small.shape[:2])) | 1)
+    small = shrunk(small, COLOUR_SIDE)
+    window = _odd(MEDIAN_WINDOW, max(small.shape[:2]))
     ground = cv2.medianBlur(small, window).reshape(small.shape)
     difference = small.astype(np.float32) - ground
     distance = np.sqrt(np.square(difference).sum(axis=2))
@@ -195,45 +237,88 @@ def _stroke_scale(small: Picture, direction: Floats) -> tuple[Floats, float]:
     """Return the direction of ink, and a window (of the longer side) that is wider than strokes.
 
     Wider windows find more, until all strokes are found (granulometry; Matheron, 1975): the first
-    that finds nearly as much as the next is taken. Three things vote on whether what looks like ink
-    is the gaps between strokes; the weights were fitted to made pictures.
+    that finds nearly as much as the next is taken. The gaps between strokes look like ink, too, but
+    they are wider, they cover more, and it takes wider windows to find all of them.
     """
-    along = small @ direction
     if np.all(direction > 0) or np.all(direction < 0):
-        # Of light, so that strokes in shadow count as much as others.
-        along = np.sign(direction[0]) * np.log(np.abs(along) + 16)
-    low, high = float(along.min()), float(along.max())
-    level = np.rint((along - low) * (255 / max(high - low, 1e-6))).astype(np.uint8)
-    share, evidence = _first_scale(level)
-    other_share, other_evidence = _first_scale(255 - level)
-    low, high = np.percentile(cv2.blur(level, (3, 3)), (0.5, 99.5))
-    covered = np.mean(level > high - (high - low) / 3), np.mean(level < low + (high - low) / 3)
-    # The ink was found by a median; it is narrower than its gaps; and it covers less.
-    votes = 0.85 + np.clip(math.log((evidence + 1) / (other_evidence + 1)), -3, 3)
-    votes += 1.25 * np.clip(math.log((covered[1] + 0.03) / (covered[0] + 0.03)), -3, 3)
-    return (direction, share) if votes > 0 else (-direction, other_share)
+        light = along(small, np.abs(direction))
+        # Shadow divides light, so that dark ink in it counts as much as other ink by logarithms.
+        levels = _stretched(light), 255 - _stretched(np.log(light + 16))
+        levels = levels if direction[0] > 0 else levels[::-1]
+    else:
+        level = _stretched(along(small, direction))
+        levels = level, 255 - level
+    one, other = _Look(levels[0]), _Look(levels[1])
+    shares = one.scale(), other.scale()
+    votes = float(np.clip(one.narrowness() - other.narrowness(), -3, 3))
+    votes += math.log(shares[1] / shares[0]) + (_bareness(levels[0]) - _bareness(levels[1])) / 2
+    votes -= DARK_INK * float(np.sign(direction.sum()))
+    return (direction, shares[0]) if votes >= 0 else (-direction, shares[1])
 
 
-def _first_scale(level: Picture) -> tuple[float, float]:
-    """Return which of `STROKES` finds whole bright strokes, and how much speaks for bright ink.
+def _stretched(values: npt.NDArray[np.floating]) -> Picture:
+    """Return values stretched to 0 to 255."""
+    low, high = float(values.min()), float(values.max())
+    level: Picture = np.rint((values - low) * (255 / max(high - low, 1e-6))).astype(np.uint8)
+    return level
 
-    Each pixel speaks the more, the narrower the window that finds it.
-    """
-    hats = []
-    for share in (*FINE_STROKES, *STROKES):
-        side = max(3, int(share * max(level.shape)) | 1)
-        hat = cv2.subtract(level, _without_strokes(level, side, bright=True))
-        hats.append(np.asarray(hat, np.uint8))
-    first = len(FINE_STROKES)
-    strong = [float(np.percentile(hat, 99.7)) for hat in (hats[first], hats[-1])]
-    least = max(0.35 * strong[0], 0.15 * strong[1])
-    masses = np.array([_inner_mass(hat, least) for hat in hats])
-    widths = np.array((*FINE_STROKES, *STROKES))
-    evidence = float((np.diff(masses, prepend=0).clip(0) / widths**3).sum())
-    for index in range(first, len(masses) - 1):
-        if masses[index] >= 0.85 * masses[index + 1]:
-            return float(widths[index]) * (1.0 if index == first else SPARE), evidence
-    return STROKES[-1], evidence
+
+def _bareness(level: Picture) -> float:
+    """Return the logarithm of how much more lies near the lowest than near the highest level."""
+    low, high = percentiles(counts(np.asarray(cv2.blur(level, (3, 3)))), 0.5, 99.5)
+    bright = np.count_nonzero(level > high - (high - low) / 3) / level.size
+    dark = np.count_nonzero(level < low + (high - low) / 3) / level.size
+    return math.log((dark + 0.03) / (bright + 0.03))
+
+
+class _Look:
+    """What windows of all widths find on a small copy of a picture, if its ink is bright."""
+
+    def __init__(self, level: Picture) -> None:
+        self.widths = np.array((*FINE_STROKES, *STROKES))
+        longest = max(level.shape)
+        reach = _odd(STROKES[-1], longest) // 2 + 1
+        around = _surrounded(level, reach, _odd(RIM, longest), bright=True)
+        sides = [_odd(width, longest) for width in self.widths]
+        opened = {
+            side: cv2.morphologyEx(around, cv2.MORPH_OPEN, np.ones((side, side), np.uint8))
+            for side in set(sides)
+        }
+        self.grounds = [
+            np.asarray(opened[side][reach:-reach, reach:-reach], np.uint8) for side in sides
+        ]
+        hats = [np.asarray(cv2.subtract(level, ground), np.uint8) for ground in self.grounds]
+        strong = [percentiles(counts(hats[at]), 99.7)[0] for at in (len(FINE_STROKES), -1)]
+        self.least = max(0.35 * strong[0], 0.15 * strong[1])
+        self.whole = WHOLE * strong[0]
+        strokes = [cv2.threshold(hat, self.least, 0, cv2.THRESH_TOZERO)[1] for hat in hats]
+        self.masses = [cv2.sumElems(stroke)[0] for stroke in strokes]
+
+    def narrowness(self) -> float:
+        """Return the logarithm of how much speaks for bright ink.
+
+        Each pixel speaks the more, the narrower the window that finds it.
+        """
+        found = np.diff(self.masses, prepend=0).clip(0)
+        return math.log(1 + float((found / self.widths**2).sum()))
+
+    def scale(self) -> float:
+        """Return the window, of the longer side, that finds whole strokes.
+
+        A wider one finds little more that is as strong as ink; shadows are weaker.
+        """
+        for index in range(len(FINE_STROKES), len(self.widths) - 1):
+            more = cv2.subtract(self.grounds[index], self.grounds[index + 1])
+            missed = cv2.threshold(more, self.whole, 0, cv2.THRESH_TOZERO)[1]
+            if cv2.sumElems(missed)[0] <= MISSED * self.masses[index]:
+                first = index == len(FINE_STROKES)
+                return float(self.widths[index]) * (1.0 if first else SPARE)
+        return STROKES[-1]
+
+
+def _odd(share: float, longest: int) -> int:
+    """Return a share of the longer side as a window, at least 3 and odd."""
+    return max(3, int(share * longest) | 1)
 
 
 def _without_strokes(level: Picture, side: int, bright: bool) -> Picture:
@@ -241,25 +326,22 @@ def _without_strokes(level: Picture, side: int, bright: bool) -> Picture:
 
     Around the picture goes on what is along its border, without the strokes that run out there.
     """
-    how = cv2.MORPH_OPEN if bright else cv2.MORPH_CLOSE
-    rim = level.copy()
-    for edge in (rim[:1], rim[-1:], rim[:, :1], rim[:, -1:]):
-        edge[:] = cv2.morphologyEx(edge, how, np.ones(np.minimum(edge.shape, 2 * side), np.uint8))
     reach = side // 2 + 1
-    around = cv2.copyMakeBorder(rim, reach, reach, reach, reach, cv2.BORDER_REPLICATE)
-    around[reach:-reach, reach:-reach] = level
+    around = _surrounded(level, reach, 2 * side, bright)
+    how = cv2.MORPH_OPEN if bright else cv2.MORPH_CLOSE
     opened = cv2.morphologyEx(around, how, np.ones((side, side), np.uint8))
     return np.asarray(opened[reach:-reach, reach:-reach], np.uint8)
 
 
-def _inner_mass(hat: Picture, least: float) -> float:
-    """Return how much there is above a level; what lies along the border counts a quarter.
-
-    Shadows and tables do; strokes that run out of the picture only cross it.
-    """
-    _, found, stats, _ = cv2.connectedComponentsWithStats((hat > least).view(np.uint8))
-    labels = np.asarray(found, np.int32)
-    border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-    along = np.bincount(border, minlength=len(stats)) > ALONG * len(border)
-    mass = np.bincount(labels.ravel(), hat.ravel(), len(stats))
-    return float(np.where(along, mass / 4, mass)[1:].sum())
+def _surrounded(level: Picture, reach: int, side: int, bright: bool) -> Picture:
+    """Return a picture with what is along its border around it, without strokes that end there."""
+    how = cv2.MORPH_OPEN if bright else cv2.MORPH_CLOSE
+    rim = level.copy()
+    for edges in (rim[:: max(1, len(rim) - 1)], rim.T[:: max(1, rim.shape[1] - 1)]):
+        window = np.ones((1, min(edges.shape[1], side)), np.uint8)
+        seen = np.ascontiguousarray(edges)
+        bare = cv2.morphologyEx(seen, how, window)
+        np.copyto(edges, bare, where=cv2.absdiff(seen, bare) > LIGHT)
+    around = cv2.copyMakeBorder(rim, reach, reach, reach, reach, cv2.BORDER_REPLICATE)
+    around[reach:-reach, reach:-reach] = level
+    return np.asarray(around, np.uint8)

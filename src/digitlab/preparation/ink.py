@@ -12,6 +12,7 @@ from digitlab.errors import PictureError
 from digitlab.preparation.glyph import SIDE
 from digitlab.preparation.ground import find_ground
 from digitlab.preparation.lines import without_lines
+from digitlab.preparation.pixels import along, mean_of_channels, percentiles_of, scaled
 
 Picture = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -36,19 +37,21 @@ def find_ink(pixels: Picture, name: str, record: Record | None = None) -> Floats
         PictureError: `blank` where nothing stands out from the ground.
     """
     ground = find_ground(pixels)
-    difference: Floats = pixels - ground.colours
+    difference: Floats = pixels.astype(np.float32) - ground.colours
     if ground.gain is not None:
-        difference *= ground.gain[..., None]
+        difference = scaled(difference, ground.gain)
     if record is not None:
         record("ground", levels(np.broadcast_to(ground.colours, pixels.shape)))
     strength = _strength(difference, None, name)
+    noise: float | None = None
     if ground.kind == "photograph":
         for _ in range(2):
-            if _noise(strength) < NOISY:
+            noise = _noise(strength)
+            if noise < NOISY:
                 break
             smooth = cv2.GaussianBlur(difference, (0, 0), 0.006 * max(pixels.shape[:2]) + 0.4)
             difference = np.asarray(smooth, np.float32).reshape(pixels.shape)
-            strength = _strength(difference, None, name)
+            strength, noise = _strength(difference, None, name), None
     if record is not None:
         record("difference from the ground", levels(255 * strength))
     if ground.kind in ("photograph", "even"):
@@ -56,10 +59,11 @@ def find_ink(pixels: Picture, name: str, record: Record | None = None) -> Floats
         if lines is not None:
             kept = np.divide(cleaned, strength, out=np.ones_like(strength), where=strength > 1e-6)
             strength = _strength(difference, lines & (kept < 0.5), name) * kept
+            noise = None
     steep = ground.kind in ("photograph", "checkerboard") or (
         ground.kind == "even" and max(pixels.shape) > 2 * SIDE
     )
-    ink = _thresholded(strength, steep)
+    ink = _thresholded(strength, _noise(strength) if noise is None else noise, steep)
     if record is not None:
         record("ink without lines", levels(255 * ink))
     return ink
@@ -75,25 +79,25 @@ def _strength(difference: Floats, lines: npt.NDArray[np.bool_] | None, name: str
         lines: bool [H, W], pixels that say nothing about the ink; None for none.
         name: of the picture.
     """
-    distance = np.sqrt(np.square(difference).mean(axis=2))
+    distance = np.sqrt(mean_of_channels(np.square(difference)))
     smooth = distance if max(distance.shape) < 64 else cv2.blur(distance, (3, 3))
     if lines is not None:
         smooth = np.where(lines, 0, smooth)
     peak = float(smooth.max())
     strong = smooth > peak / 2
-    direction = (difference[strong] * distance[strong, None]).sum(axis=0)
+    direction = distance[strong] @ difference[strong]
     length = float(np.linalg.norm(direction))
-    along = np.asarray(difference @ (direction / max(length, 1e-6)).astype(np.float32), np.float32)
-    level = float(np.percentile(along[strong], 98)) if strong.any() else 0.0
+    reached = along(difference, (direction / max(length, 1e-6)).astype(np.float32))
+    level = percentiles_of(reached[strong], 98)[0] if strong.any() else 0.0
     if peak < FAINTEST_INK or level <= 0:
         raise PictureError(f"{name} is blank: nothing stands out from its ground", "blank")
-    strength: Floats = along / np.float32(level)
+    strength: Floats = reached / np.float32(level)
     return strength
 
 
-def _thresholded(strength: Floats, steep: bool) -> Floats:
+def _thresholded(strength: Floats, noise: float, steep: bool) -> Floats:
     """Return ink in [0, 1]: none below a soft threshold, which is steep for photographs."""
-    floor = min(4 * _noise(strength), 0.5)
+    floor = min(4 * noise, 0.5)
     low, high = (max(floor, 0.15), 0.6) if steep else (floor, 1.0)
     ink: Floats = np.clip((strength - low) / (high - low), 0, 1).astype(np.float32)
     return ink
@@ -106,8 +110,8 @@ def _noise(strength: Floats) -> float:
     25 % points lies about one standard deviation: 0.97 without ink, 1.17 where it covers 40 %.
     """
     step = max(1, max(strength.shape) // 128)
-    low, high = np.percentile(strength[::step, ::step], (5, 25))
-    return float(high - low) / 1.05
+    low, high = percentiles_of(strength[::step, ::step], 5, 25)
+    return (high - low) / 1.05
 
 
 def levels(values: Floats) -> Picture:

@@ -20,6 +20,7 @@ LOOK_SIDE = 256  # pixels; lines are found on a copy of this size
 FAINTEST = 0.15  # of the ink's strength
 STEEPEST = 0.12  # pixels down for each across
 SMALLEST = 48  # pixels; in smaller pictures, strokes look like lines
+MOST = 0.7  # of the picture; what covers more is no lines
 LONG = 0.7  # of the picture that a line must cover
 MANY = 3  # no digit has so many parallel strokes from side to side
 INKED = 0.35  # of the ink's strength; beside a line, a stroke that crosses it
@@ -92,9 +93,12 @@ def _find_lines(strength: Floats) -> list[_Line]:
         return []
     inked = (strength > FAINTEST).astype(np.uint8)
     near = cv2.dilate(inked, np.ones((3, 1), np.uint8))  # a row beside is still the line
+    if cv2.countNonZero(near) > MOST * near.size:
+        near = inked  # where lines are as close as that, rows beside would fill all gaps
+    columns = cv2.reduce(near, 0, cv2.REDUCE_MAX)
+    if cv2.countNonZero(columns) < LONG * wide or cv2.countNonZero(near) > MOST * near.size:
+        return []  # no line covers more columns than all ink does
     ys, xs = np.nonzero(near)
-    if len(xs) < LONG * wide or len(xs) > 0.7 * near.size:
-        return []
     steps = max(1, int(STEEPEST * wide / 2))
     slopes = np.arange(-steps, steps + 1) * (2 / wide)
     centred = xs - (wide - 1) / 2
