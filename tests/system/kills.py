@@ -53,6 +53,8 @@ class Watched:
 
     def step(self, progress: Any) -> None: ...
 
+    def count(self, what: str, done: int, every: int) -> None: ...
+
 
 def _train(
     where: str,

@@ -96,3 +96,13 @@ def test_a_reader_that_stops_listening_is_no_error(small_recipe: Path) -> None:
     )
     assert len(done.stdout.splitlines()) == 2
     assert done.stderr == ""
+
+
+def test_a_count_is_a_live_line_that_goes_away(capsys: pytest.CaptureFixture[str]) -> None:
+    live, plain = Lines(live=True), Lines(live=False)
+    for reporter in (live, plain):
+        reporter.count("made pictures", 1, 1200)
+        reporter.count("made pictures", 1200, 1200)
+    printed = capsys.readouterr().out
+    assert printed.startswith("\r1 of 1,200 made pictures")
+    assert printed.endswith("\r" + " " * len("1 of 1,200 made pictures") + "\r")

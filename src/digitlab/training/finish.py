@@ -119,7 +119,11 @@ def _temperature(trainer: Trainer, recipe: Recipe, valid: Split | None) -> float
         return None
     pictures = recipe.training.calibrate
     trainer.reporter.note("calibrate", f"calibrating on {pictures:,} made pictures", count=pictures)
-    images, labels = photographed(valid, pictures, recipe.seed)
+
+    def made(done: int, every: int) -> None:
+        trainer.reporter.count("made pictures", done, every)
+
+    images, labels = photographed(valid, pictures, recipe.seed, made)
     with trainer.state.averaged():
         outputs = trainer.strategy.outputs(images)
     return best_temperature(outputs.numpy(), labels) if len(labels) else None

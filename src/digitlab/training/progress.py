@@ -55,6 +55,10 @@ class Reporter(Protocol):
         """Report a step."""
         ...
 
+    def count(self, what: str, done: int, every: int) -> None:
+        """Show how much of something is done, such as "made pictures"."""
+        ...
+
 
 class Quiet:
     """Says nothing but warnings."""
@@ -70,6 +74,9 @@ class Quiet:
         print(f"warning: {text}", file=sys.stderr, flush=True)
 
     def step(self, progress: Progress) -> None:
+        """Say nothing."""
+
+    def count(self, what: str, done: int, every: int) -> None:
         """Say nothing."""
 
 
@@ -96,6 +103,9 @@ class JsonLines:
         """Write a "step" event."""
         if progress.step % self._every == 0 or progress.step == progress.steps:
             self._write("step", **asdict(progress))
+
+    def count(self, what: str, done: int, every: int) -> None:
+        """Write nothing: a note has said how many there will be."""
 
     def _write(self, event: str, **facts: Any) -> None:
         self._out.write(json.dumps({"event": event, **facts}) + "\n")
@@ -131,10 +141,22 @@ class Lines:
         if self._is_due(progress):
             self._clear()
             print(_line(progress), flush=True)
-        elif self._live and time.monotonic() - self._last > 0.1:
+        else:
+            self._draw(_line(progress))
+
+    def count(self, what: str, done: int, every: int) -> None:
+        """Redraw the live line, which is taken away at the end."""
+        if done < every:
+            self._draw(f"{done:,} of {every:,} {what}")
+        else:
+            self._clear()
+
+    def _draw(self, line: str) -> None:
+        """Draw the live line where there is one, ten times a second at most."""
+        if self._live and time.monotonic() - self._last > 0.1:
             self._last = time.monotonic()
             # A line that wraps could not be drawn over.
-            line = _line(progress)[: shutil.get_terminal_size().columns - 1]
+            line = line[: shutil.get_terminal_size().columns - 1]
             print("\r" + line.ljust(self._shown), end="", flush=True)
             self._shown = len(line)
 
