@@ -202,6 +202,7 @@ def test_a_run_killed_before_its_config_can_begin_again(small_recipe: Path) -> N
     Path("run/.config.toml.7.part").touch()
     digitlab.train(small_recipe, epochs=0.1, run_dir="run")
     assert Path("run/summary.json").exists()
+    assert not list(Path("run").glob(".*.part"))
 
 
 def test_no_model_is_written_that_reading_would_refuse(

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from digitlab.errors import RunError
-from digitlab.files import sync_folder
+from digitlab.files import remove_parts, sync_folder
 
 try:  # POSIX only; elsewhere two processes in one run folder are not told apart
     import fcntl
@@ -115,6 +115,7 @@ def new_run_folder(asked: Path | None, recipe_name: str) -> RunFolder:
                     f"--resume {path}"
                 )
             (path / "checkpoints").mkdir(exist_ok=True)
+            remove_parts(path)
         except FileExistsError:
             if asked is None:
                 continue
