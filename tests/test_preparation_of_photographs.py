@@ -78,6 +78,15 @@ def test_a_digit_that_is_a_line_is_no_line_of_paper() -> None:
     assert without_lines(strength)[1] is None
 
 
+@pytest.mark.parametrize("width", [14, 18, 22])
+def test_one_broad_stroke_is_not_several_lines_of_paper(width: int) -> None:
+    seven = np.array([[20, 76], [150, 84], [180, 100], [95, 210]])
+    for turned in (False, True):
+        strength = np.zeros((234, 234), np.float32)
+        cv2.polylines(strength, [seven[:, ::-1] if turned else seven], False, 1, width)
+        assert without_lines(strength)[1] is None
+
+
 @pytest.mark.parametrize("square", [6, 12, 20])
 def test_a_painted_checkerboard_is_ground(square: int) -> None:
     for digit in DIGITS[:10]:
