@@ -64,7 +64,10 @@ def test_lines_of_paper_are_taken_out(
         if lined:
             way[first::pitch] = way[first + 1 :: pitch] = (120, 150, 190)
     plain = prepare(laid(ink, np.full((240, 240, 3), 240.0)))
-    assert likeness(prepare(laid(ink, paper)), plain) > 0.75
+    # Remains of a line may move the centre by a pixel, which is half of a thin stroke.
+    found = prepare(laid(ink, paper))
+    moved = [np.roll(found, (y, x), axis=(0, 1)) for y in (-1, 0, 1) for x in (-1, 0, 1)]
+    assert max(likeness(image, plain) for image in moved) > 0.8
 
 
 def test_a_digit_that_is_a_line_is_no_line_of_paper() -> None:
@@ -78,6 +81,15 @@ def test_a_digit_that_is_a_line_is_no_line_of_paper() -> None:
     assert without_lines(strength)[1] is None
 
 
+@pytest.mark.parametrize("width", [14, 18, 22])
+def test_one_broad_stroke_is_not_several_lines_of_paper(width: int) -> None:
+    seven = np.array([[20, 76], [150, 84], [180, 100], [95, 210]])
+    for turned in (False, True):
+        strength = np.zeros((234, 234), np.float32)
+        cv2.polylines(strength, [seven[:, ::-1] if turned else seven], False, 1, width)
+        assert without_lines(strength)[1] is None
+
+
 @pytest.mark.parametrize("square", [6, 12, 20])
 def test_a_painted_checkerboard_is_ground(square: int) -> None:
     for digit in DIGITS[:10]:
@@ -85,7 +97,10 @@ def test_a_painted_checkerboard_is_ground(square: int) -> None:
         y, x = np.mgrid[0:240, 0:240] // square
         paper = np.where(((x + y) % 2)[..., None] == 0, 255.0, 204.0).repeat(3, axis=2)
         plain = prepare(laid(ink, np.full((240, 240, 3), 240.0)))
-        assert likeness(prepare(laid(ink, paper)), plain) > 0.75
+        # Remains of a line may move the centre by a pixel, which is half of a thin stroke.
+    found = prepare(laid(ink, paper))
+    moved = [np.roll(found, (y, x), axis=(0, 1)) for y in (-1, 0, 1) for x in (-1, 0, 1)]
+    assert max(likeness(image, plain) for image in moved) > 0.8
 
 
 def test_pale_ink_on_a_painted_checkerboard_is_found() -> None:

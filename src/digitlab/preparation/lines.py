@@ -42,7 +42,7 @@ class _Removal:
     Attributes:
         cleaned: float32 [H, W], the strength of the ink that is left.
         mask: bool [H, W], where the lines were.
-        lines: how many.
+        lines: how many; those that touch are one.
         through: whether all of them run from side to side.
     """
 
@@ -138,7 +138,7 @@ def _removed(strength: Floats, lines: list[_Line]) -> _Removal | None:
     columns = np.arange(width)
     reach = max(5, height // 24)
     offsets = np.arange(-reach, reach + 1)
-    levels, through = [], []
+    through = []
     for line in lines:
         centre = line.middle + line.slope * (columns - (width - 1) / 2)
         rows = np.rint(centre).astype(np.int64)[None] + offsets[:, None]
@@ -155,7 +155,6 @@ def _removed(strength: Floats, lines: list[_Line]) -> _Removal | None:
             bottom += 1
         if level < 0.05 or bottom - top + 1 > max(4, 0.07 * height):
             continue
-        levels.append(level)
         top, bottom = max(0, top - 1), min(2 * reach, bottom + 1)
         above = around[max(0, top - 2) : top].max(axis=0, initial=0) > INKED
         below = around[bottom + 1 : bottom + 3].max(axis=0, initial=0) > INKED
@@ -168,7 +167,12 @@ def _removed(strength: Floats, lines: list[_Line]) -> _Removal | None:
         darker = values > 1.5 * level + 0.15
         cleaned[band, columns] = np.where(crossed | darker, values, 0)
         mask[band, columns] |= inside[top : bottom + 1]
-    return _Removal(cleaned, mask, len(levels), all(through)) if levels else None
+    if not through:
+        return None
+    # A broad stroke is found as several lines, one against the other.
+    middle = mask[:, width // 2].astype(np.int8)
+    count = int(np.count_nonzero(np.diff(middle, prepend=0) == 1))
+    return _Removal(cleaned, mask, count, all(through))
 
 
 def _at_border(ink: Mask) -> bool:
