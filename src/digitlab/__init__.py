@@ -18,12 +18,13 @@ _HOMES = {
     "Reading": "digitlab.reading.types",
     "Recipe": "digitlab.config",
     "Recogniser": "digitlab.reading.recogniser",
-    "RunResult": "digitlab.training.run",
+    "RunResult": "digitlab.training.call",
     "evaluate": "digitlab.evaluation",
     "export": "digitlab.reading.export",
     "load_dataset": "digitlab.data",
     "load_recipe": "digitlab.config",
-    "train": "digitlab.training.run",
+    "train": "digitlab.training.call",
+    "Workers": "digitlab.parallel.plan",
 }
 __all__ = [
     "Dataset",
@@ -35,6 +36,7 @@ __all__ = [
     "Recipe",
     "Recogniser",
     "RunResult",
+    "Workers",
     "__version__",
     "evaluate",
     "export",
@@ -49,14 +51,12 @@ if TYPE_CHECKING:
     from digitlab.data.dataset import Dataset
     from digitlab.errors import DigitlabError
     from digitlab.evaluation import Evaluation, evaluate
+    from digitlab.parallel.plan import Workers
     from digitlab.reading.export import export
     from digitlab.reading.guard import GuardedDecoder, Limits
     from digitlab.reading.recogniser import Recogniser
     from digitlab.reading.types import Reading
-    from digitlab.training.run import RunResult, train
-
-
-_TRAIN_EXTRA = ("torch", "safetensors", "onnx", "matplotlib", "tensorboard")
+    from digitlab.training.call import RunResult, train
 
 
 def __getattr__(name: str) -> Any:
@@ -64,16 +64,7 @@ def __getattr__(name: str) -> Any:
 
     if name not in _HOMES:
         raise AttributeError(f"module 'digitlab' has no attribute {name!r}")
-    try:
-        value = getattr(import_module(_HOMES[name]), name)
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] not in _TRAIN_EXTRA:
-            raise
-        from digitlab.errors import MissingExtraError
-
-        raise MissingExtraError(
-            f"training needs {error.name}, which is not installed; pip install 'digitlab[train]'"
-        ) from None
+    value = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value
 

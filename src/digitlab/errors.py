@@ -39,3 +39,15 @@ class TrainingError(DigitlabError):
 
 class MissingExtraError(DigitlabError):
     """A command that needs a part of digitlab that is not installed; says what to install."""
+
+
+_TRAIN_EXTRA = ("torch", "safetensors", "onnx", "matplotlib", "tensorboard")
+
+
+def missing_extra(error: ModuleNotFoundError) -> Exception:
+    """Return what to raise for a missing module: what to install, where it is an extra's."""
+    if (error.name or "").split(".")[0] not in _TRAIN_EXTRA:
+        return error
+    return MissingExtraError(
+        f"training needs {error.name}, which is not installed; pip install 'digitlab[train]'"
+    )

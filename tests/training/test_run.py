@@ -39,13 +39,13 @@ def final_state(run: Path) -> tuple[dict[str, bytes], list[dict[str, Any]]]:
 
 
 class StopAt(Quiet):
-    """Sends this process SIGINT after a step."""
+    """Sends this process SIGINT so that it stops after a step: the wish goes with a gradient."""
 
     def __init__(self, step: int) -> None:
         self.stop_at = step
 
     def step(self, progress: Progress) -> None:
-        if progress.step == self.stop_at:
+        if progress.step == self.stop_at - 1:
             signal.raise_signal(signal.SIGINT)
 
 
@@ -380,19 +380,19 @@ def test_starting_from_damaged_weights_is_refused(small_recipe: Path) -> None:
 def test_a_loss_that_is_not_finite_never_reaches_the_parameters(
     small_recipe: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from digitlab.parallel import shards
+    from digitlab.parallel.shards import ShardPool
     from digitlab.training.state import TrainingState
 
-    honest = shards.gradient_of_shard
+    honest = ShardPool.parts
     seen: list[tuple[dict[str, bytes], dict[str, bytes]]] = []
 
-    def poisoned(job: Any, batch: Any, shard: Any) -> Any:
-        part = honest(job, batch, shard)
-        if batch.step == 4 and shard.number == 2:
-            part.vector[7] = float("nan")
-        if batch.step == 5 and shard.number == 1:
-            part.vector[0] = float("inf")
-        return part
+    def poisoned(pool: ShardPool, batch: Any) -> Any:
+        parts = honest(pool, batch)
+        if batch.step == 4:
+            parts[0, 2].vector[7] = float("nan")
+        if batch.step == 5:
+            parts[0, 1].vector[0] = float("inf")
+        return parts
 
     def bytes_of(state: TrainingState) -> dict[str, bytes]:
         return {name: tensor.numpy().tobytes() for name, tensor in state.tensors().items()}
@@ -404,7 +404,7 @@ def test_a_loss_that_is_not_finite_never_reaches_the_parameters(
         honest_skip(state)
         seen.append((before, bytes_of(state)))
 
-    monkeypatch.setattr(shards, "gradient_of_shard", poisoned)
+    monkeypatch.setattr(ShardPool, "parts", poisoned)
     monkeypatch.setattr(TrainingState, "skip", watched_skip)
     heard = Heard()
     result = digitlab.train(small_recipe, run_dir="run", reporter=heard)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -78,6 +78,25 @@ def _mix(state: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     return state ^ (state >> np.uint64(31))
 
 
+class Share(NamedTuple):
+    """One worker's part of all work.
+
+    Attributes:
+        rank: of the worker, from 0.
+        size: how many workers there are.
+    """
+
+    rank: int
+    size: int
+
+    def of(self, count: int) -> range:
+        """Return this share of `count` things, neighbours together: 8 to 3 are 3, 3 and 2."""
+        return range(-(-count * self.rank // self.size), -(-count * (self.rank + 1) // self.size))
+
+
+WHOLE = Share(0, 1)
+
+
 @dataclass(frozen=True)
 class Batch:
     """The samples of one step.
@@ -94,6 +113,16 @@ class Batch:
     epoch: int
     samples: npt.NDArray[np.int64]
     shards: tuple[npt.NDArray[np.int64], ...]
+
+    @property
+    def filled(self) -> tuple[int, ...]:
+        """The numbers of the shards that hold samples."""
+        return tuple(number for number, shard in enumerate(self.shards) if len(shard))
+
+    def part(self, share: Share) -> dict[int, npt.NDArray[np.int64]]:
+        """Return a share of the filled shards: their samples by their numbers."""
+        filled = self.filled
+        return {filled[place]: self.shards[filled[place]] for place in share.of(len(filled))}
 
 
 class Batches:

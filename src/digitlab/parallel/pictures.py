@@ -15,22 +15,24 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from digitlab.data.augment import augment
-from digitlab.data.batches import Batch
+from digitlab.data.batches import WHOLE, Batch, Share
 from digitlab.data.dataset import Images, Labels
 from digitlab.data.handwriting import vary
 from digitlab.parallel.strategy import Job
 from digitlab.processes import own_modules
 
+Samples = npt.NDArray[np.int64]
 _AHEAD = 3  # batches that each process works ahead
 
 
 class Pictures(Protocol):
-    """Gives the pictures of batches."""
+    """Gives the pictures of a share of the shards of batches."""
 
-    def of(self, batch: Batch) -> tuple[Images, Labels]:
-        """Return uint8 [B, 28, 28] and int64 [B], in the order of the batch's samples."""
+    def of(self, batch: Batch, share: Share = WHOLE) -> tuple[Images, Labels]:
+        """Return uint8 [N, 28, 28] and int64 [N], in the order of `batch.part(share)`."""
         ...
 
     def close(self) -> None:
@@ -54,12 +56,12 @@ class Augmented:
         """Give the job."""
         self.job = job
 
-    def of(self, batch: Batch) -> tuple[Images, Labels]:
-        """Return the batch's pictures; see `Pictures.of`."""
+    def of(self, batch: Batch, share: Share = WHOLE) -> tuple[Images, Labels]:
+        """Return the pictures; see `Pictures.of`."""
         train, recipe = self.job.train, self.job.recipe
-        images = train.images[batch.samples]
-        varied = augment(images, batch.samples, batch.epoch, recipe.seed, recipe.augment)
-        return varied, train.labels[batch.samples]
+        samples = _samples(batch, share)
+        varied = augment(train.images[samples], samples, batch.epoch, recipe.seed, recipe.augment)
+        return varied, train.labels[samples]
 
     def close(self) -> None:
         """There is nothing to let go of."""
@@ -75,15 +77,21 @@ class MadeAhead:
         for _ in range(job.threads):
             self._makers.put(_Maker(job))
         self._threads = ThreadPoolExecutor(job.threads, "digitlab-pictures")
+        self._share = WHOLE
         self._coming: dict[int, Future[tuple[Images, Labels]]] = {}
 
-    def of(self, batch: Batch) -> tuple[Images, Labels]:
-        """Return the batch's pictures, and have those of the next ones made."""
+    def of(self, batch: Batch, share: Share = WHOLE) -> tuple[Images, Labels]:
+        """Return the pictures, and have those of the next batches made, for the same share."""
+        if share != self._share:  # a worker was lost or came: what was made ahead is no more mine
+            self._share, self._coming = share, {}
+        for step in [step for step in self._coming if step < batch.step]:
+            del self._coming[step]  # another worker had the gradient already
         last = min(batch.step + 1 + _AHEAD * self.job.threads, self.job.batches.total_steps)
         for step in range(batch.step, last):
             if step not in self._coming:
                 coming = batch if step == batch.step else self.job.batches.at(step)
-                self._coming[step] = self._threads.submit(self._made, coming)
+                samples = _samples(coming, share)
+                self._coming[step] = self._threads.submit(self._made, samples, coming.epoch)
         return self._coming.pop(batch.step).result()
 
     def close(self) -> None:
@@ -92,17 +100,21 @@ class MadeAhead:
         for _ in range(self.job.threads):
             self._makers.get().close()
 
-    def _made(self, batch: Batch) -> tuple[Images, Labels]:
+    def _made(self, samples: Samples, epoch: int) -> tuple[Images, Labels]:
         maker = self._makers.get()
         try:
-            return maker.make(batch)
-        except (OSError, EOFError):  # it was killed: this batch can be made here
+            return maker.make(samples, epoch)
+        except (OSError, EOFError):  # it was killed: these can be made here
             maker.close()
             maker = _Maker(self.job)
             recipe = self.job.recipe
-            return vary(self.job.train, batch.samples, batch.epoch, recipe.seed, recipe.handwriting)
+            return vary(self.job.train, samples, epoch, recipe.seed, recipe.handwriting)
         finally:
             self._makers.put(maker)
+
+
+def _samples(batch: Batch, share: Share) -> Samples:
+    return np.concatenate([batch.samples[:0], *batch.part(share).values()])
 
 
 class _Maker:
@@ -130,11 +142,11 @@ class _Maker:
         except OSError:
             pass  # it died at once; `make` will say so
 
-    def make(self, batch: Batch) -> tuple[Images, Labels]:
-        """Ask for a batch and wait for it; OSError or EOFError where the process is gone."""
-        asked = {"epoch": batch.epoch, "samples": batch.samples.tolist()}
+    def make(self, samples: Samples, epoch: int) -> tuple[Images, Labels]:
+        """Ask for pictures and wait for them; OSError or EOFError where the process is gone."""
+        asked = {"epoch": epoch, "samples": samples.tolist()}
         self._send(json.dumps(asked).encode() + b"\n")
-        count = len(batch.samples)
+        count = len(samples)
         pixels, labels = self._receive(count * 784), self._receive(count * 8)
         images = np.frombuffer(pixels, np.uint8).reshape(count, 28, 28)
         return images, np.frombuffer(labels, "<i8").astype(np.int64)

@@ -1,12 +1,12 @@
 """All shards of a batch in one process, side by side on a pool of threads.
 
-The arithmetic of a shard (`gradient_of_shard`) and the order in which shards are added (`tree_sum`)
+The arithmetic of a shard (`gradient_of_shard`) and the order in which shards are added (`fold`)
 are the same whoever computes them; that is what makes the bits independent of threads and workers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,12 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from digitlab.data.batches import Batch, hashed
-from digitlab.data.dataset import Images, Labels
+from digitlab.data.batches import WHOLE, Batch, Share, hashed
+from digitlab.data.dataset import Images
 from digitlab.parallel import pictures
-from digitlab.parallel.strategy import BatchGradient, Job
+from digitlab.parallel.strategy import BatchGradient, Job, Run, Wish
+from digitlab.parallel.tree import Node, fold, root
 
-_EVALUATION_BATCH = 250  # fixed: the size of a batch can change an output's last bits
+EVALUATION_BATCH = 250  # fixed: the size of a batch can change an output's last bits
 
 
 @dataclass(frozen=True)
@@ -34,16 +35,35 @@ class ShardInput:
 
 @dataclass(frozen=True)
 class ShardGradient:
-    """One shard's part of a `BatchGradient`, already divided by the size of the batch."""
+    """A shard's part of a `BatchGradient`, divided by the batch's size; or a sum of such parts.
+
+    Attributes:
+        vector: float32 [P].
+        loss: summed.
+        correct: how many samples were answered right.
+        buffers: of the network, those that are no integers weighted by samples.
+    """
 
     vector: Tensor
     loss: float
     correct: int
     buffers: tuple[Tensor, ...]
 
+    def __add__(self, right: ShardGradient) -> ShardGradient:
+        """Return the sum; of buffers that count, the larger."""
+        pairs = zip(self.buffers, right.buffers, strict=True)
+        return ShardGradient(
+            self.vector + right.vector,
+            self.loss + right.loss,
+            self.correct + right.correct,
+            tuple(a + b if a.is_floating_point() else torch.maximum(a, b) for a, b in pairs),
+        )
+
 
 class ShardPool:
     """The strategy of one process: a pool of threads, one intra-op thread to a shard."""
+
+    leads = True
 
     def __init__(self, job: Job) -> None:
         """Start the pool; `job.threads` sets its size and never changes a bit."""
@@ -54,19 +74,38 @@ class ShardPool:
             job.threads, "digitlab-shard", initializer=torch.set_num_threads, initargs=(1,)
         )
 
-    def gradient(self, batch: Batch) -> BatchGradient:
+    def begin(self, run: Run) -> None:
+        """Have the run begin or go on from its last checkpoint; see `Strategy.begin`."""
+        run.found()
+
+    def gradient(self, batch: Batch, wish: Wish) -> BatchGradient:
         """Return the ordered sum over shards; see `Strategy.gradient`."""
-        shards = shard_inputs(self.job, batch, *self.pictures.of(batch))
+        leaves = len(batch.filled)
+        total = fold(self.parts(batch), leaves, ShardGradient.__add__)[root(leaves)]
+        work = {"0": {number: samples.tolist() for number, samples in batch.part(WHOLE).items()}}
+        return BatchGradient(total.vector, total.loss, total.correct, total.buffers, wish, work)
+
+    def parts(self, batch: Batch, share: Share = WHOLE) -> dict[Node, ShardGradient]:
+        """Compute a share of a batch's shards; by their place in the tree of those filled."""
+        shards = self._inputs(batch, share)
+        size = len(batch.samples)
+        parts: Iterable[ShardGradient]
         if self.one_by_one:
             parts = [gradient_of_seeded_shard(self.job, batch, shard) for shard in shards]
         else:
-            parts = list(self._pool.map(lambda s: gradient_of_shard(self.job, batch, s), shards))
-        return combine(parts)
+            parts = self._pool.map(lambda shard: gradient_of_shard(self.job, shard, size), shards)
+        places = share.of(len(batch.filled))
+        return {(0, place): part for place, part in zip(places, parts, strict=True)}
 
     def outputs(self, images: Images, after: Callable[[int], None] | None = None) -> Tensor:
         """Return the network's outputs in evaluation mode; see `Strategy.outputs`."""
-        starts = range(0, len(images), _EVALUATION_BATCH)
-        parts: Iterator[Tensor]
+        return self.outputs_of(images, range(0, len(images), EVALUATION_BATCH), after)
+
+    def outputs_of(
+        self, images: Images, starts: range, after: Callable[[int], None] | None = None
+    ) -> Tensor:
+        """Return the outputs of the batches of `EVALUATION_BATCH` images that begin at `starts`."""
+        parts: Iterable[Tensor]
         with evaluation_mode(self.job.network):
             if self.one_by_one:
                 parts = (self._outputs_from(images, start) for start in starts)
@@ -76,35 +115,44 @@ class ShardPool:
             for start, part in zip(starts, parts, strict=True):
                 collected.append(part)
                 if after:
-                    after(min(start + _EVALUATION_BATCH, len(images)))
+                    after(min(start + EVALUATION_BATCH, len(images)))
         return torch.cat(collected) if collected else torch.zeros(0, self.job.objective.outputs)
+
+    def finish(self, action: Callable[[], None]) -> None:
+        """Do it; see `Strategy.finish`."""
+        action()
+
+    def memory(self) -> dict[str, Tensor]:
+        """Return nothing: all that changes is in the run."""
+        return {}
+
+    def remember(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take nothing."""
 
     def close(self) -> None:
         """Stop the threads and what makes pictures."""
         self._pool.shutdown()
         self.pictures.close()
 
+    def _inputs(self, batch: Batch, share: Share) -> list[ShardInput]:
+        part = batch.part(share)
+        if not part:
+            return []
+        images, labels = self.pictures.of(batch, share)
+        sizes = [len(samples) for samples in part.values()]
+        inputs = torch.split(network_input(images, self.job.device), sizes)
+        truths = torch.split(torch.from_numpy(labels).to(self.job.device), sizes)
+        return [ShardInput(*shard) for shard in zip(part, inputs, truths, strict=True)]
+
     @torch.inference_mode()
     def _outputs_from(self, images: Images, start: int) -> Tensor:
-        inputs = network_input(images[start : start + _EVALUATION_BATCH], self.job.device)
+        inputs = network_input(images[start : start + EVALUATION_BATCH], self.job.device)
         output: Tensor = self.job.network(inputs)
         return output.float().cpu()
 
 
-def shard_inputs(job: Job, batch: Batch, images: Images, labels: Labels) -> list[ShardInput]:
-    """Return the pictures and labels of the batch's shards, of those of its samples.
-
-    A shard left empty by a small last batch is left out.
-    """
-    shards = {number: shard for number, shard in enumerate(batch.shards) if len(shard)}
-    sizes = [len(shard) for shard in shards.values()]
-    inputs = torch.split(network_input(images, job.device), sizes)
-    truths = torch.split(torch.from_numpy(labels).to(job.device), sizes)
-    return [ShardInput(*parts) for parts in zip(shards, inputs, truths, strict=True)]
-
-
-def gradient_of_shard(job: Job, batch: Batch, shard: ShardInput) -> ShardGradient:
-    """Compute one shard: forward, loss, backward.
+def gradient_of_shard(job: Job, shard: ShardInput, size: int) -> ShardGradient:
+    """Compute one shard of a batch of `size` samples: forward, loss, backward.
 
     By `torch.autograd.grad`, not `backward()`: threads must not add into one shared `.grad`.
     """
@@ -113,7 +161,7 @@ def gradient_of_shard(job: Job, batch: Batch, shard: ShardInput) -> ShardGradien
             output = job.network(shard.images).float()
     else:
         output = job.network(shard.images)
-    loss = job.objective.loss(output, shard.labels) / len(batch.samples)
+    loss = job.objective.loss(output, shard.labels) / size
     gradients = torch.autograd.grad(loss, job.parameters, allow_unused=True)
     vector = torch.cat(
         [
@@ -129,43 +177,18 @@ def gradient_of_seeded_shard(job: Job, batch: Batch, shard: ShardInput) -> Shard
     """Compute one shard of a network with state or chance, leaving its buffers as they were.
 
     Torch's own dropout draws from the default generator, so it is seeded by (seed, step, shard);
-    running statistics start equal for each shard and are combined in shard order by `combine`.
+    running statistics start equal for each shard and are added in shard order, weighted.
     """
     before = [buffer.clone() for buffer in job.network.buffers()]
     chance = hashed(job.recipe.seed, "chance", batch.step, shard.number)
     torch.manual_seed(int(chance[0] >> np.uint64(1)))
-    part = gradient_of_shard(job, batch, shard)
+    part = gradient_of_shard(job, shard, len(batch.samples))
     weight = len(shard.labels) / len(batch.samples)
     buffers = list(job.network.buffers())  # again: forward may have put new tensors in their place
     after = [b * weight if b.is_floating_point() else b.clone() for b in buffers]
     for buffer, old in zip(buffers, before, strict=True):
         buffer.copy_(old)
     return ShardGradient(part.vector, part.loss, part.correct, tuple(after))
-
-
-def combine(parts: Sequence[ShardGradient]) -> BatchGradient:
-    """Add shards in the fixed order; buffers are averaged by samples, counters take the largest."""
-    buffers = []
-    for versions in zip(*(part.buffers for part in parts), strict=True):
-        if versions[0].is_floating_point():
-            buffers.append(tree_sum(versions))
-        else:
-            buffers.append(torch.stack(versions).amax(dim=0))
-    return BatchGradient(
-        vector=tree_sum([part.vector for part in parts]),
-        loss=tree_sum([torch.tensor(part.loss, dtype=torch.float64) for part in parts]).item(),
-        correct=sum(part.correct for part in parts),
-        buffers=tuple(buffers),
-    )
-
-
-def tree_sum(parts: Sequence[Tensor]) -> Tensor:
-    """Return the sum by pairs of neighbours, then pairs of pairs: a fixed order of additions."""
-    level = list(parts)
-    while len(level) > 1:
-        pairs = [a + b for a, b in zip(level[::2], level[1::2], strict=False)]
-        level = pairs + level[len(pairs) * 2 :]
-    return level[0]
 
 
 def network_input(images: Images, device: torch.device) -> Tensor:

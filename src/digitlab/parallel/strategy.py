@@ -6,10 +6,11 @@ its own beside this one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,27 @@ from digitlab.config import Recipe
 from digitlab.data.batches import Batch, Batches
 from digitlab.data.dataset import Images, Split
 from digitlab.objectives import Objective
+from digitlab.parallel.seat import Seat
+
+if TYPE_CHECKING:
+    from digitlab.parallel.team import Team
+
+
+class AlreadyFinishedError(Exception):
+    """The other workers have finished the run while this one was away."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What one worker asks for; it is granted to all after the same step.
+
+    Attributes:
+        stop: the number of the signal that asked to stop, or 0.
+        save: whether a checkpoint is due.
+    """
+
+    stop: int = 0
+    save: bool = False
 
 
 @dataclass(frozen=True)
@@ -30,12 +52,16 @@ class BatchGradient:
         loss: mean over the batch.
         correct: how many samples were answered right.
         buffers: the network's buffers after this batch (running statistics), in its order.
+        granted: what any worker wished for.
+        work: which worker computed which samples of which shard, for the ledger.
     """
 
     vector: Tensor
     loss: float
     correct: int
     buffers: tuple[Tensor, ...] = ()
+    granted: Wish = Wish()
+    work: Mapping[str, Mapping[int, Sequence[int]]] = field(default_factory=dict)
 
     def is_finite(self) -> bool:
         """Whether loss and gradient hold neither infinity nor NaN."""
@@ -46,22 +72,71 @@ class BatchGradient:
         return bool(self.vector.sum().isfinite()) or bool(self.vector.isfinite().all())
 
 
+class Run(Protocol):
+    """The run that a strategy serves: what of it has to be the same for all workers."""
+
+    def found(self) -> None:
+        """Begin the run, or go on from its newest checkpoint; called in one worker only."""
+        ...
+
+    def give(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return all that changes, as tensors by name and plain JSON values, between two steps."""
+        ...
+
+    def take(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        """Be where the worker is that gave these."""
+        ...
+
+    def warn(self, text: str) -> None:
+        """Tell the user what happened to the workers."""
+        ...
+
+
 class Strategy(Protocol):
     """Computes gradients of batches, and outputs for evaluation."""
 
-    def gradient(self, batch: Batch) -> BatchGradient:
+    @property
+    def leads(self) -> bool:
+        """Whether this worker is the one that writes; another's loss can make it so."""
+        ...
+
+    def begin(self, run: Run) -> None:
+        """Bring this worker to where the run is: by `found` in one, by `take` in all others.
+
+        Raises:
+            AlreadyFinishedError: where it is finished.
+        """
+        ...
+
+    def gradient(self, batch: Batch, wish: Wish) -> BatchGradient:
         """Return the ordered sum over the batch's shards; parameters and buffers stay."""
         ...
 
     def outputs(self, images: Images, after: Callable[[int], None] | None = None) -> Tensor:
         """Return float32 [N, outputs] for uint8 [N, 28, 28], in evaluation mode.
 
-        `after` is called with the number of images done, from time to time.
+        Between `begin` and `finish` all workers call it alike and share the work. `after` is called
+        with the number of images done, from time to time.
         """
         ...
 
+    def finish(self, action: Callable[[], None]) -> None:
+        """Have one worker do what ends the run; return in all once it is done.
+
+        Where that worker is lost, another does it from the beginning.
+        """
+        ...
+
+    def memory(self) -> dict[str, Tensor]:
+        """Return, in all workers alike, what the strategy itself must find again after a resume."""
+        ...
+
+    def remember(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take what `memory` gave, before `begin` ends."""
+        ...
+
     def close(self) -> None:
-        """Let go of threads or processes."""
+        """Let go of threads, processes and connections."""
         ...
 
 
@@ -83,8 +158,28 @@ class Job:
         return tuple(p for p in self.network.parameters() if p.requires_grad)
 
 
-def build(job: Job) -> Strategy:
-    """Return the strategy of a job: for now, all shards in this process."""
-    from digitlab.parallel.shards import ShardPool
+@contextmanager
+def entered(seat: Seat | None, device: torch.device) -> Iterator[Team | None]:
+    """Find the other workers, and tell them what ends this one; None where it is alone."""
+    if seat is None:
+        yield None
+        return
+    from digitlab.parallel.team import Team
 
-    return ShardPool(job)
+    with Team(seat, device) as team:
+        yield team
+
+
+def build(job: Job, team: Team | None) -> Strategy:
+    """Return the strategy of a job: all shards in this process, or this worker's among others'."""
+    if team is None:
+        from digitlab.parallel.shards import ShardPool
+
+        return ShardPool(job)
+    if team.seat.sync == "ddp":
+        from digitlab.parallel.ddp import Averaged
+
+        return Averaged(job, team)
+    from digitlab.parallel.data_parallel import DataParallel
+
+    return DataParallel(job, team)

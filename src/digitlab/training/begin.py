@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +21,41 @@ from digitlab.config import Recipe, read_recorded, to_toml
 from digitlab.data.dataset import Dataset
 from digitlab.errors import ConfigError, RunError
 from digitlab.files import remove_parts, write_whole
+from digitlab.objectives import Objective
+from digitlab.parallel.seat import Seat
 from digitlab.training import checkpoint
+from digitlab.training.call import recipe_sha256
 from digitlab.training.checkpoint import Checkpoint
+from digitlab.training.machine import differences
 from digitlab.training.metrics import matches
 from digitlab.training.progress import Reporter, accuracy_text
 from digitlab.training.run_folder import RunFolder
 from digitlab.training.state import TrainingState, weights_sha256
 from digitlab.training.trainer import Trainer
+
+_STRATEGY = "strategy/"  # before the names of a strategy's own tensors in a checkpoint
+_TRIES, _PAUSE = 20, 0.25  # for what another machine wrote
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a run works on, before its first step.
+
+    Attributes:
+        sources: each source by itself, prepared as the recipe says.
+        dataset: all sources joined.
+        data_sha256: of the joined splits, before preparation.
+        objective: the recipe's.
+        state: with fresh weights.
+        device: where the network is.
+    """
+
+    sources: Sequence[Dataset]
+    dataset: Dataset
+    data_sha256: Mapping[str, str]
+    objective: Objective
+    state: TrainingState
+    device: torch.device
 
 
 def with_device(recipe: Recipe) -> Recipe:
@@ -53,6 +83,25 @@ def with_device(recipe: Recipe) -> Recipe:
     if recipe.training.precision == "bf16" and not chosen.startswith("cuda"):
         raise ConfigError(f"training.precision bf16 needs a CUDA device, not {chosen}")
     return replace(recipe, training=replace(recipe.training, device=chosen))
+
+
+def device_of(recipe: Recipe, seat: Seat | None) -> torch.device:
+    """Return the device of this process: of several workers on CUDA, each has one of its own.
+
+    Raises:
+        ConfigError: where there are not so many.
+    """
+    device = torch.device(recipe.training.device)
+    if seat is None or device.type != "cuda":
+        return device
+    index = seat.devices[seat.local] if seat.devices else seat.local
+    if index >= torch.cuda.device_count():
+        raise ConfigError(
+            f"worker {seat.slot} has no CUDA device {index} (there are "
+            f"{torch.cuda.device_count()}); give fewer --workers, or --devices"
+        )
+    torch.cuda.set_device(index)
+    return torch.device("cuda", index)
 
 
 def repeats_data(recipe: str | Path, data_sha256: Mapping[str, str]) -> bool:
@@ -90,28 +139,6 @@ def start_from_run(state: TrainingState, path: Path, then_sha256: str | None) ->
         raise RunError(f"{path}: its weights are not those that this run began with")
 
 
-def recipe_sha256(text: str) -> str:
-    """Return the SHA-256 of a config.toml without its table [recorded]."""
-    return hashlib.sha256(text.partition("\n[recorded]")[0].encode()).hexdigest()
-
-
-def check_config(folder: RunFolder) -> None:
-    """Check that a run's config.toml is the one that it began with.
-
-    Raises:
-        RunError: where it was emptied or edited: another recipe is another run.
-    """
-    recorded = read_recorded(folder.config)
-    if "data_sha256" not in recorded:
-        raise RunError(f"{folder.config}: is damaged: it does not say what the run began with")
-    text = folder.config.read_text(encoding="utf-8")
-    if recorded.get("recipe_sha256") != recipe_sha256(text):
-        raise RunError(
-            f"{folder.config}: was edited since the run began; put it back to go on, or begin "
-            f"another run by --recipe {folder.config}"
-        )
-
-
 def write_config(folder: RunFolder, recipe: Recipe, recorded: Mapping[str, Any]) -> None:
     """Write config.toml.
 
@@ -143,17 +170,109 @@ def newest_checkpoint(folder: RunFolder, reporter: Reporter) -> Checkpoint | Non
     return found
 
 
-def continue_from(trainer: Trainer, found: Checkpoint) -> None:
-    facts = found.facts
-    trainer.best = facts["best"]
-    trainer.clock.training = facts["seconds"]["training"]
-    trainer.clock.saving = facts["seconds"]["saving"]
-    trainer.clock.images = facts["images"]
+class Beginning:
+    """How a run is brought to where it is: begun, gone on with, or taken over from another worker.
+
+    What a strategy knows as a `Run`.
+    """
+
+    def __init__(self, trainer: Trainer, recipe: Recipe, material: Material, network: str) -> None:
+        """Give the loop, what it works on, and what --network named."""
+        self.trainer, self.recipe, self.material = trainer, recipe, material
+        self.network = network
+        self.recorded: dict[str, Any] = {}
+        self._memory: dict[str, torch.Tensor] = {}
+
+    def found(self) -> None:
+        """Begin the run, or go on from its newest checkpoint.
+
+        Raises:
+            RunError: where the folder or the data are not those of the run.
+        """
+        trainer, recipe, material = self.trainer, self.recipe, self.material
+        folder, state = trainer.folder, trainer.state
+        resumed = folder.config.is_file()
+        self.recorded = read_recorded(folder.config) if resumed else {}
+        if resumed and self.recorded.get("data_sha256") != material.data_sha256:
+            raise RunError(
+                f"{folder.path}: the data are not those that the run began with "
+                f"({material.dataset.source}); put the same files back to go on"
+            )
+        found = newest_checkpoint(folder, trainer.reporter) if resumed else None
+        if recipe.start_from and not found:
+            start_from_run(state, Path(recipe.start_from), self.recorded.get("start_sha256"))
+        if not resumed:
+            self.recorded = {
+                "data_sha256": material.data_sha256,
+                "start_sha256": weights_sha256(state.weights()),
+                "network_flag": self.network,
+                **trainer.origin,
+            }
+            write_config(folder, recipe, self.recorded)
+        if found:
+            trainer.restore(found.tensors, found.facts)
+            self._remember(found.tensors)
+        for line in differences(self.recorded, trainer.origin):
+            trainer.reporter.warn(line)
+        trainer.records.open(found.facts["metrics"]["bytes"] if found else 0, state.step)
+        announce(trainer, recipe, material.dataset, found)
+        measure_start(trainer, recipe, material.sources)
+
+    def give(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+        """Return where the run is; see `Run.give`."""
+        facts = {
+            **self.trainer.facts(),
+            "recipe": to_toml(self.recipe),
+            "config_sha256": _sha256_of(self.trainer.folder.config),
+            "data_sha256": self.material.data_sha256,
+            "recorded": self.recorded,
+            "recent": self.trainer.records.recent(),
+        }
+        return {**self.trainer.state.tensors(), **self._memory}, facts
+
+    def take(self, tensors: Mapping[str, torch.Tensor], facts: Mapping[str, Any]) -> None:
+        """Be where another worker is.
+
+        Raises:
+            RunError: where this one does not see the same run folder, or has other data.
+        """
+        trainer = self.trainer
+        if facts["data_sha256"] != self.material.data_sha256:
+            raise RunError(
+                f"{self.material.dataset.source}: the data on {platform.node()} are not those of "
+                "the other workers; put the same files there"
+            )
+        if facts["recipe"] != to_toml(self.recipe):
+            raise RunError(
+                f"the recipe on {platform.node()} is not that of the other workers; start all "
+                "nodes with the same flags"
+            )
+        if not _holds(trainer.folder.config, facts["config_sha256"]):
+            raise RunError(
+                f"{trainer.folder.path}: on {platform.node()} this is not the run's folder; all "
+                "nodes must see the same one: name one on shared storage by --run-dir"
+            )
+        for line in differences(facts["recorded"], trainer.origin):
+            trainer.reporter.warn(f"{platform.node()}: {line}")
+        self.recorded = dict(facts["recorded"])
+        trainer.restore(tensors, facts)
+        trainer.records.remember(facts["recent"])
+        self._remember(tensors)
+        path, step = str(trainer.folder.path), trainer.state.step
+        trainer.reporter.note("joined", f"run {path}, joined at step {step}", path=path, step=step)
+
+    def warn(self, text: str) -> None:
+        """Tell the user; see `Run.warn`."""
+        self.trainer.reporter.warn(text)
+
+    def _remember(self, tensors: Mapping[str, torch.Tensor]) -> None:
+        self._memory = {name: t for name, t in tensors.items() if name.startswith(_STRATEGY)}
+        self.trainer.strategy.remember(
+            {name.removeprefix(_STRATEGY): tensor for name, tensor in self._memory.items()}
+        )
 
 
-def announce(
-    trainer: Trainer, recipe: Recipe, dataset: Dataset, pool: int, found: Checkpoint | None
-) -> None:
+def announce(trainer: Trainer, recipe: Recipe, dataset: Dataset, found: Checkpoint | None) -> None:
     train, valid = dataset.splits["train"], dataset.splits.get("valid")
     parameters = trainer.state.vector.numel()
     lines = [
@@ -162,7 +281,7 @@ def announce(
         f"batches of {recipe.training.batch_size} in {recipe.training.shards} shards",
         f"data {dataset.source}: {len(train):,} to learn from"
         + (f", {len(valid):,} to validate" if valid else ", none to validate: no such figure"),
-        f"run {trainer.folder.path}, on {recipe.training.device}, {pool} threads",
+        f"run {trainer.folder.path}, on {recipe.training.device}, {_crew(trainer)}",
     ]
     if found:
         lines.append(f"going on from step {trainer.state.step} of {trainer.batches.total_steps}")
@@ -174,8 +293,14 @@ def announce(
         parameters=parameters,
         steps=trainer.batches.total_steps,
         step=trainer.state.step,
-        threads=pool,
+        threads=trainer.threads,
+        workers=trainer.workers,
     )
+
+
+def _crew(trainer: Trainer) -> str:
+    threads = "1 thread" if trainer.threads == 1 else f"{trainer.threads} threads"
+    return f"{trainer.workers} workers of {threads}" if trainer.workers > 1 else threads
 
 
 def measure_start(trainer: Trainer, recipe: Recipe, sources: Sequence[Dataset]) -> None:
@@ -183,6 +308,22 @@ def measure_start(trainer: Trainer, recipe: Recipe, sources: Sequence[Dataset]) 
     if not recipe.start_from or trainer.state.step:
         return
     before = {source.source: trainer.accuracy_on(source) for source in sources}
-    trainer.metrics.write({"kind": "start", "step": 0, "accuracy": before})
+    trainer.records.write({"kind": "start", "step": 0, "accuracy": before})
     text = ", ".join(f"{name} {accuracy_text(value)}" for name, value in before.items())
     trainer.reporter.note("start", f"before training: {text}", accuracy=before)
+
+
+def _sha256_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _holds(path: Path, sha256: str) -> bool:
+    """Whether a file holds what another machine wrote; storage may take seconds to show it."""
+    for _ in range(_TRIES):
+        try:
+            if _sha256_of(path) == sha256:
+                return True
+        except OSError:
+            pass
+        time.sleep(_PAUSE)
+    return False

@@ -18,6 +18,7 @@ from digitlab.config import Recipe
 from digitlab.data.dataset import Dataset, Split
 from digitlab.evaluation import Evaluation, evaluate_predictions
 from digitlab.files import write_whole
+from digitlab.training.begin import Material
 from digitlab.training.calibrate import best_temperature, photographed
 from digitlab.training.export import ExportError, onnx_model, write_weights
 from digitlab.training.metrics import read_metrics
@@ -27,19 +28,15 @@ from digitlab.training.state import weights_sha256
 from digitlab.training.trainer import Trainer
 
 
-def finish(
-    trainer: Trainer,
-    recipe: Recipe,
-    dataset: Dataset,
-    sources: Sequence[Dataset],
-    recorded: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Evaluate a trained run, write what it leaves, and return its summary.
+def finish(trainer: Trainer, recipe: Recipe, material: Material) -> None:
+    """Evaluate a trained run and write what it leaves, its summary last.
 
     Raises:
         OSError: where the disk refuses; the run can be resumed and ends again.
     """
     folder, reporter = trainer.folder, trainer.reporter
+    dataset, sources = material.dataset, material.sources
+    trainer.save_the_last()
     reporter.phase("evaluate")
     test = _evaluated(trainer, dataset.splits.get("test"))
     valid = dataset.splits.get("valid")
@@ -66,7 +63,7 @@ def finish(
         "steps": trainer.state.step,
         "skips": trainer.state.skips,
         "weights_sha256": weights_sha256(weights),
-        "data_sha256": recorded["data_sha256"],
+        "data_sha256": dict(material.data_sha256),
         "versions": {key: trainer.origin[key] for key in ("digitlab", "python", "torch", "numpy")},
         "machine": {
             key: trainer.origin[key]
@@ -86,7 +83,6 @@ def finish(
     write_whole(folder.summary, f"{written}\n".encode())
     summary = json.loads(written)  # what whoever resumes the finished run will read
     reporter.note("done", _closing_words(trainer, summary, recipe), **summary)
-    return summary
 
 
 def _evaluated(trainer: Trainer, split: Split | None) -> Evaluation | None:

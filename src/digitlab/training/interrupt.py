@@ -34,9 +34,9 @@ class StopRequest:
         self._before: dict[int, Any] = {}
 
     @property
-    def asked(self) -> bool:
-        """Whether a signal came."""
-        return self._number is not None
+    def number(self) -> int:
+        """The number of the signal that came, or 0."""
+        return self._number or 0
 
     def raise_if_asked(self) -> None:
         """Stop the run where a signal came.

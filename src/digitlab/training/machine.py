@@ -62,7 +62,7 @@ def available_cores() -> int:
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Return a line for each fact that bits depend on and that is not as it was."""
-    named = ("torch", "numpy", "opencv", "processor", "capability", "device", "gpu")
+    named = ("torch", "numpy", "opencv", "processor", "capability", "device", "gpu", "sync")
     return [
         f"{name} was {then[name]}, is now {now.get(name)}; "
         "the run goes on, its bits may differ from an uninterrupted run's"

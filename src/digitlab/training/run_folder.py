@@ -40,6 +40,11 @@ class RunFolder:
         return self.path / "metrics.jsonl"
 
     @property
+    def ledger(self) -> Path:
+        """A JSON line a step: which worker computed which samples; only where it was asked for."""
+        return self.path / "ledger.jsonl"
+
+    @property
     def checkpoints(self) -> Path:
         """The newest two checkpoints and the best."""
         return self.path / "checkpoints"
@@ -131,7 +136,7 @@ def _is_unused(path: Path) -> bool:
     """Whether a folder is empty, or holds no more than a run killed before its config.toml left."""
     left = {entry.name for entry in path.iterdir() if not entry.name.endswith(".part")}
     checkpoints = path / "checkpoints"
-    return left <= {"checkpoints", "lock"} and not (
+    return left <= {"checkpoints", "lock", "logs"} and not (
         checkpoints.is_dir() and any(checkpoints.iterdir())
     )
 

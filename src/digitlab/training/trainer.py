@@ -7,22 +7,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch.utils.tensorboard import SummaryWriter
 
 from digitlab.data.batches import Batch, Batches
 from digitlab.data.dataset import Dataset, Split
 from digitlab.errors import TrainingError
 from digitlab.objectives import Objective
-from digitlab.parallel.strategy import BatchGradient, Strategy
+from digitlab.parallel.strategy import BatchGradient, Strategy, Wish
 from digitlab.training import checkpoint
-from digitlab.training.interrupt import StopRequest
-from digitlab.training.metrics import MetricsFile
+from digitlab.training.interrupt import Interrupted, StopRequest
 from digitlab.training.progress import Progress, Reporter, accuracy_text
+from digitlab.training.records import Records
 from digitlab.training.run_folder import RunFolder
 from digitlab.training.state import TrainingState
 
@@ -61,14 +60,16 @@ class Trainer:
     max_skips: int
     epochs: float
     valid: Split | None
-    metrics: MetricsFile
-    events: SummaryWriter
+    records: Records
     reporter: Reporter
     origin: dict[str, Any]
+    workers: int
+    threads: int
     best: dict[str, Any] | None = None
     clock: Clock = field(default_factory=Clock)
     _last_save_began: float = 0.0
     _last_save_cost: float = 0.0
+    _saved_step: int = -1
     _accuracy: float = 0.0
     _speed: float = 0.0
     _last_flush: float = 0.0
@@ -85,45 +86,73 @@ class Trainer:
             began = time.perf_counter()
             batch = self.batches.at(self.state.step)
             rate = self.learning_rate(batch.step)
-            gradient = self.strategy.gradient(batch)  # forward, loss, backward
+            wish = Wish(stop.number, self._save_is_due(batch))
+            gradient = self.strategy.gradient(batch, wish)  # forward, loss, backward
             finite = gradient.is_finite()
             if finite:
                 self.state.move(gradient, rate)
             else:
                 self.state.skip()
             self._count(batch, gradient, time.perf_counter() - began)
-            self.after_step(batch, gradient, rate, finite, stop)
+            self.after_step(batch, gradient, rate, finite)
+        stop.raise_if_asked()
 
-    def after_step(
-        self, batch: Batch, gradient: BatchGradient, rate: float, finite: bool, stop: StopRequest
-    ) -> None:
+    def after_step(self, batch: Batch, gradient: BatchGradient, rate: float, finite: bool) -> None:
         """Record a step; evaluate at an epoch's end; save when due; stop when asked to."""
         began = time.perf_counter()
         self._record_step(batch, gradient, rate, finite)
         self.clock.training += time.perf_counter() - began
         if not finite:
             self._check_skips(batch)
-        ends_epoch = self.batches.ends_epoch(batch.step)
-        if ends_epoch:
+        if self.batches.ends_epoch(batch.step):
             self._evaluate(batch)
-        if self._save_is_due(ends_epoch) or stop.asked:
+        granted = gradient.granted
+        if granted.save or granted.stop or self._must_save():
             self.save()
-        stop.raise_if_asked()
+        if granted.stop:
+            raise Interrupted(self.folder, granted.stop)
 
     def save(self) -> None:
         """Write a checkpoint; where that fails, say so and go on with the earlier ones."""
         self.reporter.phase("checkpoint")
         self._last_save_began = time.monotonic()
-        facts = {
+        memory = self.strategy.memory()
+        if self.strategy.leads:
+            self._write_checkpoint(memory)
+        self._last_save_cost = time.monotonic() - self._last_save_began
+        self.clock.saving += self._last_save_cost
+        self.reporter.phase("train")
+
+    def save_the_last(self) -> None:
+        """Write the last step's checkpoint, where the worker that should have was lost before."""
+        if self._saved_step != self.state.step:
+            self._write_checkpoint({})
+
+    def facts(self) -> dict[str, Any]:
+        """Return what of the run's place is no tensor."""
+        return {
             **self.state.facts(),
             "best": self.best,
             "seconds": {"training": self.clock.training, "saving": self.clock.saving},
             "images": self.clock.images,
-            "origin": self.origin,
         }
+
+    def restore(self, tensors: Mapping[str, torch.Tensor], facts: Mapping[str, Any]) -> None:
+        """Be where `facts` and the tensors of the state were taken."""
+        self.state.load(tensors, facts)
+        self.best = facts["best"]
+        seconds = facts["seconds"]
+        self.clock = Clock(seconds["training"], seconds["saving"], facts["images"])
+        self._saved_step = self.state.step
+
+    def _write_checkpoint(self, memory: Mapping[str, torch.Tensor]) -> None:
+        facts = {**self.facts(), "origin": self.origin}
+        tensors = self.state.tensors()
+        tensors |= {f"strategy/{name}": tensor for name, tensor in memory.items()}
         try:
-            facts["metrics"] = self.metrics.position()
-            checkpoint.save(self.folder.checkpoints, self.state.tensors(), facts)
+            facts["metrics"] = self.records.position()
+            checkpoint.save(self.folder.checkpoints, tensors, facts)
+            self._saved_step = self.state.step
             checkpoint.prune(
                 self.folder.checkpoints, self.state.step, self.best["step"] if self.best else None
             )
@@ -132,18 +161,17 @@ class Trainer:
                 f"{self.folder.checkpoints}: the checkpoint of step {self.state.step} could not be "
                 f"written ({error.strerror}); training goes on, earlier checkpoints stay"
             )
-        self._last_save_cost = time.monotonic() - self._last_save_began
-        self.clock.saving += self._last_save_cost
-        self.reporter.phase("train")
 
-    def _save_is_due(self, ends_epoch: bool) -> bool:
-        if self.state.step == self.batches.total_steps:
-            return True
+    def _must_save(self) -> bool:
+        """Whether a checkpoint belongs to this step, whatever the clock says."""
+        is_best = self.best is not None and self.best["step"] == self.state.step
+        return is_best or self.state.step == self.batches.total_steps
+
+    def _save_is_due(self, batch: Batch) -> bool:
+        """Whether the worker that writes has time for a checkpoint after this step."""
         since = time.monotonic() - self._last_save_began
-        if self.best is not None and self.best["step"] == self.state.step:
-            return True
-        wanted = ends_epoch or since > _SECONDS_BETWEEN
-        return wanted and since > _COST_FACTOR * self._last_save_cost
+        wanted = self.batches.ends_epoch(batch.step) or since > _SECONDS_BETWEEN
+        return self.strategy.leads and wanted and since > _COST_FACTOR * self._last_save_cost
 
     def _count(self, batch: Batch, gradient: BatchGradient, seconds: float) -> None:
         """Keep the clock and the smoothed figures of the live line."""
@@ -160,7 +188,8 @@ class Trainer:
     ) -> None:
         loss = gradient.loss if abs(gradient.loss) < float("inf") else None
         accuracy = gradient.correct / len(batch.samples)
-        self.metrics.write(
+        self.records.work(batch.step + 1, gradient.work)
+        self.records.write(
             {
                 "kind": "step",
                 "step": batch.step + 1,
@@ -173,9 +202,8 @@ class Trainer:
             }
         )
         if loss is not None and batch.step % (1 + self.batches.total_steps // _EVENTS_A_RUN) == 0:
-            self._event("train/loss", loss, batch.step + 1)
-            self._event("train/accuracy", accuracy, batch.step + 1)
-            self._event("train/learning_rate", rate, batch.step + 1)
+            points = {"loss": loss, "accuracy": accuracy, "learning_rate": rate}
+            self.records.event(batch.step + 1, {f"train/{key}": points[key] for key in points})
         left = self.batches.total_steps - self.state.step
         self.reporter.step(
             Progress(
@@ -195,10 +223,7 @@ class Trainer:
         """Let those who follow the metrics file see news every second."""
         if time.monotonic() - self._last_flush > 1:
             self._last_flush = time.monotonic()
-            try:
-                self.metrics.flush()
-            except OSError as error:
-                self.reporter.warn(f"{self.folder.metrics}: cannot be written: {error.strerror}")
+            self.records.flush()
 
     def _check_skips(self, batch: Batch) -> None:
         self.reporter.warn(
@@ -225,9 +250,9 @@ class Trainer:
             line |= {"valid_loss": loss, "valid_accuracy": accuracy}
             if self.best is None or accuracy > self.best["valid_accuracy"]:
                 self.best = {"step": self.state.step, "valid_accuracy": accuracy}
-            self._event("valid/accuracy", accuracy, self.state.step)
+            self.records.event(self.state.step, {"valid/accuracy": accuracy})
             self.reporter.phase("train")
-        self.metrics.write({**line, "seconds": round(self.clock.training, 3)})
+        self.records.write({**line, "seconds": round(self.clock.training, 3)})
         accuracy_now = line.get("valid_accuracy")
         text = f"epoch {batch.epoch + 1}: validation accuracy {accuracy_text(accuracy_now)}"
         facts = {key: value for key, value in line.items() if key != "kind"}
@@ -246,9 +271,3 @@ class Trainer:
         """Return the accuracy on a source's test split, or its validation split, or None."""
         split = source.splits.get("test") or source.splits.get("valid")
         return self.measure(split)[1] if split else None
-
-    def _event(self, tag: str, value: float, step: int) -> None:
-        try:
-            self.events.add_scalar(tag, value, step)
-        except OSError as error:
-            self.reporter.warn(f"{self.folder.events}: cannot be written: {error.strerror}")

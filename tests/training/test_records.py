@@ -1,0 +1,77 @@
+"""The records of a run go on without a gap when another worker has to write them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from digitlab.training.metrics import read_metrics
+from digitlab.training.progress import Quiet
+from digitlab.training.records import Records
+from digitlab.training.run_folder import RunFolder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    return RunFolder(tmp_path)
+
+
+def lines_of(step: int) -> list[dict[str, Any]]:
+    lines = [{"kind": "step", "step": step, "loss": step / 7}]
+    return [*lines, {"kind": "epoch", "step": step}] if step % 3 == 0 else lines
+
+
+def test_another_writes_on_where_the_first_was_lost(folder: RunFolder) -> None:
+    leads = {"first": True, "second": False}
+    first = Records(folder, Quiet(), lambda: leads["first"], ledger=True)
+    second = Records(folder, Quiet(), lambda: leads["second"], ledger=True)
+    first.open(0, 0)
+    for step in range(1, 12):
+        if step == 8:
+            first.flush()  # what comes after is not on the disk when it is lost
+        if step == 10:
+            leads["second"] = True
+        for records in (first, second):
+            if records is first and step >= 10:
+                continue
+            records.work(step, {"0": {"0": [step]}})
+            for line in lines_of(step):
+                records.write(line)
+    position = second.position()
+    expected = [line for step in range(1, 12) for line in lines_of(step)]
+    assert list(read_metrics(folder.metrics)) == expected
+    assert position["bytes"] == folder.metrics.stat().st_size
+    assert [line["step"] for line in read_metrics(folder.ledger)] == list(range(1, 12))
+    # The first was only stopped: it wakes, and what it still had goes nowhere.
+    first.write({"kind": "step", "step": 9, "loss": 0.0})
+    first.flush()
+    second.flush()
+    assert list(read_metrics(folder.metrics)) == expected
+
+
+def test_a_newcomer_knows_the_lines_that_were_not_written_yet(folder: RunFolder) -> None:
+    first = Records(folder, Quiet(), lambda: True, ledger=False)
+    first.open(0, 0)
+    for step in range(1, 4):
+        first.write({"kind": "step", "step": step})
+    newcomer = Records(folder, Quiet(), lambda: True, ledger=False)
+    newcomer.remember(json.loads(json.dumps(first.recent())))
+    newcomer.write({"kind": "step", "step": 4})
+    newcomer.flush()
+    assert [line["step"] for line in read_metrics(folder.metrics)] == [1, 2, 3, 4]
+
+
+def test_a_ledger_of_a_resumed_run_holds_no_step_twice(folder: RunFolder) -> None:
+    first = Records(folder, Quiet(), lambda: True, ledger=True)
+    first.open(0, 0)
+    for step in range(1, 6):
+        first.work(step, {"0": {"0": [step]}})
+    first.close()
+    resumed = Records(folder, Quiet(), lambda: True, ledger=True)
+    resumed.open(0, 3)
+    resumed.work(4, {"1": {"0": [4]}})
+    resumed.close()
+    assert [line["step"] for line in read_metrics(folder.ledger)] == [1, 2, 3, 4]
