@@ -1,0 +1,129 @@
+"""What the strategies of several workers have in common: everything but the gradient itself.
+
+With its part of a gradient each worker sends what it wishes for: that all stop, that all save, that
+somebody be taken in. The largest wins, so all do it after the same step.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from digitlab.data.batches import Batch, Share
+from digitlab.data.dataset import Images
+from digitlab.parallel.packing import Packing, packed_numbers, unpacked_numbers
+from digitlab.parallel.seat import slot_of
+from digitlab.parallel.shards import EVALUATION_BATCH, ShardGradient, ShardPool
+from digitlab.parallel.strategy import BatchGradient, Job, Run, Wish
+from digitlab.parallel.team import Team
+
+HEAD = 3 * 8  # bytes of the wishes: the numbers stop, save, take in
+
+
+class Collective(ABC):
+    """One worker's strategy among several; a subclass computes the gradient."""
+
+    def __init__(self, job: Job, team: Team) -> None:
+        """Start the pool."""
+        self.job, self.team = job, team
+        self.pool = ShardPool(job)
+        self.packing = Packing.of(job)
+        self._together = False  # whether the others evaluate with us
+        self._take_in = False
+
+    @property
+    def leads(self) -> bool:
+        """Whether this worker writes."""
+        return self.team.leads
+
+    def begin(self, run: Run) -> None:
+        """Enter the team; see `Strategy.begin`."""
+        self.team.begin(run)
+        self._together = True
+
+    def gradient(self, batch: Batch, wish: Wish) -> BatchGradient:
+        """Return the gradient over all workers' samples; see `Strategy.gradient`."""
+        if self._take_in:
+            self.team.take_in()
+        self.team.wait_for_enough()
+        result = self.team.together(lambda: self._result(batch, wish))
+        stop, save, take_in = unpacked_numbers(result[:HEAD])
+        self._take_in = bool(take_in)
+        end = HEAD + self.packing.size
+        total = self.packing.unpack(result[HEAD:end])
+        work = json.loads(bytes(result[end:].tolist()) or b"{}")
+        granted = Wish(stop, bool(save))
+        return BatchGradient(total.vector, total.loss, total.correct, total.buffers, granted, work)
+
+    def outputs(self, images: Images, after: Callable[[int], None] | None = None) -> Tensor:
+        """Return the outputs, each worker computing a share; see `Strategy.outputs`."""
+        if not self._together:
+            return self.pool.outputs(images, after)
+        result = self.team.together(lambda: self._outputs(images))
+        if after:
+            after(len(images))
+        return result.view(torch.float32).view(len(images), -1)
+
+    def finish(self, action: Callable[[], None]) -> None:
+        """Have the worker that leads do it; see `Strategy.finish`."""
+        self._together = False
+        self.team.finish(action)
+
+    def memory(self) -> dict[str, Tensor]:
+        """Return nothing: all that changes is in the run."""
+        return {}
+
+    def remember(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take nothing."""
+        del tensors
+
+    def close(self) -> None:
+        """Stop the pool."""
+        self.pool.close()
+
+    @abstractmethod
+    def _gradient(self, batch: Batch, wishes: Tensor) -> tuple[Tensor, ShardGradient]:
+        """Compute and exchange; return every worker's wishes, uint8 [workers, HEAD], and the sum.
+
+        Raises:
+            PeersLostError: where somebody is lost; nothing that counts was changed.
+        """
+
+    def _result(self, batch: Batch, wish: Wish) -> Tensor:
+        """Return wishes, gradient and, for the ledger, work as one tensor."""
+        wishes = [wish.stop, int(wish.save), int(self.team.is_wanted())]
+        every, total = self._gradient(batch, packed_numbers(wishes, self.job.device))
+        result = torch.empty(HEAD + self.packing.size, dtype=torch.uint8, device=self.job.device)
+        result[:HEAD] = every.contiguous().view(torch.int64).amax(0).view(torch.uint8)
+        self.packing.pack(total, result[HEAD:])
+        return torch.cat([result, self._work(batch)]) if self.team.seat.ledger else result
+
+    def _work(self, batch: Batch) -> Tensor:
+        """Return, as JSON, which samples of which shard each worker says that it computed."""
+        mine = {number: part.tolist() for number, part in batch.part(self.team.share).items()}
+        every = self.team.gather_bytes(json.dumps(mine).encode())
+        work = {
+            str(slot_of(member)): json.loads(said)
+            for member, said in zip(self.team.round.members, every, strict=True)
+        }
+        content = bytearray(json.dumps(work).encode())
+        return torch.frombuffer(content, dtype=torch.uint8).to(self.job.device)
+
+    def _outputs(self, images: Images) -> Tensor:
+        """Return all outputs float32 [N, outputs], as bytes."""
+        size = self.team.share.size
+        starts = range(0, len(images), EVALUATION_BATCH)
+        shares = [Share(rank, size).of(len(starts)) for rank in range(size)]
+        mine = shares[self.team.share.rank]
+        outputs = self.pool.outputs_of(images, starts[mine.start : mine.stop])
+        sent = torch.zeros(len(shares[0]) * EVALUATION_BATCH, self.job.objective.outputs)
+        sent[: len(outputs)] = outputs
+        every = self.team.gather(sent.to(self.job.device)).cpu()
+        rows = [
+            part[: len(share) * EVALUATION_BATCH] for part, share in zip(every, shares, strict=True)
+        ]
+        return torch.cat(rows)[: len(images)].contiguous().view(torch.uint8).flatten()

@@ -1,0 +1,301 @@
+"""Who is in the team: agreed upon, round by round, in a rendezvous store.
+
+A round is a list of workers that compute together. It ends when one of them is lost, or when
+somebody asks to be taken in; then those who are left agree on the next. The store lives in a
+process of its own (`store_process.py`); its keys are
+
+    beat/W      grows four times a second while worker W lives
+    gone/W      W's launcher saw it end
+    never/S     no worker of slot S will be started again
+    asks        the names of those who asked to be taken in, in that order
+    join/R/W    W has left round R - 1 and waits for round R; a `Why` says from where
+    round/R     the workers of round R, by rank; set once, by whoever of them first sees it ready
+    end         a line: an error of one worker ended the run for all
+    finishing   the worker that does what ends the run
+    done        the run is finished
+    left/W      W has seen that, and needs the store no more
+
+Nothing here needs clocks that agree: a worker is silent when its beat did not grow while this one
+looked on.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from queue import SimpleQueue
+from typing import Any
+
+import torch.distributed as dist
+
+from digitlab.parallel.launch import heed
+from digitlab.parallel.seat import Seat, slot_of
+from digitlab.parallel.strategy import AlreadyFinishedError
+from digitlab.parallel.watchdog import CUT_OFF, DROPPED, ENDED, Watchdog, end
+
+_BEAT = 0.25
+_SILENCE = 3.0  # seconds without a beat after which a worker is taken for lost
+_POLL = 0.02
+_STARTING = 8.0  # seconds that the store's process may need to import torch
+
+
+class Why(StrEnum):
+    """From where a worker comes to a round."""
+
+    NEW = "new"  # it does not know yet where the run is
+    AT_REST = "at rest"  # between two steps: others can be told where the run is
+    LOST = "lost"  # out of an operation that failed
+
+
+@dataclass(frozen=True)
+class Round:
+    """Workers that compute together.
+
+    Attributes:
+        number: of the round, from 1.
+        members: their names; a worker's rank is its place among them.
+        new: those of them that have to be told where the run is. In the first round, and after the
+            loss of all, these are all, and the one of rank 0 finds out from the run's folder.
+        answered: how many requests to be taken in had been made and are dealt with.
+        me: this worker's name.
+    """
+
+    number: int
+    members: tuple[str, ...]
+    new: tuple[str, ...]
+    answered: int
+    me: str
+
+    @property
+    def rank(self) -> int:
+        """This worker's rank."""
+        return self.members.index(self.me)
+
+    @property
+    def founds(self) -> bool:
+        """Whether nobody in this round knows where the run is."""
+        return set(self.members) == set(self.new)
+
+
+class Membership:
+    """This worker's part in agreeing on rounds."""
+
+    def __init__(self, seat: Seat, watchdog: Watchdog) -> None:
+        """Connect to the store and begin to beat."""
+        self.seat, self._watchdog = seat, watchdog
+        self._where = f"the rendezvous store at {seat.host}:{seat.port}"
+        self._seen_to_end: SimpleQueue[tuple[str, bool]] = SimpleQueue()
+        if seat.regroups:  # first of all: a launcher that is gone took the store with it
+            heed(self.saw_end)
+        # On its own machine the store was started when we were, elsewhere it may not be there yet.
+        patience = seat.start_timeout if seat.slot >= seat.per_node else seat.timeout + _STARTING
+        waiting = timedelta(seconds=patience)
+        with self._answers(patience):
+            self._root = dist.TCPStore(seat.host, seat.port, is_master=False, timeout=waiting)
+            self._root.set_timeout(timedelta(seconds=seat.timeout))
+            self.store = dist.PrefixStore(seat.prefix, self._root)
+            self._beating = dist.PrefixStore(seat.prefix, self._root.clone())  # type: ignore[attr-defined]
+        self._beats: dict[str, tuple[bytes, float]] = {}
+        self._asks = 0
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="digitlab-beat", daemon=True)
+        self._thread.start()
+
+    def next(self, before: Round | None, why: Why) -> Round:
+        """Agree on the next round that has this worker in it.
+
+        Args:
+            before: the round that this worker leaves; None where it was in none yet.
+            why: from where it comes.
+
+        Raises:
+            AlreadyFinishedError: where there is none, because the run is finished.
+        """
+        number = before.number + 1 if before else 1
+        if before:
+            self.tell(f"join/{number}/{self.seat.id}", why)
+        else:
+            self._ask()
+        began = time.monotonic()
+        while True:
+            with self._answers():
+                decided = self.decided(number)
+                if decided and self.seat.id in decided.members:
+                    return decided
+                if self.store.check(["done"]):
+                    raise AlreadyFinishedError
+                if decided and why is not Why.NEW:
+                    end("the others went on without this worker, taking it for lost", DROPPED)
+                if decided:
+                    number += 1
+                    if before:
+                        before = None
+                        self._ask()
+                elif not self._is_being_finished():
+                    proposal = self._proposal(number, time.monotonic() - began)
+                    if proposal:
+                        self.store.compare_set(f"round/{number}", "", json.dumps(proposal))
+                        continue
+            time.sleep(_POLL)
+
+    def decided(self, number: int) -> Round | None:
+        """Return a round that was agreed upon, or None."""
+        if not self.store.check([f"round/{number}"]):
+            return None
+        content = json.loads(self.store.get(f"round/{number}"))
+        return Round(
+            number,
+            tuple(content["members"]),
+            tuple(content["new"]),
+            content["answered"],
+            self.seat.id,
+        )
+
+    def is_wanted(self, now: Round) -> bool:
+        """Whether, at the last beat, somebody waited to be taken in."""
+        return self._asks > now.answered
+
+    def is_lost(self, worker: str) -> bool:
+        """Whether a worker's end was seen, or no beat of it for a while; to be asked repeatedly."""
+        if self.store.check([f"gone/{worker}"]):
+            return True
+        key, now = f"beat/{worker}", time.monotonic()
+        value = self.store.get(key) if self.store.check([key]) else b""
+        if worker not in self._beats or self._beats[worker][0] != value:
+            self._beats[worker] = (value, now)
+        return now - self._beats[worker][1] > _SILENCE
+
+    def wait_for(self, key: str, while_alive: str) -> bool:
+        """Wait until a key is there; False where the worker that would set it is lost."""
+        while True:
+            with self._answers():
+                if self.store.check([key]):
+                    return True
+                if self.is_lost(while_alive):
+                    return False
+            time.sleep(_POLL)
+
+    def tell(self, key: str, value: str = "") -> None:
+        """Set a key that others wait for."""
+        with self._answers():
+            self.store.set(key, value)
+
+    def hear(self, key: str) -> str:
+        """Return the value of a key, once somebody has told it."""
+        with self._answers(self.seat.start_timeout):
+            while not self.store.check([key]):
+                time.sleep(_POLL)
+            return bytes(self.store.get(key)).decode()
+
+    def saw_end(self, worker: str, for_good: bool) -> None:
+        """Pass on what a launcher saw; `for_good`: it will not start that worker again."""
+        self._seen_to_end.put((worker, for_good))
+
+    def close(self) -> None:
+        """Stop beating."""
+        self._closed.set()
+        self._thread.join()
+
+    def leave(self) -> None:
+        """Say that the store is needed no more."""
+        self.close()
+        self.tell(f"left/{self.seat.id}")
+
+    def part(self, members: Sequence[str], patience: float) -> None:
+        """Leave together with the others, who else would take a stop for a loss."""
+        self.tell(f"left/{self.seat.id}")
+        began = time.monotonic()
+        for worker in members:
+            while not self.store.check([f"left/{worker}"]) and not self.is_lost(worker):
+                if time.monotonic() - began > patience:
+                    return
+                time.sleep(_POLL)
+
+    def fail(self, line: str) -> None:
+        """End the run for all others, who print `line`; this worker goes on to end by itself."""
+        self.close()
+        self.tell("end", line)
+
+    def _ask(self) -> None:
+        with self._answers():
+            self.store.append("asks", f"{self.seat.id} ")  # type: ignore[attr-defined]
+
+    def _proposal(self, number: int, waited: float) -> dict[str, Any] | None:
+        """Return what round `number` should be, or None where it is too early to say."""
+        before = self.decided(number - 1)
+        asked = _names(self.store)
+        answered = len(asked)
+        newcomers = [worker for worker in asked if not self.is_lost(worker)]
+        newcomers = sorted(dict.fromkeys(newcomers), key=slot_of)
+        if before is None:
+            if self._someone_may_come({slot_of(worker) for worker in newcomers}, waited):
+                return None
+            return {"members": newcomers, "new": newcomers, "answered": answered}
+        joined: dict[str, Why] = {}
+        for worker in before.members:
+            key = f"join/{number}/{worker}"
+            lost = self.is_lost(worker)
+            if not lost and self.store.check([key]):
+                joined[worker] = Why(bytes(self.store.get(key)).decode())
+            elif not lost and waited < self.seat.timeout:
+                return None
+        knowing = [worker for worker, why in joined.items() if why is not Why.NEW]
+        new = [worker for worker, why in joined.items() if why is Why.NEW]
+        if all(joined[worker] is Why.AT_REST for worker in knowing):  # or nobody is left who knows
+            new += [worker for worker in newcomers if worker not in joined]
+        else:
+            new, answered = [], before.answered
+        members = [*knowing, *new]
+        return {"members": members, "new": new, "answered": answered} if members else None
+
+    def _is_being_finished(self) -> bool:
+        if not self.store.check(["finishing"]):
+            return False
+        return not self.is_lost(bytes(self.store.get("finishing")).decode())
+
+    def _someone_may_come(self, here: set[int], waited: float) -> bool:
+        """Whether the first round should wait for a slot from which nobody came yet."""
+        nodes = {slot // self.seat.per_node for slot in here}
+        for slot in set(range(self.seat.workers)) - here:
+            started = slot // self.seat.per_node in nodes
+            patience = self.seat.timeout if started else self.seat.start_timeout
+            if waited < patience and not self.store.check([f"never/{slot}"]):
+                return True
+        return False
+
+    def _beat(self) -> None:
+        """Show that this worker lives, and look whether the run was ended; in a thread."""
+        count = 0
+        while not self._closed.wait(_BEAT if count else 0):
+            count += 1
+            with self._answers():
+                self._beating.set(f"beat/{self.seat.id}", str(count))
+                while not self._seen_to_end.empty():
+                    worker, for_good = self._seen_to_end.get()
+                    self._beating.set(f"gone/{worker}", "")
+                    if for_good:
+                        self._beating.set(f"never/{slot_of(worker)}", "")
+                self._asks = len(_names(self._beating))
+                if self._beating.check(["end"]):
+                    end(bytes(self._beating.get("end")).decode(), ENDED)
+
+    @contextmanager
+    def _answers(self, seconds: float = 0) -> Iterator[None]:
+        """End the process where the store does not answer what is asked inside."""
+        line = f"{self._where} does not answer: its process or its machine is lost"
+        try:
+            with self._watchdog.limit(seconds or self.seat.timeout, line):
+                yield
+        except dist.DistError:
+            end(line, CUT_OFF)
+
+
+def _names(store: dist.Store) -> list[str]:
+    """Return who ever asked to be taken in, once for each time."""
+    return bytes(store.get("asks")).decode().split() if store.check(["asks"]) else []

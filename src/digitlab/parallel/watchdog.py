@@ -1,0 +1,60 @@
+"""Ends this process, with one line, when something that must answer does not.
+
+A call to a store whose process is stopped hangs past every timeout of its own, and one into a
+collective may; nothing in the calling thread can help then. Used by the team and its store.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+# Exit statuses of a worker, for its launcher.
+ENDED = 74  # another worker's error ended the run
+CUT_OFF = 75  # the rendezvous store does not answer, or a call hangs: nothing can go on from here
+DROPPED = 76  # the others went on without this worker, which may come back
+_TICK = 0.1
+
+
+class Watchdog:
+    """Watches over calls from a thread of its own."""
+
+    def __init__(self) -> None:
+        """Begin to watch."""
+        self._left: dict[object, tuple[float, str]] = {}
+        self._lock = threading.Lock()
+        threading.Thread(target=self._watch, name="digitlab-watchdog", daemon=True).start()
+
+    @contextmanager
+    def limit(self, seconds: float, line: str) -> Iterator[None]:
+        """End the process with `line` where what is inside takes longer than `seconds`."""
+        key = object()
+        with self._lock:
+            self._left[key] = (seconds, line)
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._left[key]
+
+    def _watch(self) -> None:
+        while True:
+            time.sleep(_TICK)
+            with self._lock:
+                # Counted in ticks, not by the clock: a process that was stopped for an hour and
+                # goes on has not waited for anybody in that hour.
+                self._left = {key: (left - _TICK, line) for key, (left, line) in self._left.items()}
+                over = [line for left, line in self._left.values() if left <= 0]
+            if over:
+                end(over[0], CUT_OFF)
+
+
+def end(line: str, status: int) -> NoReturn:
+    """Print a line and end this process at once, from whichever thread."""
+    print(f"digitlab: {line}", file=sys.stderr, flush=True)
+    os._exit(status)
