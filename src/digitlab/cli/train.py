@@ -12,6 +12,22 @@ import typer
 import digitlab
 from digitlab.cli.options import DataOption, JsonOption
 from digitlab.cli.program import program, short
+from digitlab.cli.workers import (
+    CompressOption,
+    DevicesOption,
+    LocalStepsOption,
+    LogDirOption,
+    MaxRestartsOption,
+    MinWorkersOption,
+    NodeRankOption,
+    NodesOption,
+    RendezvousOption,
+    StartTimeoutOption,
+    SyncOption,
+    TimeoutOption,
+    WorkersOption,
+    workers_of,
+)
 from digitlab.config import (
     DEFAULT_RECIPE,
     NETWORKS,
@@ -22,6 +38,7 @@ from digitlab.config import (
     shipped_recipes,
 )
 from digitlab.errors import ConfigError
+from digitlab.parallel.seat import seat_of_torchrun
 
 
 def train(
@@ -81,6 +98,23 @@ def train(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Any other key of a recipe."),
     ] = None,
+    workers: WorkersOption = None,
+    nodes: NodesOption = None,
+    node_rank: NodeRankOption = None,
+    rendezvous: RendezvousOption = None,
+    devices: DevicesOption = None,
+    log_dir: LogDirOption = None,
+    sync: SyncOption = None,
+    compress: CompressOption = None,
+    local_steps: LocalStepsOption = None,
+    timeout: TimeoutOption = None,
+    start_timeout: StartTimeoutOption = None,
+    max_restarts: MaxRestartsOption = None,
+    min_workers: MinWorkersOption = None,
+    ledger: Annotated[
+        bool,
+        typer.Option("--ledger", help="Record which sample went through which worker."),
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing but warnings.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -95,17 +129,35 @@ def train(
     digitlab train --resume runs/quick-20260101-120000
 
     digitlab train --from RUN --data mnist --data mine.npz
+
+    digitlab train --workers 4 --log-dir logs
     """
     from digitlab.training.progress import reporter
 
     if resume is not None and recipe != DEFAULT_RECIPE:
         raise ConfigError("--recipe cannot stand beside --resume: the run has its own")
-    run = digitlab.train  # says what to install where the extra is missing
     from digitlab.training.interrupt import Interrupted
 
+    plan = workers_of(
+        {
+            "count": workers,
+            "nodes": nodes,
+            "node_rank": node_rank,
+            "rendezvous": rendezvous,
+            "devices": devices,
+            "log_dir": log_dir,
+            "sync": sync,
+            "compress": compress,
+            "local_steps": local_steps,
+            "timeout": timeout,
+            "start_timeout": start_timeout,
+            "max_restarts": max_restarts,
+            "min_workers": min_workers,
+        }
+    )
     style = "json" if as_json else "quiet" if quiet else "lines"
     try:
-        result = run(
+        result = digitlab.train(
             recipe,
             network=network,
             objective=objective,
@@ -124,6 +176,8 @@ def train(
             threads=threads,
             run_dir=run_dir,
             resume=resume,
+            workers=plan,
+            ledger=ledger,
             reporter=reporter(style, log_every),
         )
     except Interrupted as stopped:
@@ -135,7 +189,8 @@ def train(
     except KeyboardInterrupt:
         print("digitlab: interrupted before the first step; no run was begun", file=sys.stderr)
         raise typer.Exit(130) from None
-    if style == "lines":
+    seat = seat_of_torchrun()
+    if style == "lines" and (seat is None or seat.slot == 0):
         print(f"next: {program()} read {_sample()} --model {shlex.quote(str(result.path))}")
 
 

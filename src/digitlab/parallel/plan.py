@@ -1,0 +1,167 @@
+"""What a user may ask for when several workers train; needs no torch.
+
+Checked here, before anything is started.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from digitlab.errors import ConfigError
+from digitlab.parallel.seat import COMPRESSIONS, SYNCS, Seat
+
+
+@dataclass(frozen=True)
+class Workers:
+    """How many workers train, where, and what they do about faults.
+
+    Attributes:
+        count: workers on each machine; None: as many as `devices`, or, under torchrun, its own.
+        nodes: machines.
+        node_rank: which of them this is, from 0; the first holds the rendezvous store.
+        rendezvous: HOST:PORT of the first machine; may be empty where it is the only one.
+        devices: CUDA devices of this machine, one a worker; empty: the recipe's device.
+        log_dir: where each worker's output goes; None: `logs` in the run's folder.
+        sync: "exact": the same bits as one process; "ddp": PyTorch's DistributedDataParallel.
+        compress: of gradients, for "ddp": "none", "fp16", "bf16" or "powersgd".
+        local_steps: for "ddp": steps that each worker takes alone between two averages.
+        timeout: seconds after which a worker that does not answer is taken for lost.
+        start_timeout: seconds that the machines wait for each other at the start.
+        max_restarts: how often this machine's workers are started again when one is lost.
+        min_workers: with fewer in all, those who are left wait `timeout` and then stop.
+    """
+
+    count: int | None = None
+    nodes: int = 1
+    node_rank: int = 0
+    rendezvous: str = ""
+    devices: Sequence[int] = ()
+    log_dir: str | Path | None = None
+    sync: str = "exact"
+    compress: str = "none"
+    local_steps: int = 1
+    timeout: float = 30.0
+    start_timeout: float = 300.0
+    max_restarts: int = 3
+    min_workers: int = 1
+
+    @property
+    def here(self) -> int:
+        """Workers on this machine."""
+        return self.count or len(self.devices) or 1
+
+    @property
+    def everywhere(self) -> int:
+        """Workers on all machines."""
+        return self.here * self.nodes
+
+    def address(self) -> tuple[str, int]:
+        """Return host and port of the rendezvous store; port 0: any that is free.
+
+        Raises:
+            ConfigError: where --rendezvous is no HOST:PORT.
+        """
+        if not self.rendezvous:
+            return "127.0.0.1", 0
+        host, _, port = self.rendezvous.rpartition(":")
+        if not host or not port.isdigit() or not 0 < int(port) < 65536:
+            raise ConfigError(f"rendezvous is {self.rendezvous}; expected HOST:PORT")
+        return host.strip("[]"), int(port)
+
+    def check(self, shards: int, device: str) -> None:
+        """Refuse what cannot work.
+
+        Args:
+            shards: of the recipe.
+            device: of the recipe.
+
+        Raises:
+            ConfigError: names the flag, and what to set.
+        """
+        for name, value, least in (
+            ("workers", self.here, 1),
+            ("nodes", self.nodes, 1),
+            ("local-steps", self.local_steps, 1),
+            ("max-restarts", self.max_restarts, 0),
+            ("min-workers", self.min_workers, 1),
+        ):
+            if value < least:
+                raise ConfigError(f"--{name} is {value}; expected {least} or more")
+        for name, seconds in (("timeout", self.timeout), ("start-timeout", self.start_timeout)):
+            if not 1 <= seconds < float("inf"):
+                raise ConfigError(f"--{name} is {seconds:g}; expected 1 second or more")
+        if not 0 <= self.node_rank < self.nodes:
+            raise ConfigError(
+                f"--node-rank is {self.node_rank}; expected 0 to {self.nodes - 1} for --nodes "
+                f"{self.nodes}"
+            )
+        if self.nodes > 1 and not self.rendezvous:
+            raise ConfigError(
+                "several nodes need --rendezvous HOST:PORT, the first node's address and a free "
+                "port of it"
+            )
+        self.address()
+        if self.everywhere > shards and self.sync == "exact":
+            raise ConfigError(
+                f"{self.everywhere} workers are more than the {shards} shards of a batch; set "
+                f"--set training.shards={self.everywhere}, or fewer --workers"
+            )
+        if self.min_workers > self.everywhere:
+            raise ConfigError(
+                f"--min-workers is {self.min_workers}; expected at most {self.everywhere}, all "
+                "there are"
+            )
+        self._check_devices()
+        self._check_sync(device)
+
+    def seat(self, local: int, start: str, port: int, ledger: bool) -> Seat:
+        """Return the place of one of this machine's workers; `start` tells its starts apart."""
+        seat = Seat(
+            slot=self.node_rank * self.here + local,
+            start=start,
+            workers=self.everywhere,
+            per_node=self.here,
+            host=self.address()[0],
+            port=port,
+        )
+        return self.seated(seat, ledger)
+
+    def seated(self, seat: Seat, ledger: bool) -> Seat:
+        """Return a seat with what does not depend on who started it."""
+        return replace(
+            seat,
+            devices=tuple(self.devices),
+            timeout=self.timeout,
+            start_timeout=self.start_timeout,
+            min_workers=self.min_workers,
+            sync=self.sync,
+            compress=self.compress,
+            local_steps=self.local_steps,
+            ledger=ledger,
+        )
+
+    def _check_devices(self) -> None:
+        if not self.devices:
+            return
+        if len(self.devices) != self.here or len(set(self.devices)) != len(self.devices):
+            named = ",".join(map(str, self.devices))
+            raise ConfigError(
+                f"--devices is {named}; expected one for each of {self.here} workers, none twice"
+            )
+
+    def _check_sync(self, device: str) -> None:
+        if self.sync not in SYNCS:
+            raise ConfigError(f"--sync is {self.sync}; expected {' or '.join(SYNCS)}")
+        if self.compress not in COMPRESSIONS:
+            raise ConfigError(
+                f"--compress is {self.compress}; expected one of {', '.join(COMPRESSIONS)}"
+            )
+        if self.sync != "ddp" and (self.compress != "none" or self.local_steps != 1):
+            flag = "--compress" if self.compress != "none" else "--local-steps"
+            raise ConfigError(f"{flag} needs --sync ddp: exact sends every bit of every step")
+        if self.compress != "none" and self.local_steps != 1:
+            raise ConfigError("--compress and --local-steps cannot stand together; choose one")
+        if self.compress == "bf16" and not (self.devices or device.startswith("cuda")):
+            raise ConfigError("--compress bf16 needs CUDA devices; on CPU, use fp16")

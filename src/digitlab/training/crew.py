@@ -1,0 +1,83 @@
+"""`digitlab.train` with several workers: this process starts and watches them.
+
+What belongs to the run as a whole is done here, on the first node: its folder is made and held.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from digitlab.errors import TrainingError, missing_extra
+from digitlab.parallel.launch import Launcher, StoppedError
+from digitlab.parallel.plan import Workers
+from digitlab.training.call import Call, RunResult, make_folder
+from digitlab.training.interrupt import Interrupted
+from digitlab.training.progress import Reporter
+from digitlab.training.relay import Chorus
+from digitlab.training.run_folder import RunFolder, locked
+
+
+def train_with(plan: Workers, call: Call, reporter: Reporter) -> RunResult:
+    """Train with this machine's workers; see `train`."""
+    if plan.devices:
+        call = replace(call, overrides={**call.overrides, "training.device": "cuda"})
+    if find_spec("torch") is None:
+        raise missing_extra(ModuleNotFoundError(name="torch"))
+    recipe = call.load_recipe()
+    plan.check(recipe.training.shards, recipe.training.device)
+    if call.resume is not None and (summary := RunFolder(Path(call.resume)).read_summary()):
+        reporter.note("finished", f"{call.resume}: this run has ended already", **summary)
+        return RunResult(Path(call.resume), summary)
+    with _folder(plan, call, recipe.name) as folder:
+        asked = replace(call, run_dir=str(folder.path) if folder else None)
+        chorus = Chorus(reporter)
+        known = {"path": str(folder.path) if folder else ""}
+
+        def hear(event: Mapping[str, Any]) -> None:
+            known["path"] = event.get("facts", {}).get("path", known["path"])
+            chorus.hear(event)
+
+        launcher = Launcher(
+            plan,
+            [sys.executable, "-P", "-m", "digitlab.training.worker"],
+            {"call": asdict(asked)},
+            call.ledger,
+            Path(plan.log_dir) if plan.log_dir else (folder.path if folder else Path()) / "logs",
+            hear,
+        )
+        try:
+            launcher.run()
+        except StoppedError as stopped:
+            if not _was_begun(known["path"]):
+                raise KeyboardInterrupt from None
+            raise Interrupted(RunFolder(Path(known["path"])), stopped.number) from None
+        except TrainingError as error:
+            if not _was_begun(known["path"]):
+                raise
+            raise TrainingError(f"{error}; go on by --resume {known['path']}") from None
+    ended = RunFolder(Path(known["path"]))
+    return RunResult(ended.path, ended.read_summary() or {})
+
+
+def _was_begun(path: str) -> bool:
+    """Whether there is a run to go on with; on another node than the first it may be unknown."""
+    return bool(path) and RunFolder(Path(path)).config.is_file()
+
+
+@contextmanager
+def _folder(plan: Workers, call: Call, name: str) -> Iterator[RunFolder | None]:
+    """Make and hold the run's folder, on the first node; others hear of it from there."""
+    if plan.node_rank:
+        yield None
+        return
+    folder = make_folder(call, name)
+    if plan.nodes > 1:  # the others may stand in another folder
+        folder = RunFolder(folder.path.absolute())
+    with locked(folder):
+        yield folder

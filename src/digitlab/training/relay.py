@@ -1,0 +1,92 @@
+"""Workers' news on their way to whoever started them: written by `Relay`, read by `Chorus`."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from digitlab.training.progress import Progress, Reporter
+
+
+class Relay:
+    """A reporter that writes each call as a line of JSON, and passes it on to another reporter."""
+
+    def __init__(self, events: int, log: Reporter) -> None:
+        """Give the descriptor of the launcher's pipe, and what writes the worker's own log."""
+        os.set_blocking(events, False)  # a launcher that is stopped must not stop us
+        self._events, self._log = events, log
+
+    def phase(self, name: str) -> None:
+        """Relay a phase."""
+        self._log.phase(name)
+        self._write("phase", name=name)
+
+    def note(self, event: str, text: str, **facts: Any) -> None:
+        """Relay a note."""
+        self._log.note(event, text, **facts)
+        self._write("note", name=event, text=text, facts=facts)
+
+    def warn(self, text: str) -> None:
+        """Relay a warning."""
+        self._log.warn(text)
+        self._write("warn", text=text)
+
+    def step(self, progress: Progress) -> None:
+        """Relay a step."""
+        self._log.step(progress)
+        self._write("step", progress=vars(progress))
+
+    def count(self, what: str, done: int, every: int) -> None:
+        """Relay a count."""
+        self._log.count(what, done, every)
+        self._write("count", what=what, done=done, every=every)
+
+    def _write(self, event: str, **content: Any) -> None:
+        with suppress(OSError):
+            os.write(self._events, json.dumps({"event": event, **content}).encode() + b"\n")
+
+
+class Chorus:
+    """Makes of what all workers say what one process would have said.
+
+    They say the same, but for the seconds, and any of them may fall silent: so what is heard first
+    is passed on, and its echoes are not.
+    """
+
+    def __init__(self, reporter: Reporter) -> None:
+        """Give who is told, once each."""
+        self._reporter = reporter
+        self._heard: set[tuple[Any, ...]] = set()
+        self._step = 0
+        self._is_begun = False
+
+    def hear(self, event: Mapping[str, Any]) -> None:
+        """Take what `Relay` wrote."""
+        kind = event["event"]
+        if kind == "step":
+            progress = Progress(**event["progress"])
+            if progress.step > self._step:
+                self._step = progress.step
+                self._reporter.step(progress)
+        elif kind == "count":
+            self._reporter.count(event["what"], event["done"], event["every"])
+        elif kind == "note":
+            facts = event["facts"]
+            if event["name"] == "joined" and self._is_begun:
+                return  # of interest only where nobody of this machine began the run
+            self._is_begun = self._is_begun or event["name"] in ("run", "joined")
+            if self._is_new(kind, event["name"], facts.get("step"), facts.get("epoch")):
+                self._reporter.note(event["name"], event["text"], **facts)
+        elif kind == "warn":
+            if self._is_new(kind, event["text"]):
+                self._reporter.warn(event["text"])
+        elif self._is_new(kind, event["name"], self._step):
+            self._reporter.phase(event["name"])
+
+    def _is_new(self, *what: Any) -> bool:
+        new = what not in self._heard
+        self._heard.add(what)
+        return new

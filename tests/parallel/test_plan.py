@@ -1,0 +1,85 @@
+"""What a user may ask of several workers: refused in one line, before anything is started."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import digitlab
+from digitlab.errors import ConfigError
+from digitlab.parallel.plan import Workers
+from digitlab.parallel.seat import seat_of_torchrun
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"count": 0, "devices": ()}, None),
+        ({"count": -1}, "--workers is -1; expected 1 or more"),
+        ({"count": 5}, "5 workers are more than the 4 shards of a batch; set --set training.sh"),
+        ({"count": 3, "nodes": 2, "rendezvous": "a:1"}, "6 workers are more than the 4 shards"),
+        ({"count": 2, "nodes": 2}, "several nodes need --rendezvous HOST:PORT"),
+        ({"count": 2, "nodes": 2, "node_rank": 2, "rendezvous": "a:1"}, "--node-rank is 2; exp"),
+        ({"count": 2, "rendezvous": "nowhere"}, "rendezvous is nowhere; expected HOST:PORT"),
+        ({"count": 2, "rendezvous": "a:99999"}, "expected HOST:PORT"),
+        ({"count": 2, "timeout": 0.0}, "--timeout is 0; expected 1 second or more"),
+        ({"count": 2, "timeout": float("inf")}, "--timeout is inf"),
+        ({"count": 2, "min_workers": 3}, "--min-workers is 3; expected at most 2"),
+        ({"count": 2, "max_restarts": -1}, "--max-restarts is -1"),
+        ({"count": 2, "sync": "later"}, "--sync is later; expected exact or ddp"),
+        ({"count": 2, "compress": "fp16"}, "--compress needs --sync ddp"),
+        ({"count": 2, "local_steps": 4}, "--local-steps needs --sync ddp"),
+        ({"count": 2, "sync": "ddp", "compress": "zip"}, "--compress is zip; expected one of"),
+        ({"count": 2, "sync": "ddp", "compress": "bf16"}, "--compress bf16 needs CUDA"),
+        (
+            {"count": 2, "sync": "ddp", "compress": "fp16", "local_steps": 2},
+            "--compress and --local-steps cannot stand together",
+        ),
+        ({"count": 2, "devices": (0,)}, "--devices is 0; expected one for each of 2 workers"),
+        ({"devices": (1, 1)}, "--devices is 1,1"),
+        ({"count": 4, "nodes": 1, "sync": "ddp", "local_steps": 8}, None),
+        ({"count": 6, "sync": "ddp"}, None),
+    ],
+)
+def test_what_cannot_work_is_refused(asked: dict[str, Any], message: str | None) -> None:
+    plan = Workers(**asked)
+    if message is None:
+        plan.check(shards=4, device="cpu")
+        return
+    with pytest.raises(ConfigError) as error:
+        plan.check(shards=4, device="cpu")
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_nothing_is_left_of_a_call_that_was_refused(small_recipe: Path) -> None:
+    with pytest.raises(ConfigError, match="9 workers are more than the 4 shards"):
+        digitlab.train(small_recipe, run_dir="run", workers=9)
+    assert not Path("run").exists()
+
+
+def test_torchrun_gives_a_place() -> None:
+    assert seat_of_torchrun({}) is None
+    seat = seat_of_torchrun(
+        {
+            "TORCHELASTIC_RUN_ID": "none", "RANK": "3", "WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2",
+            "MASTER_ADDR": "10.0.0.1", "MASTER_PORT": "29500", "TORCHELASTIC_RESTART_COUNT": "1",
+        }
+    )  # fmt: skip
+    assert seat is not None
+    assert (seat.slot, seat.workers, seat.local, seat.regroups) == (3, 4, 1, False)
+    assert (seat.host, seat.port, seat.prefix) == ("10.0.0.1", 29500, "digitlab/1")
+
+
+def test_torchrun_sets_the_number_of_workers(
+    small_recipe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {
+        "TORCHELASTIC_RUN_ID": "none", "RANK": "0", "WORLD_SIZE": "1", "LOCAL_WORLD_SIZE": "1",
+        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match="torchrun sets them"):
+        digitlab.train(small_recipe, workers=2)
