@@ -1,4 +1,4 @@
-"""All benchmarks, one after the other: what `make bench` runs. Takes about half an hour.
+"""All benchmarks, one after the other: what `make bench` runs. Takes about an hour.
 
 `python benchmarks/run.py [--peers PYTHON]`. Nothing else should run on the machine meanwhile.
 """
@@ -26,6 +26,7 @@ def main() -> None:
         ("Reading, speed", ["reading_speed.py"]),
         ("Throughput", ["throughput.py", *peers]),
         ("Shards", ["throughput.py", "--shards"]),
+        ("Workers", ["scaling.py"]),
         ("Checkpoints", ["checkpoints.py"]),
         ("quick against a reference", ["quick.py", *peers]),
     ):

@@ -1,4 +1,4 @@
-"""The benchmark of reading counts what it says, on made photographs of several sources."""
+"""The benchmarks count what they say: of reading, on made photographs, and of many workers."""
 
 from __future__ import annotations
 
@@ -83,3 +83,50 @@ def test_the_choice_for_a_source_does_not_see_it(tmp_path: Path) -> None:
     assert ["ann", "first", "1", "of", "10", "1,", "0"] in rows
     assert ["bob", "second", "9", "of", "10", "9,", "0"] in rows
     assert rows[-1] == ["mean", "50.00", "%"]
+
+
+def test_the_model_of_many_workers_is_fed_with_what_was_measured(tmp_path: Path) -> None:
+    processor = {
+        "independents": [0.2],  # 20 ms a step of 4 shards
+        "independents, half the batch": [0.22],  # 11 ms a step of 2: so 2 ms whatever the shards
+        "independents, network photo": [1.0],
+    }
+    measured = {
+        "images_per_second": {"exact, 4 shards": [9_000.0]},
+        "processor_ms": processor,
+        "exchange": {"24": 1e-4, "81400": 2e-4},
+    }
+    (tmp_path / "measured.json").write_text(json.dumps({"speed": measured}))
+    script = BENCHMARK.with_name("scaling.py")
+    options = ["--parts", "model", "--measured", "measured.json", "--figure", "scaling.png"]
+    done = subprocess.run(
+        [sys.executable, str(script), *options],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "cnn, 20,350 parameters, a core: 2.00 ms a step and 4.50 ms a shard of 25" in done.stdout
+    # 2 ms and two shards, 0.1 ms of latency and 0.1 ms of bytes, and 0.0 of adding.
+    assert "the model says 11.2" in done.stdout
+    assert Image.open(tmp_path / "scaling.png").size == (1000, 600)
+
+
+def test_a_timed_run_tells_when_its_steps_were(tmp_path: Path) -> None:
+    train = {"recipe": "tutorial-mlp", "threads": 1, "settings": {"training.shards": 2}}
+    asked = {"train": train, "workers": {"count": 2}, "stop": 25}
+    done = subprocess.run(
+        [sys.executable, str(BENCHMARK.with_name("timed_run.py")), json.dumps(asked)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert said["summary"] == {}
+    assert len(said["times"]) == len(said["bytes"]) >= 25
+    assert said["times"] == sorted(said["times"])
+    assert said["processor"][0][0] == 20
+    assert said["processor"][0][1] > 0 or sys.platform != "linux"

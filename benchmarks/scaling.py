@@ -1,0 +1,335 @@
+"""Training with several workers: throughput, bytes on the wire, accuracy, and a model on paper.
+
+`python benchmarks/scaling.py [--parts LIST] [--rounds N] [--json FILE] [--figure PNG]`. A worker
+has one thread, all run on the same two cores, and the rounds take turns, so that a noisy minute
+hits all alike: the ratios of a round say more than its seconds. Throughput is that of steps, while
+all processes of a measurement train; start-up is no part of it. Bytes are those
+that the kernel counts in a network of this benchmark's own, which takes root on Linux. The model
+is fed with what was measured (`scaling_model.py`); `--measured FILE` takes it from an earlier run's
+`--json FILE`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import scaling_model
+from digitlab import networks
+
+HERE = Path(__file__).parent
+PARTS = ("speed", "bytes", "accuracy", "model")
+WARM_UP = 20  # steps that are not counted
+Ask = dict[str, Any]
+
+
+def ask(steps: int | None, workers: Mapping[str, Any] | None, **train: Any) -> Ask:
+    """Return what `timed_run.py` is asked for: tutorial-cnn, stopped after so many steps."""
+    chosen = {"recipe": "tutorial-cnn", "threads": 1, **train}
+    return {"train": chosen, "workers": workers, "stop": steps}
+
+
+def sharded(shards: int) -> dict[str, Any]:
+    """Return the argument that sets the number of shards."""
+    return {"settings": {"training.shards": shards}}
+
+
+def start(asked: Mapping[str, Any], prefix: Sequence[str] = ()) -> subprocess.Popen[str]:
+    """Start a run."""
+    command = [*prefix, sys.executable, str(HERE / "timed_run.py"), json.dumps(asked)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "TORCH_CPP_LOG_LEVEL": "ERROR"}
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment)
+
+
+def ended(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """Wait for a run and return what it said; stop with its words where it failed."""
+    out, error = process.communicate()
+    if process.returncode:
+        sys.exit(f"timed_run.py failed:\n{error[-2000:]}")
+    result: dict[str, Any] = json.loads(out.splitlines()[-1])
+    return result
+
+
+def side_by_side(asks: Sequence[Ask]) -> tuple[float, float]:
+    """Return the summed steps a second of runs while all train, and processor seconds a step."""
+    runs = [ended(process) for process in [start(asked) for asked in asks]]
+    first = max(run["times"][WARM_UP] for run in runs)
+    last = min(run["times"][-1] for run in runs)
+    total, seconds = 0.0, []
+    for run in runs:
+        times, taken = run["times"], run["processor"]
+        seconds.append((taken[-1][1] - taken[0][1]) / (taken[-1][0] - taken[0][0]))
+        counted = [moment for moment in times if first <= moment <= last]
+        if len(counted) < 10:
+            sys.exit("the runs hardly met: give more --steps")
+        total += (len(counted) - 1) / (counted[-1] - counted[0])
+    return total, statistics.mean(seconds)
+
+
+def measure_speed(rounds: int, steps: int) -> dict[str, Any]:
+    """Return images a second by name of the measurement, a list by round; and exchanges."""
+    crew = {"count": 2}
+    slow = max(WARM_UP + 20, steps // 5)
+    plans: dict[str, tuple[list[Ask], int]] = {
+        "independents": ([ask(steps, None)] * 2, 100),
+        "exact, 4 shards": ([ask(steps, crew)], 100),
+        "independents, --workers 1": ([ask(steps, {"count": 1})] * 2, 100),
+        "independents, half the batch": ([ask(steps, None, batch_size=50, **sharded(2))] * 2, 50),
+        "ddp": ([ask(steps, {**crew, "sync": "ddp"})], 100),
+        "exact, 2 shards": ([ask(steps, crew, **sharded(2))], 100),
+        "exact, 8 shards": ([ask(steps, crew, **sharded(8))], 100),
+        "independents, network photo": ([ask(slow, None, network="photo")] * 2, 100),
+    }
+    speeds: dict[str, list[float]] = {name: [] for name in plans}
+    processor: dict[str, list[float]] = {name: [] for name in plans}
+    for _ in range(rounds):
+        for name, (asks, batch) in plans.items():
+            steps_a_second, seconds = side_by_side(asks)
+            speeds[name].append(batch * steps_a_second)
+            processor[name].append(1e3 * seconds / batch)
+            said = f"{speeds[name][-1]:,.0f} images/s, {processor[name][-1]:.4f} ms of processor"
+            print(f"  {name}: {said} an image", file=sys.stderr, flush=True)
+    sizes = (24, scaling_model.FLOAT * parameters_of("cnn"))
+    exchanges = {size: exchange(size) for size in sizes}
+    return {"images_per_second": speeds, "processor_ms": processor, "exchange": exchanges}
+
+
+def exchange(size: int) -> float:
+    """Return the seconds of an exchange of two workers that have nothing else to do."""
+    return float(ended(start({"exchange": size}))["seconds"])
+
+
+def parameters_of(network: str) -> int:
+    """Return how many parameters a network has that answers ten digits."""
+    return sum(parameter.numel() for parameter in networks.build(network, 10, 1).parameters())
+
+
+def adds_a_second(parameters: int) -> float:
+    """Return the floats that this process adds in a second, vectors of so many at a time."""
+    vectors = [torch.ones(parameters) for _ in range(16)]
+    seconds = []
+    for _ in range(40):
+        began = time.perf_counter()
+        total = vectors[0]
+        for vector in vectors[1:]:
+            total = total + vector
+        seconds.append(time.perf_counter() - began)
+    return 15 * parameters / statistics.median(seconds)
+
+
+def ratios(speeds: Mapping[str, Sequence[float]], name: str, base: str) -> list[float]:
+    """Return the ratio of each round."""
+    return [a / b for a, b in zip(speeds[name], speeds[base], strict=True)]
+
+
+def spread(values: Sequence[float], show: Callable[[float], str]) -> str:
+    """Return median and range."""
+    return f"{show(statistics.median(values))} ({show(min(values))} to {show(max(values))})"
+
+
+def show_speed(found: Mapping[str, Any]) -> None:
+    """Print throughput and its ratios."""
+    speeds = found["images_per_second"]
+    rounds = len(speeds["ddp"])
+    print(f"images a second on two cores, one thread each, median of {rounds} (min to max)\n")
+    for name, values in speeds.items():
+        print(f"{name:<32}{spread(values, lambda x: f'{x:,.0f}')}")
+    print("\nratios within a round, %, median (min to max): of throughput; of processor time\n")
+    for name, base in (
+        ("exact, 4 shards", "independents"),
+        ("exact, 4 shards", "independents, half the batch"),
+        ("independents, --workers 1", "independents"),
+        ("exact, 2 shards", "ddp"),
+        ("exact, 4 shards", "ddp"),
+        ("exact, 8 shards", "ddp"),
+    ):
+        wall = spread(ratios(speeds, name, base), lambda x: f"{100 * x:.1f}")
+        line = f"{name + ' / ' + base:<48}{wall:>24}"
+        if all(found["processor_ms"][name]):  # the less, the better, so it is the other way round
+            taken = ratios(found["processor_ms"], base, name)
+            line += f"; {spread(taken, lambda x: f'{100 * x:.1f}')}"
+        print(line)
+    for size, seconds in found["exchange"].items():
+        print(
+            f"\nexchange of {int(size):,} bytes, two idle workers: {1e6 * seconds:.0f} µs", end=""
+        )
+    print()
+
+
+def own_network() -> list[str] | None:
+    """Return what to put before a command so that it has a loopback of its own, or None."""
+    if shutil.which("unshare") is None or shutil.which("ip") is None:
+        return None
+    prefix = ["unshare", "-n", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+    done = subprocess.run([*prefix, "true"], capture_output=True)
+    return None if done.returncode else prefix
+
+
+KINDS: dict[str, dict[str, Any]] = {
+    "exact": {},
+    "ddp": {"sync": "ddp"},
+    "ddp, fp16": {"sync": "ddp", "compress": "fp16"},
+    "ddp, powersgd": {"sync": "ddp", "compress": "powersgd"},
+    "ddp, local-steps 8": {"sync": "ddp", "local_steps": 8},
+}
+
+
+def measure_bytes() -> dict[str, Any] | None:
+    """Return bytes a step and worker by what is sent, or None where the kernel cannot be asked."""
+    prefix = own_network()
+    if prefix is None:
+        return None
+    first, counted = 150, 168  # PowerSGD begins at step 100; a multiple of 8 local steps
+    plans = [(kind, 2, 4) for kind in KINDS]
+    plans += [("exact", *sizes) for sizes in ((2, 8), (3, 8), (4, 4), (4, 8))]
+    plans += [("ddp", 4, 4)]
+    beats = {
+        workers: ended(start({"idle": workers, "seconds": 10}, prefix))["bytes_per_second"]
+        for workers in sorted({workers for _, workers, _ in plans})
+    }
+    rows = []
+    for kind, workers, shards in plans:
+        asked = ask(first + counted + 1, {"count": workers, **KINDS[kind]}, **sharded(shards))
+        run = ended(start(asked, prefix))
+        seconds, sent = (run[key][first + counted] - run[key][first] for key in ("times", "bytes"))
+        row = {"kind": kind, "workers": workers, "shards": shards}
+        row["bytes"] = (sent - beats[workers] * seconds) / counted / workers
+        rows.append(row)
+        print(f"  {kind}, {workers} workers: {row['bytes']:,.0f}", file=sys.stderr, flush=True)
+    return {"beats": beats, "rows": rows}
+
+
+def show_bytes(found: Mapping[str, Any] | None) -> None:
+    """Print bytes."""
+    if found is None:
+        print("bytes: skipped, a network of one's own takes root, unshare and ip on Linux")
+        return
+    print("bytes a step that each worker receives, TCP and IP headers and answers included\n")
+    for row in found["rows"]:
+        head = f"{row['kind']}, {row['workers']} workers, {row['shards']} shards"
+        print(f"{head:<40}{row['bytes']:>9,.0f}")
+    beats = ", ".join(f"{value:,.0f} of {n} workers" for n, value in found["beats"].items())
+    print(f"\nnot in it: beats, bytes a second in all: {beats}")
+
+
+def measure_accuracy(seeds: int, epochs: float) -> dict[str, list[float]]:
+    """Return test accuracy by kind, a list by seed, of 2 workers."""
+    found: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    for seed in range(1, seeds + 1):
+        for kind, options in KINDS.items():
+            asked = ask(None, {"count": 2, **options}, seed=seed, epochs=epochs)
+            found[kind].append(ended(start(asked))["summary"]["test_accuracy"])
+            print(f"  {kind}, seed {seed}: {found[kind][-1]}", file=sys.stderr, flush=True)
+    return found
+
+
+def show_accuracy(found: Mapping[str, Sequence[float]], epochs: float) -> None:
+    """Print accuracy."""
+    seeds = len(found["exact"])
+    print(f"test accuracy after {epochs:g} epochs, 2 workers, %, mean of {seeds} seeds (range)\n")
+    for kind, values in found.items():
+        low, high = 100 * min(values), 100 * max(values)
+        print(f"{kind:<24}{100 * statistics.mean(values):.2f} ({low:.2f} to {high:.2f})")
+
+
+def fitted(speed: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """Return what a step costs whatever its shards, and what a shard costs, by network.
+
+    In seconds of the processor, of which others on the machine take nothing away; where nobody
+    tells them, in seconds.
+    """
+    taken = {
+        name: statistics.median(x) / 1e3 or 2 / statistics.median(speed["images_per_second"][name])
+        for name, x in speed["processor_ms"].items()
+    }
+    whole = 100 * taken["independents"]
+    half = 50 * taken["independents, half the batch"]
+    fixed = max(0.0, 2 * half - whole)
+    photo = 100 * taken["independents, network photo"]
+    found = {}
+    for name, seconds in (("cnn", whole), ("photo", photo)):
+        parameters = parameters_of(name)
+        found[name] = {
+            "parameters": parameters,
+            "fixed": fixed,
+            "shard": (seconds - fixed) / 4,
+            "adds": adds_a_second(parameters),
+        }
+    return found
+
+
+def show_model(fit: Mapping[str, Any], speed: Mapping[str, Any], figure: Path | None) -> None:
+    """Print what the model says, first about two workers, where it can be checked."""
+    works = scaling_model.works(fit)
+    small, whole = sorted((int(size), seconds) for size, seconds in speed["exchange"].items())
+    link = (whole[0] - small[0]) / max(whole[1] - small[1], 1e-9)
+    predicted = scaling_model.step(works[0], "exact", 2, 2, link, small[1])
+    measured = statistics.median(100 / x for x in speed["images_per_second"]["exact, 4 shards"])
+    print("A model, not a measurement (assumptions: scaling_model.py).\n")
+    for work in works:
+        print(
+            f"{work.name}: {1e3 * work.fixed:.2f} ms a step and {1e3 * work.shard:.2f} ms a shard "
+            f"of {work.images}; {work.adds / 1e9:.1f}e9 additions a second"
+        )
+    print(
+        f"\ntwo workers on this machine, ms a step: the model says {1e3 * predicted:.2f}, measured "
+        f"{1e3 * measured:.2f} ({100 * (predicted / measured - 1):+.0f} %)\n"
+    )
+    print("% of the ideal throughput\n")
+    print(scaling_model.table(works))
+    if figure:
+        scaling_model.draw(works, figure)
+
+
+def main() -> None:
+    """Measure what was asked for, and print it."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--parts", default=",".join(PARTS), help="of " + ", ".join(PARTS))
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--steps", type=int, default=400, help="of a run, below 500: an epoch")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--epochs", type=float, default=1)
+    parser.add_argument("--json", type=Path, help="write all that was measured")
+    parser.add_argument("--measured", type=Path, help="what an earlier --json wrote")
+    parser.add_argument("--figure", type=Path, help="draw the model into a PNG")
+    chosen = parser.parse_args()
+    parts = chosen.parts.split(",")
+    if hasattr(os, "sched_setaffinity"):  # what is started here inherits it
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
+    torch.set_num_threads(1)
+    found: dict[str, Any] = json.loads(chosen.measured.read_text()) if chosen.measured else {}
+    if "speed" in parts:
+        found["speed"] = measure_speed(chosen.rounds, chosen.steps)
+        show_speed(found["speed"])
+    if "bytes" in parts:
+        print()
+        found["bytes"] = measure_bytes()
+        show_bytes(found["bytes"])
+    if "accuracy" in parts:
+        print()
+        found["accuracy"] = measure_accuracy(chosen.seeds, chosen.epochs)
+        show_accuracy(found["accuracy"], chosen.epochs)
+    if "model" in parts:
+        if "speed" not in found:
+            sys.exit("the model is fed with part speed: measure it, too, or give --measured")
+        found.setdefault("fit", fitted(found["speed"]))
+        print()
+        show_model(found["fit"], found["speed"], chosen.figure)
+    if chosen.json:
+        chosen.json.write_text(json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    main()

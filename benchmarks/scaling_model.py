@@ -1,0 +1,188 @@
+"""A model, on paper, of training with many workers; what `scaling.py` feeds, prints and draws.
+
+The seconds of a step are those of a worker's own shards, of the exchange, and of adding up, one
+after the other: nothing overlaps. Each worker has a machine and a link of its own, in both
+directions at full speed at the same time, and the switches between them never are the limit.
+
+exact: every worker receives the subtotal of every other (all-gather as a ring) and adds all.
+ddp: all-reduce as a ring, which is what NCCL and gloo do, without its overlap with backward.
+server: all send to one parameter server, which adds, and sends the weights to all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+WORKERS = (8, 16, 32, 64, 128, 256, 512, 1024)
+LINKS = {"10 Gbit/s": 10e9 / 8, "100 Gbit/s": 100e9 / 8}  # bytes a second
+LATENCY = 30e-6  # assumed: seconds of a message between two machines, by TCP
+SHARDS = 1024  # of the whole batch, where it stays the same for any number of workers
+FLOAT = 4  # bytes
+_GPU_ADDS = 500e9 / 12  # assumed: floats a second, of a P100's memory, three touched an addition
+# He et al. (2016); Goyal et al. (2017): 90 epochs of 1,281,167 images in 29 hours on 8 P100, each
+# of which takes 32 images a step.
+RESNET_PARAMETERS = 25_557_032
+_RESNET_IMAGES = 32
+_RESNET_SECONDS = 29 * 3600 * 8 * _RESNET_IMAGES / (90 * 1_281_167)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a network costs, without an exchange.
+
+    Attributes:
+        name: of the network, and of what it was measured on.
+        parameters: how many.
+        fixed: seconds of each step, whatever its shards.
+        shard: seconds of a shard on one worker.
+        images: of a shard.
+        shards: of a worker, where each has as many however many there are.
+        adds: floats that a worker adds in a second.
+    """
+
+    name: str
+    parameters: int
+    fixed: float
+    shard: float
+    images: int
+    shards: int
+    adds: float
+
+
+def works(measured: Mapping[str, Any]) -> list[Work]:
+    """Return the three networks: two measured in this run, one from papers."""
+    own = [
+        Work(
+            f"{name}, {one['parameters']:,} parameters, a core",
+            one["parameters"],
+            one["fixed"],
+            one["shard"],
+            25,
+            4,
+            one["adds"],
+        )
+        for name, one in measured.items()
+    ]
+    resnet = Work(
+        f"ResNet-50, {RESNET_PARAMETERS / 1e6:.1f}M, a P100 (papers)",
+        RESNET_PARAMETERS,
+        0.0,
+        _RESNET_SECONDS / 4,
+        _RESNET_IMAGES // 4,
+        4,
+        _GPU_ADDS,
+    )
+    return [*own, resnet]
+
+
+def exchange(kind: str, workers: int, parameters: int, link: float, latency: float) -> float:
+    """Return the seconds in which the workers' sums become one.
+
+    Args:
+        kind: "exact", "ddp" or "server".
+        workers: how many.
+        parameters: of the network.
+        link: bytes a second.
+        latency: seconds of a message.
+    """
+    seconds = parameters * FLOAT / link
+    others = workers - 1
+    if kind == "exact":
+        return others * (latency + seconds)
+    if kind == "ddp":
+        return 2 * others * (latency + seconds / workers)
+    return 2 * (latency + workers * seconds)
+
+
+def additions(kind: str, workers: int) -> int:
+    """Return how many vectors the one who adds most adds, one after the other."""
+    return 1 if kind == "ddp" else workers - 1
+
+
+def step(
+    work: Work, kind: str, workers: int, shards: float, link: float, latency: float = LATENCY
+) -> float:
+    """Return the seconds of a step with so many shards a worker."""
+    own = work.fixed + shards * work.shard
+    adding = additions(kind, workers) * work.parameters / work.adds
+    return own + exchange(kind, workers, work.parameters, link, latency) + adding
+
+
+def efficiency(work: Work, kind: str, scaling: str, workers: int, link: float) -> float:
+    """Return images a second, as a part of what as many workers gave that needed no exchange.
+
+    Args:
+        work: of the network.
+        kind: see `exchange`.
+        scaling: "weak": each worker has the same number of shards; "strong": all together have.
+        workers: how many.
+        link: bytes a second.
+    """
+    if scaling == "weak":
+        alone = work.fixed + work.shards * work.shard
+        return alone / step(work, kind, workers, work.shards, link)
+    alone = work.fixed + SHARDS * work.shard
+    return alone / workers / step(work, kind, workers, SHARDS / workers, link)
+
+
+def table(chosen: list[Work]) -> str:
+    """Return all efficiencies, in % of the ideal."""
+    lines = []
+    for scaling, meaning in (
+        ("weak", "the batch grows with the workers, as many shards each"),
+        ("strong", f"one batch of {SHARDS:,} shards for all"),
+    ):
+        for work in chosen:
+            images = work.shards if scaling == "weak" else SHARDS
+            lines += [
+                "",
+                f"{work.name}; {scaling}: {meaning} ({images * work.images:,} images)",
+                f"{'workers':<22}" + "".join(f"{workers:>7,}" for workers in WORKERS),
+            ]
+            for name, link in LINKS.items():
+                for kind in ("exact", "ddp", "server"):
+                    cells = [efficiency(work, kind, scaling, n, link) for n in WORKERS]
+                    lines.append(
+                        f"{kind + ', ' + name:<22}"
+                        + "".join(f"{100 * cell:>7.{0 if cell > 0.095 else 1}f}" for cell in cells)
+                    )
+    return "\n".join(lines[1:])
+
+
+def draw(chosen: list[Work], path: Path) -> None:
+    """Draw all efficiencies into a PNG."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(2, len(chosen), figsize=(10, 6), sharex=True, sharey=True)
+    colours = {"exact": "#0072b2", "ddp": "#009e73", "server": "#d55e00"}
+    for row, scaling in enumerate(("weak", "strong")):
+        for column, work in enumerate(chosen):
+            axis = axes[row][column]
+            for (name, link), style in zip(LINKS.items(), ("--", "-"), strict=True):
+                for kind, colour in colours.items():
+                    values = [100 * efficiency(work, kind, scaling, n, link) for n in WORKERS]
+                    axis.plot(WORKERS, values, style, color=colour, label=f"{kind}, {name}")
+            axis.set_xscale("log", base=2)
+            axis.set_xticks(WORKERS, [str(workers) for workers in WORKERS])
+            axis.set_ylim(0, 103)
+            axis.grid(alpha=0.3)
+            images = work.images * (work.shards if scaling == "weak" else SHARDS)
+            what = "a worker" if scaling == "weak" else "in all"
+            title = f"{scaling}: {images:,} images {what}"
+            axis.set_title(f"{work.name}\n{title}" if row == 0 else title, fontsize=9)
+            axis.tick_params(labelsize=8)
+        axes[row][0].set_ylabel("% of the ideal throughput", fontsize=9)
+    for axis in axes[1]:
+        axis.set_xlabel("workers", fontsize=9)
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="lower center", ncols=3, fontsize=9, frameon=False)
+    figure.suptitle("A model, not a measurement: step = compute + exchange + adding", fontsize=10)
+    figure.tight_layout(rect=(0, 0.08, 1, 1))
+    figure.savefig(path, dpi=100, metadata={"Software": None})
+    pyplot.close(figure)

@@ -1,0 +1,175 @@
+"""One timed run of digitlab: what `scaling.py` starts, also in a network of its own.
+
+`python benchmarks/timed_run.py JSON`, {"train": arguments of `digitlab.train`, "workers": those of
+`digitlab.Workers`, or null, "stop": after so many steps, or null}, prints a line of JSON: `times`,
+seconds of the system's monotonic clock at which each step was heard of; `processor`, after how many
+steps this process and those it started had taken how many seconds of the processor; `bytes`, what
+had gone over the loopback interface by each step, as the kernel counts it, without the machine's
+other traffic only in a network of its own; and the run's summary, {} of one that was stopped.
+{"idle": workers, "seconds": S} counts the bytes of workers that only beat, and {"exchange": bytes}
+times an exchange of two workers that do nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import digitlab
+from digitlab import Workers
+from digitlab.training.progress import Progress, Quiet
+
+
+def loopback_bytes() -> int:
+    """Return what was sent over the loopback interface, headers included; 0 where nobody tells."""
+    try:
+        lines = Path("/proc/net/dev").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[9]) for line in lines if line.split(":")[0].strip() == "lo")
+
+
+def processor_seconds() -> float:
+    """Return what this process and its children have taken of the processor; 0 but on Linux."""
+    mine, ticks = str(os.getpid()), 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            fields = path.read_text().rpartition(")")[2].split()
+            if path.parent.name == mine or fields[1] == mine:
+                ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+class Timed(Quiet):
+    """Keeps when each step was heard of, and stops the run as Ctrl-C does."""
+
+    def __init__(self, stop: int | None) -> None:
+        """Begin with nothing."""
+        self.stop = stop
+        self.times: list[float] = []
+        self.processor: list[tuple[int, float]] = []
+        self.bytes: list[int] = []
+
+    def step(self, progress: Progress) -> None:
+        """Keep time and bytes."""
+        del progress
+        self.times.append(time.monotonic())
+        self.bytes.append(loopback_bytes())
+        if len(self.times) % 20 == 0:  # to look at all processes takes a while
+            self.processor.append((len(self.times), processor_seconds()))
+        if len(self.times) == self.stop:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def train(asked: dict[str, Any]) -> dict[str, Any]:
+    """Train, and return what was kept."""
+    timed = Timed(asked["stop"])
+    workers = None if asked["workers"] is None else Workers(**asked["workers"])
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            run = digitlab.train(
+                **asked["train"], workers=workers, run_dir=Path(folder) / "run", reporter=timed
+            )
+            summary = dict(run.summary)
+        except KeyboardInterrupt:
+            summary = {}
+        kept = {key: getattr(timed, key) for key in ("times", "processor", "bytes")}
+        return {**kept, "summary": summary}
+
+
+_EXCHANGE = """
+import statistics, sys, time
+import torch, torch.distributed as dist
+rank, port, size = map(int, sys.argv[1:])
+dist.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
+mine = torch.ones(size, dtype=torch.uint8)
+every = torch.empty(2, size, dtype=torch.uint8)
+seconds = []
+for _ in range(400):
+    began = time.perf_counter()
+    dist.all_gather(list(every.unbind()), mine)
+    seconds.append(time.perf_counter() - began)
+if rank == 0:
+    print(statistics.median(seconds[50:]))
+dist.destroy_process_group()
+"""
+
+
+def exchange(size: int) -> dict[str, float]:
+    """Return the median seconds in which two processes give each other so many bytes."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    two = [
+        subprocess.Popen(
+            [sys.executable, "-c", _EXCHANGE, *map(str, (rank, port, size))],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for rank in (0, 1)
+    ]
+    said = [process.communicate()[0] for process in two]
+    return {"seconds": float(said[0])}
+
+
+_BEATS = """
+import sys, time
+from digitlab.parallel.membership import Membership
+from digitlab.parallel.seat import Seat
+from digitlab.parallel.watchdog import Watchdog
+slot, workers, port, seconds = map(int, sys.argv[1:])
+membership = Membership(Seat(slot, "idle", workers, workers, "127.0.0.1", port), Watchdog())
+time.sleep(seconds)
+membership.close()
+"""
+
+
+def idle(workers: int, seconds: int) -> dict[str, float]:
+    """Return bytes a second of the store of workers that only show that they live."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port, descriptor = listening.getsockname()[1], listening.fileno()
+        store = subprocess.Popen(
+            [sys.executable, "-P", "-m", "digitlab.parallel.store_process", str(descriptor)],
+            stdin=subprocess.PIPE,
+            pass_fds=(descriptor,),
+        )
+    beating = [
+        subprocess.Popen([sys.executable, "-c", _BEATS, *map(str, (slot, workers, port, 600))])
+        for slot in range(workers)
+    ]
+    try:
+        before = -1
+        while loopback_bytes() != before:  # connecting takes its bytes, too
+            before = loopback_bytes()
+            time.sleep(0.2)
+        time.sleep(8)
+        before, began = loopback_bytes(), time.monotonic()
+        time.sleep(seconds)
+        return {"bytes_per_second": (loopback_bytes() - before) / (time.monotonic() - began)}
+    finally:
+        for process in (*beating, store):
+            process.kill()
+            process.wait()
+
+
+def main() -> None:
+    """Do what was asked for."""
+    asked = json.loads(sys.argv[1])
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    if "idle" in asked:
+        result: dict[str, Any] = idle(asked["idle"], asked["seconds"])
+    else:
+        result = exchange(asked["exchange"]) if "exchange" in asked else train(asked)
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
