@@ -22,10 +22,12 @@ from digitlab.config import Recipe, shipped_recipes, to_toml
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-CHAPTER = ROOT / "docs/guide/01-first-run.md"
+CHAPTERS = sorted(
+    path for path in ROOT.glob("docs/guide/*.md") if not path.name.endswith(".zh-CN.md")
+)
 FORMATS = ROOT / "docs/formats.md"
 TWINS = [
-    pytest.param(path, path.with_suffix(".zh-CN.md"), id=path.stem) for path in (README, CHAPTER)
+    pytest.param(path, path.with_suffix(".zh-CN.md"), id=path.stem) for path in (README, *CHAPTERS)
 ]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 # Blocks under these are not run: they set a machine up, or take minutes.
@@ -111,8 +113,9 @@ def test_the_commands_of_the_readme_run_one_after_the_other(tmp_path: Path) -> N
 
 
 @needs_bash
-def test_the_commands_of_the_first_chapter_run_one_after_the_other(tmp_path: Path) -> None:
-    run_blocks(CHAPTER, tmp_path)
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+def test_the_commands_of_a_chapter_run_one_after_the_other(chapter: Path, tmp_path: Path) -> None:
+    run_blocks(chapter, tmp_path)
 
 
 def run_blocks(document: Path, folder: Path) -> None:
@@ -122,7 +125,13 @@ def run_blocks(document: Path, folder: Path) -> None:
     )
     environment = {
         **os.environ,
-        "PATH": os.pathsep.join([str(path_of_digitlab(folder)), os.environ["PATH"]]),
+        "PATH": os.pathsep.join(
+            [
+                str(path_of_digitlab(folder)),
+                str(Path(sys.executable).parent),  # torchrun
+                os.environ["PATH"],
+            ]
+        ),
         "PYTHONPATH": str(ROOT / "src"),
     }
     runners = {"bash": ["bash", "-euo", "pipefail", "-c"], "python": [sys.executable, "-c"]}
