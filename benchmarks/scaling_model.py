@@ -13,8 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 WORKERS = (8, 16, 32, 64, 128, 256, 512, 1024)
 LINKS = {"10 Gbit/s": 10e9 / 8, "100 Gbit/s": 100e9 / 8}  # bytes a second
@@ -184,5 +187,7 @@ def draw(chosen: list[Work], path: Path) -> None:
     figure.legend(handles, labels, loc="lower center", ncols=3, fontsize=9, frameon=False)
     figure.suptitle("A model, not a measurement: step = compute + exchange + adding", fontsize=10)
     figure.tight_layout(rect=(0, 0.08, 1, 1))
-    figure.savefig(path, dpi=100, metadata={"Software": None})
+    content = BytesIO()
+    figure.savefig(content, dpi=100)
     pyplot.close(figure)
+    Image.open(content).convert("RGB").quantize(32).save(path, optimize=True)

@@ -89,7 +89,8 @@ def test_the_model_of_many_workers_is_fed_with_what_was_measured(tmp_path: Path)
     processor = {
         "independents": [0.2],  # 20 ms a step of 4 shards
         "independents, half the batch": [0.22],  # 11 ms a step of 2: so 2 ms whatever the shards
-        "independents, network photo": [1.0],
+        "one process, network photo": [1.0],
+        "exact, 4 shards": [0.23],
     }
     measured = {
         "images_per_second": {"exact, 4 shards": [9_000.0]},
