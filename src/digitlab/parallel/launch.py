@@ -51,12 +51,14 @@ class Worker:
         slot: its place among all workers.
         name: its name among the others, another after each start.
         log: the file of its output.
+        spoke: whether it has told of anything yet.
     """
 
     slot: int
     name: str
     log: Path
     process: subprocess.Popen[bytes]
+    spoke: bool = False
     ended: bool = False
 
     def tell(self, line: str) -> None:
@@ -65,6 +67,15 @@ class Worker:
         with suppress(OSError):
             self.process.stdin.write(line.encode() + b"\n")
             self.process.stdin.flush()
+
+    def stop(self, number: int) -> None:
+        """Pass on a signal that asks to stop.
+
+        One that has not begun is killed: while Python starts, what the signal raises may end in
+        somebody's `except:`, and nothing is lost.
+        """
+        if self.process.poll() is None:
+            self.process.send_signal(number if self.spoke else signal.SIGKILL)
 
     def last_words(self) -> str:
         """Return the line in which it said why it ended, or where to look."""
@@ -171,6 +182,8 @@ class Launcher:
         request = {**self._request, "seat": seat.to_json(), "events": told}
         worker.tell(json.dumps(request))
         self._workers.append(worker)
+        if self._stop:  # came before the handler could know of this one
+            worker.stop(self._stop)
         threading.Thread(target=self._listen, args=(worker, heard), daemon=True).start()
 
     def _popen(
@@ -192,6 +205,7 @@ class Launcher:
         """Put a worker's events into the queue, and None once it has ended; in a thread."""
         with os.fdopen(descriptor, "rb") as events:
             for line in _lines(events):
+                worker.spoke = True
                 self._events.put((worker, line))
         worker.process.wait()
         self._events.put((worker, None))
@@ -274,8 +288,7 @@ class Launcher:
         def pass_on(number: int, frame: Any) -> None:
             self._stop = number
             for worker in self._workers:
-                if worker.process.poll() is None:
-                    worker.process.send_signal(number)
+                worker.stop(number)
 
         before = {number: signal.signal(number, pass_on) for number in _SIGNALS}
         try:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 import time
 
@@ -22,9 +21,6 @@ from digitlab.training.relay import Relay
 
 def main() -> int:
     """Train as the first line of standard input says; return the exit status."""
-    # A shell starts what it runs in the background with SIGINT ignored, which we inherit; but what
-    # the launcher passes on is meant.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     request = json.loads(told().readline())
     seat = Seat(**request["seat"])
     now = time.strftime("%Y-%m-%d %H:%M:%S")
