@@ -73,13 +73,15 @@ def _slow_fsync(descriptor, honest=os.fsync):
 os.fsync = _slow_fsync
 
 
-def _broken_gather(every, mine, honest=dist.all_gather, calls=[0]):
+def _broken_gather(every, mine, async_op, honest=dist.all_gather, calls=[0]):
     # In worker 1, every seventh exchange fails after the others may have had all that they need.
-    honest(every, mine)
+    sending = honest(every, mine, async_op=async_op)
     calls[0] += 1
     if Path("break").exists() and calls[0] % 7 == 3:
         if os.readlink("/proc/self/fd/1").endswith("/worker-1.log"):
+            sending.wait()
             raise RuntimeError("broken by the test")
+    return sending
 
 
 dist.all_gather = _broken_gather

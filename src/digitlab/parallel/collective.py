@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -19,9 +20,24 @@ from digitlab.parallel.packing import Packing, packed_numbers, unpacked_numbers
 from digitlab.parallel.seat import slot_of
 from digitlab.parallel.shards import EVALUATION_BATCH, ShardGradient, ShardPool
 from digitlab.parallel.strategy import BatchGradient, Job, Run, Wish
-from digitlab.parallel.team import Team
+from digitlab.parallel.team import Team, tensor_of
 
-HEAD = 3 * 8  # bytes of the wishes: the numbers stop, save, take in
+HEAD = 3 * 8  # bytes of the wishes, as they are sent
+
+
+@dataclass(frozen=True)
+class Result:
+    """What all workers know after a step: the largest wishes, the gradient, and who computed what.
+
+    Attributes:
+        wishes: the numbers stop, save, take in.
+        total: the gradient.
+        work: JSON, for the ledger.
+    """
+
+    wishes: list[int]
+    total: ShardGradient
+    work: bytes
 
 
 class Collective(ABC):
@@ -50,23 +66,20 @@ class Collective(ABC):
         if self._take_in:
             self.team.take_in()
         self.team.wait_for_enough()
-        result = self.team.together(lambda: self._result(batch, wish))
-        stop, save, take_in = unpacked_numbers(result[:HEAD])
+        result = self.team.together(lambda: self._result(batch, wish), self._packed, self._unpacked)
+        stop, save, take_in = result.wishes
         self._take_in = bool(take_in)
-        end = HEAD + self.packing.size
-        total = self.packing.unpack(result[HEAD:end])
-        work = json.loads(bytes(result[end:].tolist()) or b"{}")
-        granted = Wish(stop, bool(save))
+        total, granted, work = result.total, Wish(stop, bool(save)), json.loads(result.work)
         return BatchGradient(total.vector, total.loss, total.correct, total.buffers, granted, work)
 
     def outputs(self, images: Images, after: Callable[[int], None] | None = None) -> Tensor:
         """Return the outputs, each worker computing a share; see `Strategy.outputs`."""
         if not self._together:
             return self.pool.outputs(images, after)
-        result = self.team.together(lambda: self._outputs(images))
+        result = self.team.together(lambda: self._outputs(images), as_bytes, as_floats)
         if after:
             after(len(images))
-        return result.view(torch.float32).view(len(images), -1)
+        return result.view(len(images), -1)
 
     def finish(self, action: Callable[[], None]) -> None:
         """Have the worker that leads do it; see `Strategy.finish`."""
@@ -93,16 +106,13 @@ class Collective(ABC):
             PeersLostError: where somebody is lost; nothing that counts was changed.
         """
 
-    def _result(self, batch: Batch, wish: Wish) -> Tensor:
-        """Return wishes, gradient and, for the ledger, work as one tensor."""
+    def _result(self, batch: Batch, wish: Wish) -> Result:
         wishes = [wish.stop, int(wish.save), int(self.team.is_wanted())]
         every, total = self._gradient(batch, packed_numbers(wishes, self.job.device))
-        result = torch.empty(HEAD + self.packing.size, dtype=torch.uint8, device=self.job.device)
-        result[:HEAD] = every.contiguous().view(torch.int64).amax(0).view(torch.uint8)
-        self.packing.pack(total, result[HEAD:])
-        return torch.cat([result, self._work(batch)]) if self.team.seat.ledger else result
+        granted = every.contiguous().view(torch.int64).amax(0).tolist()
+        return Result(granted, total, self._work(batch) if self.team.seat.ledger else b"{}")
 
-    def _work(self, batch: Batch) -> Tensor:
+    def _work(self, batch: Batch) -> bytes:
         """Return, as JSON, which samples of which shard each worker says that it computed."""
         mine = {number: part.tolist() for number, part in batch.part(self.team.share).items()}
         every = self.team.gather_bytes(json.dumps(mine).encode())
@@ -110,11 +120,23 @@ class Collective(ABC):
             str(slot_of(member)): json.loads(said)
             for member, said in zip(self.team.round.members, every, strict=True)
         }
-        content = bytearray(json.dumps(work).encode())
-        return torch.frombuffer(content, dtype=torch.uint8).to(self.job.device)
+        return json.dumps(work).encode()
+
+    def _packed(self, result: Result) -> Tensor:
+        """Return a result as one tensor, for a worker that missed it."""
+        total = torch.empty(self.packing.size, dtype=torch.uint8, device=self.job.device)
+        self.packing.pack(result.total, total)
+        wishes = packed_numbers(result.wishes, self.job.device)
+        return torch.cat([wishes, total, tensor_of(result.work).to(self.job.device)])
+
+    def _unpacked(self, packed: Tensor) -> Result:
+        """Return what `_packed` was given."""
+        end = HEAD + self.packing.size
+        total = self.packing.unpack(packed[HEAD:end])
+        return Result(unpacked_numbers(packed[:HEAD]), total, bytes(packed[end:].tolist()))
 
     def _outputs(self, images: Images) -> Tensor:
-        """Return all outputs float32 [N, outputs], as bytes."""
+        """Return all outputs float32 [N, outputs]."""
         size = self.team.share.size
         starts = range(0, len(images), EVALUATION_BATCH)
         shares = [Share(rank, size).of(len(starts)) for rank in range(size)]
@@ -126,4 +148,14 @@ class Collective(ABC):
         rows = [
             part[: len(share) * EVALUATION_BATCH] for part, share in zip(every, shares, strict=True)
         ]
-        return torch.cat(rows)[: len(images)].contiguous().view(torch.uint8).flatten()
+        return torch.cat(rows)[: len(images)]
+
+
+def as_bytes(floats: Tensor) -> Tensor:
+    """Return float32 tensors of any shape as uint8 [N]."""
+    return floats.contiguous().view(torch.uint8).flatten()
+
+
+def as_floats(packed: Tensor) -> Tensor:
+    """Return what `as_bytes` was given, flat."""
+    return packed.view(torch.float32)

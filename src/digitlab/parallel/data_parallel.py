@@ -28,7 +28,7 @@ class DataParallel(Collective):
         sent[:HEAD] = wishes
         for place, node in enumerate(nodes[share.rank]):
             self.packing.pack(mine[node], sent[HEAD + place * width :][:width])
-        every = self.team.gather(sent)
+        every = self.team.gather(sent, lambda: self.pool.prepare_after(batch, share))
         parts = dict(mine)
         for rank in set(range(share.size)) - {share.rank}:
             for place, node in enumerate(nodes[rank]):

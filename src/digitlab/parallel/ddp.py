@@ -21,7 +21,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from digitlab.data.batches import Batch
 from digitlab.data.dataset import Images
-from digitlab.parallel.collective import Collective
+from digitlab.parallel.collective import Collective, as_bytes, as_floats
 from digitlab.parallel.shards import ShardGradient, network_input
 from digitlab.parallel.strategy import Job
 from digitlab.parallel.team import Team, tensor_of
@@ -55,7 +55,7 @@ class Averaged(Collective):
             self._average()
         if self.team.seat.compress != "powersgd":
             return {}
-        return safetensors.torch.load(self.team.together(self._carried).cpu().numpy().tobytes())
+        return self.team.together(self._carried, _saved, _loaded)
 
     def remember(self, tensors: Mapping[str, Tensor]) -> None:
         """Take what `memory` gave; of no use to another number of workers."""
@@ -129,7 +129,7 @@ class Averaged(Collective):
                 self._restore(self._power)
                 model.register_comm_hook(self._power, powerSGD_hook.powerSGD_hook)
 
-    def _carried(self) -> Tensor:
+    def _carried(self) -> dict[str, Tensor]:
         """Gather what PowerSGD carries from step to step in each worker."""
         assert self._power is not None
         mine = {"iter": torch.tensor([self._power.iter])}
@@ -141,8 +141,7 @@ class Averaged(Collective):
             {f"{rank}/{name}": tensor for name, tensor in safetensors.torch.load(said).items()}
             for rank, said in enumerate(every)
         )
-        merged = dict(chain.from_iterable(tensors.items() for tensors in named))
-        return tensor_of(safetensors.torch.save(merged)).to(self.job.device)
+        return dict(chain.from_iterable(tensors.items() for tensors in named))
 
     def _restore(self, power: powerSGD_hook.PowerSGDState) -> None:
         """Give PowerSGD what was carried, where there were as many workers as now."""
@@ -161,7 +160,7 @@ class Averaged(Collective):
 
     def _average(self) -> None:
         """Give all workers the mean of their weights."""
-        self._set_weights(self.team.together(lambda: self._mean_weights().view(torch.uint8)))
+        self._set_weights(self.team.together(self._mean_weights, as_bytes, as_floats))
 
     def _mean_weights(self) -> Tensor:
         vector = torch.cat([parameter.detach().reshape(-1) for parameter in self.job.parameters])
@@ -171,7 +170,15 @@ class Averaged(Collective):
 
     def _set_weights(self, mean: Tensor) -> None:
         sizes = [parameter.numel() for parameter in self.job.parameters]
-        parts = torch.split(mean.view(torch.float32), sizes)
+        parts = torch.split(mean, sizes)
         with torch.no_grad():
             for parameter, part in zip(self.job.parameters, parts, strict=True):
                 parameter.copy_(part.view(parameter.shape))
+
+
+def _saved(tensors: dict[str, Tensor]) -> Tensor:
+    return tensor_of(safetensors.torch.save(tensors))
+
+
+def _loaded(content: Tensor) -> dict[str, Tensor]:
+    return safetensors.torch.load(content.cpu().numpy().tobytes())

@@ -6,7 +6,7 @@ are the same whoever computes them; that is what makes the bits independent of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -73,6 +73,9 @@ class ShardPool:
         self._pool = ThreadPoolExecutor(
             job.threads, "digitlab-shard", initializer=torch.set_num_threads, initargs=(1,)
         )
+        # In this thread where there is nobody to share with: handing over would only take time.
+        self._map = map if self.one_by_one or job.threads == 1 else self._pool.map
+        self._prepared: tuple[int, Share, list[ShardInput]] | None = None
 
     def begin(self, run: Run) -> None:
         """Have the run begin or go on from its last checkpoint; see `Strategy.begin`."""
@@ -88,14 +91,22 @@ class ShardPool:
     def parts(self, batch: Batch, share: Share = WHOLE) -> dict[Node, ShardGradient]:
         """Compute a share of a batch's shards; by their place in the tree of those filled."""
         shards = self._inputs(batch, share)
-        size = len(batch.samples)
-        parts: Iterable[ShardGradient]
-        if self.one_by_one:
-            parts = [gradient_of_seeded_shard(self.job, batch, shard) for shard in shards]
-        else:
-            parts = self._pool.map(lambda shard: gradient_of_shard(self.job, shard, size), shards)
+        self._prepared = None
+
+        def gradient_of(shard: ShardInput) -> ShardGradient:
+            if self.one_by_one:
+                return gradient_of_seeded_shard(self.job, batch, shard)
+            return gradient_of_shard(self.job, shard, len(batch.samples))
+
+        parts = self._map(gradient_of, shards)
         places = share.of(len(batch.filled))
         return {(0, place): part for place, part in zip(places, parts, strict=True)}
+
+    def prepare_after(self, batch: Batch, share: Share) -> None:
+        """Make the pictures of a share of the next batch, while there is time."""
+        if batch.step + 1 < self.job.batches.total_steps:
+            following = self.job.batches.at(batch.step + 1)
+            self._prepared = following.step, share, self._inputs(following, share)
 
     def outputs(self, images: Images, after: Callable[[int], None] | None = None) -> Tensor:
         """Return the network's outputs in evaluation mode; see `Strategy.outputs`."""
@@ -105,12 +116,8 @@ class ShardPool:
         self, images: Images, starts: range, after: Callable[[int], None] | None = None
     ) -> Tensor:
         """Return the outputs of the batches of `EVALUATION_BATCH` images that begin at `starts`."""
-        parts: Iterable[Tensor]
         with evaluation_mode(self.job.network):
-            if self.one_by_one:
-                parts = (self._outputs_from(images, start) for start in starts)
-            else:
-                parts = self._pool.map(lambda start: self._outputs_from(images, start), starts)
+            parts = self._map(lambda start: self._outputs_from(images, start), starts)
             collected = []
             for start, part in zip(starts, parts, strict=True):
                 collected.append(part)
@@ -135,6 +142,8 @@ class ShardPool:
         self.pictures.close()
 
     def _inputs(self, batch: Batch, share: Share) -> list[ShardInput]:
+        if self._prepared and self._prepared[:2] == (batch.step, share):
+            return self._prepared[2]
         part = batch.part(share)
         if not part:
             return []
