@@ -53,14 +53,14 @@ def alone(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> Callabl
 
 
 @pytest.fixture
-def hosts() -> Iterator[Callable[[int], crews.Hosts]]:
+def hosts() -> Iterator[Callable[..., crews.Hosts]]:
     """Return what makes hosts, which are removed after the test; skips where none can be made."""
     if why := crews.why_no_hosts():
         pytest.skip(why)
     made: list[crews.Hosts] = []
 
-    def make(count: int) -> crews.Hosts:
-        made.append(crews.Hosts(count))
+    def make(count: int, relay: crews.Relay | None = None) -> crews.Hosts:
+        made.append(crews.Hosts(count, relay))
         return made[-1]
 
     yield make

@@ -6,13 +6,20 @@ crew carries a mark in its environment, so that one that was left behind is foun
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import random
+import re
+import select
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +31,7 @@ from digitlab.training.metrics import read_metrics
 WATCHDOG_SECONDS = 120.0  # for anything that must happen at all; nothing is asserted about time
 TIMEOUT = 8  # seconds, for --timeout where a silence has to be waited for
 _MARK = "DIGITLAB_TEST_CREW"
+_TUNSETIFF, _IFF_TUN, _IFF_NO_PI = 0x400454CA, 0x1, 0x1000  # of linux/if_tun.h
 
 RECIPE = """
 [data]
@@ -323,27 +331,86 @@ def workers_at(run: Path, step: int) -> set[str]:
     return {worker for worker, shards in by_worker.items() if shards}
 
 
+class Relay(threading.Thread):
+    """Carries packets between hosts late, and loses some, where the kernel has no netem.
+
+    Each host's device is a TUN, whose packets this thread reads and writes.
+    """
+
+    def __init__(self, delay: float, loss: float) -> None:
+        """Give the seconds that a packet is under way, and the share of packets that get lost."""
+        super().__init__(daemon=True)
+        self._delay, self._loss, self._chance = delay, loss, random.Random(1)
+        self._ports: dict[bytes, int] = {}
+        self._stopped = threading.Event()
+        self.carried = self.lost = 0
+
+    def port(self, address: str) -> str:
+        """Make a device for a host and return its name."""
+        name = f"dl{os.getpid()}t{len(self._ports)}"
+        descriptor = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
+        asked = struct.pack("16sH22x", name.encode(), _IFF_TUN | _IFF_NO_PI)
+        fcntl.ioctl(descriptor, _TUNSETIFF, asked)
+        self._ports[socket.inet_aton(address)] = descriptor
+        return name
+
+    def run(self) -> None:
+        """Carry packets until `stop`."""
+        under_way: deque[tuple[float, int, bytes]] = deque()
+        while not self._stopped.is_set():
+            wait = max(0.0, under_way[0][0] - time.monotonic()) if under_way else 0.1
+            for descriptor in select.select(list(self._ports.values()), [], [], wait)[0]:
+                packet = os.read(descriptor, 65536)
+                to = self._ports.get(packet[16:20]) if packet[0] >> 4 == 4 else None
+                if to is not None and self._chance.random() < self._loss:
+                    self.lost += 1
+                elif to is not None:
+                    under_way.append((time.monotonic() + self._delay, to, packet))
+            while under_way and under_way[0][0] <= time.monotonic():
+                _, to, packet = under_way.popleft()
+                with suppress(OSError):  # that host's device is down
+                    os.write(to, packet)
+                self.carried += 1
+
+    def stop(self) -> None:
+        """End, and remove the devices."""
+        self._stopped.set()
+        if self.is_alive():
+            self.join()
+        for descriptor in self._ports.values():
+            os.close(descriptor)
+
+
 class Hosts:
     """Network namespaces joined by a switch in one more; each is a host with an address."""
 
-    def __init__(self, count: int) -> None:
-        """Make them; needs root and iproute2."""
-        self.count, self._name = count, f"dl{os.getpid()}"
+    def __init__(self, count: int, relay: Relay | None = None) -> None:
+        """Make them; needs root and iproute2. A relay takes the place of the switch."""
+        self.count, self.relay, self._name = count, relay, f"dl{os.getpid()}"
         self._switch = f"{self._name}-switch"
         self._names = [f"{self._name}-{number}" for number in range(count)]
         for name in (self._switch, *self._names):
             _ip("netns", "add", name)
             _ip("-n", name, "link", "set", "lo", "up")
-        _ip("-n", self._switch, "link", "add", "bridge", "type", "bridge")
-        _ip("-n", self._switch, "link", "set", "bridge", "up")
         for number, name in enumerate(self._names):
-            port = f"port{number}"
-            _ip("-n", self._switch, "link", "add", port, "type", "veth",
-                "peer", "name", "eth0", "netns", name)  # fmt: skip
-            _ip("-n", self._switch, "link", "set", port, "master", "bridge")
-            _ip("-n", self._switch, "link", "set", port, "up")
+            if relay:
+                _ip("link", "set", relay.port(self.address(number)), "netns", name, "name", "eth0")
+            else:
+                self._plug_in(number)
             _ip("-n", name, "address", "add", f"{self.address(number)}/24", "dev", "eth0")
             _ip("-n", name, "link", "set", "eth0", "up")
+        if relay:
+            relay.start()
+
+    def _plug_in(self, number: int) -> None:
+        switch, port = self._switch, f"port{number}"
+        if not number:
+            _ip("-n", switch, "link", "add", "bridge", "type", "bridge")
+            _ip("-n", switch, "link", "set", "bridge", "up")
+        _ip("-n", switch, "link", "add", port, "type", "veth",
+            "peer", "name", "eth0", "netns", self._names[number])  # fmt: skip
+        _ip("-n", switch, "link", "set", port, "master", "bridge")
+        _ip("-n", switch, "link", "set", port, "up")
 
     def address(self, number: int) -> str:
         """Return a host's address."""
@@ -362,8 +429,23 @@ class Hosts:
         for number in range(self.count):
             _ip("-n", self._switch, "link", "set", f"port{number}", "up")
 
+    def throttle(self, rate: str) -> None:
+        """Let each host send no more than `rate`, in the words of tc."""
+        for name in self._names:
+            _run("tc", "-n", name, "qdisc", "add", "dev", "eth0", "root", "tbf",
+                 "rate", rate, "burst", "16kb", "latency", "1s")  # fmt: skip
+
+    def throttled(self) -> int:
+        """Return how often a packet had to wait for `throttle`."""
+        said = [
+            _run("tc", "-s", "-n", name, "qdisc", "show", "dev", "eth0") for name in self._names
+        ]
+        return sum(int(number) for text in said for number in re.findall(r"overlimits (\d+)", text))
+
     def remove(self) -> None:
         """Remove them all."""
+        if self.relay:
+            self.relay.stop()
         for name in (self._switch, *self._names):
             with suppress(subprocess.CalledProcessError):
                 _ip("netns", "delete", name)
@@ -386,4 +468,8 @@ def why_no_hosts() -> str:
 
 
 def _ip(*words: str) -> None:
-    subprocess.run(["ip", *words], check=True, capture_output=True, text=True, timeout=60)
+    _run("ip", *words)
+
+
+def _run(*words: str) -> str:
+    return subprocess.run(words, check=True, capture_output=True, text=True, timeout=60).stdout

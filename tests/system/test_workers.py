@@ -430,6 +430,25 @@ def test_the_loss_of_a_host_costs_no_bit(
     assert crews.workers_at(crew_folder / "run", STEPS) == {"0", "1"}
 
 
+@pytest.mark.parametrize("how", ["narrow", "far and lossy"])
+def test_a_poor_network_loses_nobody_and_costs_no_bit(
+    crew_folder: Path, alone: Alone, hosts: Callable[..., crews.Hosts], how: str
+) -> None:
+    if how == "narrow":
+        network = hosts(2)
+        network.throttle("8mbit")
+    elif not Path("/dev/net/tun").exists():
+        pytest.skip("packets cannot be held up here: there is no /dev/net/tun")
+    else:
+        network = hosts(2, crews.Relay(delay=0.01, loss=0.01))
+    with ExitStack() as stack:
+        for crew in on_hosts(stack, crew_folder, network):
+            assert crew.wait() == 0, crew.story()
+            assert not [event for event in crew.events if event["event"] == "warning"]
+    assert network.relay.lost if network.relay else network.throttled()
+    assert_same(crew_folder / "run", alone("adamw", "Plain"))
+
+
 @pytest.mark.parametrize("other", ["folder", "data", "recipe"])
 def test_a_node_that_differs_ends_the_run_with_one_line(
     crew_folder: Path, tmp_path_factory: pytest.TempPathFactory, other: str
