@@ -38,6 +38,7 @@ class Averaged(Collective):
         super().__init__(job, team)
         torch.set_num_threads(job.threads)
         self._local = team.seat.local_steps > 1
+        self._sends_buffers = any(True for _ in job.network.buffers())  # before each forward
         self._model: DistributedDataParallel | None = None
         self._round = 0
         self._power: powerSGD_hook.PowerSGDState | None = None
@@ -64,14 +65,15 @@ class Averaged(Collective):
     def _gradient(self, batch: Batch, wishes: Tensor) -> tuple[Tensor, ShardGradient]:
         if self._local and batch.step % self.team.seat.local_steps == 0:
             self._set_weights(self._mean_weights())
-        with self.team.collective():
-            loss, correct = self._backward(batch)
+        loss, correct = self._backward(batch)
         vector = torch.cat(
             [
                 (torch.zeros_like(p) if p.grad is None else p.grad).reshape(-1)
                 for p in self.job.parameters
             ]
         )
+        if self._local and not bool(vector.sum().isfinite()):
+            loss = float("nan")  # the gradient of one: tell all, so that nobody takes this step
         sums = torch.tensor([loss, correct], dtype=torch.float64, device=self.job.device)
         every = self.team.gather(torch.cat([wishes, sums.view(torch.uint8)]))
         wished, sent = every[:, : len(wishes)], every[:, len(wishes) :].contiguous()
@@ -81,7 +83,11 @@ class Averaged(Collective):
 
     def _backward(self, batch: Batch) -> tuple[float, int]:
         """Leave the mean gradient in the parameters; return this worker's part of loss and hits."""
-        model, share = self._wrapped(), self.team.share
+        share = self.team.share
+        # Alone, and in what does not communicate, an error is one of the user's network.
+        exchange = self.team.collective if share.size > 1 else nullcontext
+        with exchange():
+            model = self._wrapped()
         part = batch.part(share)
         images, labels = self.pool.pictures.of(batch, share if part else share._replace(rank=0))
         inputs, truths = network_input(images, self.job.device), torch.from_numpy(labels)
@@ -90,16 +96,17 @@ class Averaged(Collective):
         # DDP divides by the number of workers; who has no samples of a small batch adds nothing.
         weight = (1 if self._local else share.size) / whole if part else 0.0
         self.job.network.zero_grad()
+        bf16 = self.job.recipe.training.precision == "bf16"
         with model.no_sync() if self._local else nullcontext():
-            with torch.autocast(
-                self.job.device.type,
-                torch.bfloat16,
-                enabled=self.job.recipe.training.precision == "bf16",
+            with (
+                exchange() if self._sends_buffers else nullcontext(),
+                torch.autocast(self.job.device.type, torch.bfloat16, enabled=bf16),
             ):
                 output = model(inputs)
             output = output.float()
             loss = self.job.objective.loss(output, truths)
-            (loss * weight).backward()  # type: ignore[no-untyped-call]
+            with exchange():
+                (loss * weight).backward()  # type: ignore[no-untyped-call]
         if not part:
             return 0.0, 0
         correct = int((self.job.objective.answers(output.detach()) == truths).sum())

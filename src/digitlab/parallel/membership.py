@@ -10,6 +10,7 @@ process of its own (`store_process.py`); its keys are
     asks        the names of those who asked to be taken in, in that order
     join/R/W    W has left round R - 1 and waits for round R; a `Why` says from where
     round/R     the workers of round R, by rank; set once, by whoever of them first sees it ready
+    flags       what the first worker was started with, and all others must be
     end         a line: an error of one worker ended the run for all
     finishing   the worker that does what ends the run
     done        the run is finished
@@ -185,6 +186,11 @@ class Membership:
         """Set a key that others wait for."""
         with self._answers():
             self.store.set(key, value)
+
+    def first(self, key: str, value: str) -> str:
+        """Set a key, where nobody has; return what it holds."""
+        with self._answers():
+            return bytes(self.store.compare_set(key, "", value)).decode()
 
     def hear(self, key: str) -> str:
         """Return the value of a key, once somebody has told it."""

@@ -63,6 +63,19 @@ class Seat:
         """Which of its machine's workers it is, from 0."""
         return self.slot % self.per_node
 
+    def agreed(self) -> dict[str, Any]:
+        """Return what must be the same for all workers, by the flag that says it."""
+        return {
+            "--workers": self.per_node,
+            "--workers times --nodes": self.workers,
+            "--sync": self.sync,
+            "--compress": self.compress,
+            "--local-steps": self.local_steps,
+            "--ledger": "on" if self.ledger else "off",
+            "--min-workers": self.min_workers,
+            "--timeout": self.timeout,
+        }
+
     def to_json(self) -> dict[str, Any]:
         """Return plain values for `Seat(**values)`."""
         return asdict(self)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import re
 import socket
 import sys
@@ -83,8 +84,10 @@ class Team:
 
         Raises:
             AlreadyFinishedError: where they have finished.
+            TrainingError: where they were started with other flags.
         """
         self._run = run
+        self._compare_flags()
         while True:
             self._round = self.membership.next(self._round, Why.AT_REST if self._knows else Why.NEW)
             try:
@@ -209,6 +212,8 @@ class Team:
         try:
             with self._watchdog.limit(self.seat.timeout + _GRACE, line):
                 yield
+        except torch.OutOfMemoryError:
+            raise
         except RuntimeError as error:  # torch's errors of communication have no narrower class
             # What it passed through holds the group, whose connections would stay open: a worker
             # that is no neighbour of the lost one learns of the loss only by our closing them.
@@ -252,6 +257,16 @@ class Team:
             if sending.is_completed():
                 return
             _give_way()
+
+    def _compare_flags(self) -> None:
+        mine = self.seat.agreed()
+        theirs = json.loads(self.membership.first("flags", json.dumps(mine)))
+        for flag, value in mine.items():
+            if value != theirs[flag]:
+                raise TrainingError(
+                    f"{flag} is {value} on {platform.node()} and {theirs[flag]} elsewhere; start "
+                    "all nodes with the same flags"
+                )
 
     def _found(self) -> None:
         """Where nobody knows where the run is, the first finds out; the others wait for that."""

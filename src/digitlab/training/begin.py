@@ -214,7 +214,7 @@ class Beginning:
             self._remember(found.tensors)
         for line in differences(self.recorded, trainer.origin):
             trainer.reporter.warn(line)
-        trainer.records.open(found.facts["metrics"]["bytes"] if found else 0, state.step)
+        trainer.records.begin(found.facts["metrics"]["bytes"] if found else 0, state.step)
         announce(trainer, recipe, material.dataset, found)
         measure_start(trainer, recipe, material.sources)
 
@@ -256,7 +256,7 @@ class Beginning:
             trainer.reporter.warn(f"{platform.node()}: {line}")
         self.recorded = dict(facts["recorded"])
         trainer.restore(tensors, facts)
-        trainer.records.remember(facts["recent"])
+        trainer.records.remember(facts["recent"], trainer.state.step)
         self._remember(tensors)
         path, step = str(trainer.folder.path), trainer.state.step
         trainer.reporter.note("joined", f"run {path}, joined at step {step}", path=path, step=step)

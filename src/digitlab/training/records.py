@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from digitlab.training.run_folder import RunFolder
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
-_REMEMBERED = 10_000  # lines; the file that a lost worker wrote lags by those of a second
+_REMEMBERED = 2_000  # lines; the file that a lost worker wrote lags by those of a second
 _ORDER = ("start", "step", "epoch", "work")  # of the lines of one step
 
 
@@ -39,19 +39,32 @@ class Records:
         }
         self._files: dict[Path, MetricsFile] = {}
         self._events: SummaryWriter | None = None
+        self._kept: int | None = None
+        self._step = 0
+        self._is_open = False
 
-    def open(self, kept: int, step: int) -> None:
-        """Begin to write, after the first `kept` bytes of metrics.jsonl, at a step.
+    def begin(self, kept: int, step: int) -> None:
+        """Say that the run goes on after the first `kept` bytes of metrics.jsonl, at a step."""
+        self._kept, self._step = kept, step
+
+    def open(self) -> None:
+        """Write from now on, where this worker leads.
+
+        Called once it has met the others: one that was stopped before, and wakes, touches nothing.
 
         Raises:
             RunError: where a file cannot be opened.
         """
+        self._is_open = True
+        if self._kept is None or not self._leads():
+            return
         try:
-            self._files[self._folder.metrics] = MetricsFile(self._folder.metrics, kept)
+            path = self._folder.metrics
+            content = path.read_bytes()[: self._kept] if path.exists() else b""
+            self._write_anew(path, content, self._recent[path])
             if self._folder.ledger in self._recent:
-                before = [x for x in read_metrics(self._folder.ledger) if x["step"] <= step]
-                self._write_on(self._folder.ledger, before)
-            self._events = open_events(self._folder.events, step + 1)
+                self._write_on(self._folder.ledger)
+            self._events = open_events(self._folder.events, self._step + 1)
         except OSError as error:
             path = error.filename or self._folder.path
             raise RunError(f"{path}: cannot be opened: {error}") from None
@@ -98,8 +111,9 @@ class Records:
         """Return the last lines by the name of their file, for another worker."""
         return {path.name: list(lines) for path, lines in self._recent.items()}
 
-    def remember(self, recent: Mapping[str, Sequence[dict[str, Any]]]) -> None:
-        """Take what `recent` gave in another worker."""
+    def remember(self, recent: Mapping[str, Sequence[dict[str, Any]]], step: int) -> None:
+        """Take what `recent` gave in another worker, at a step."""
+        self._step = step
         for path, lines in self._recent.items():
             lines.clear()
             lines.extend(recent.get(path.name, ()))
@@ -112,8 +126,7 @@ class Records:
             self._events.close()
 
     def _append(self, path: Path, line: Mapping[str, Any]) -> None:
-        leads = self._leads()
-        file = self._file(path) if leads else None
+        file = self._file(path) if self._is_open and self._leads() else None
         self._recent[path].append(dict(line))
         if file:
             file.write(line)
@@ -125,15 +138,26 @@ class Records:
         to the old one, which has no name any more.
         """
         if path not in self._files:
-            self._write_on(path, list(read_metrics(path)))
+            self._write_on(path)
         return self._files[path]
 
-    def _write_on(self, path: Path, before: list[dict[str, Any]]) -> None:
+    def _write_on(self, path: Path) -> None:
+        """Go on after the lines of a file that belong to the run as it is now.
+
+        Others may follow them, of steps after the checkpoint from which it was gone on with.
+        """
+        recent = self._recent[path]
+        newest = _place(recent[-1]) if recent else (self._step, len(_ORDER))
+        before = [line for line in read_metrics(path) if _place(line) <= newest]
         last = _place(before[-1]) if before else (-1, 0)
-        lines = before + [line for line in self._recent[path] if _place(line) > last]
-        content = "".join(json.dumps(line) + "\n" for line in lines).encode()
+        content = "".join(json.dumps(line) + "\n" for line in before).encode()
+        self._write_anew(path, content, [line for line in recent if _place(line) > last])
+
+    def _write_anew(self, path: Path, content: bytes, lines: Iterable[Mapping[str, Any]]) -> None:
         write_whole(path, content)
         self._files[path] = MetricsFile(path, len(content))
+        for line in lines:
+            self._files[path].write(line)
 
     def _warn(self, path: Path, error: OSError) -> None:
         self._reporter.warn(f"{path}: cannot be written: {error.strerror}")

@@ -157,6 +157,7 @@ def _run(
     run = Beginning(trainer, recipe, material, recipe.network.name if recipe.custom_network else "")
     try:
         strategy.begin(run)
+        records.open()
         reporter.phase("train")
         with StopRequest(folder) as stop:
             trainer.fit(stop)
