@@ -16,14 +16,16 @@ from digitlab.parallel.seat import seat_of_torchrun
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"count": 0, "devices": ()}, None),
+        ({"count": 1, "devices": ()}, None),
+        ({"count": 0}, "--workers is 0; expected 1 or more"),
         ({"count": -1}, "--workers is -1; expected 1 or more"),
-        ({"count": 5}, "5 workers are more than the 4 shards of a batch; set --set training.sh"),
+        ({"count": 5}, "5 workers are more than the 4 shards of a batch; give --set training.sh"),
         ({"count": 3, "nodes": 2, "rendezvous": "a:1"}, "6 workers are more than the 4 shards"),
         ({"count": 2, "nodes": 2}, "several nodes need --rendezvous HOST:PORT"),
         ({"count": 2, "nodes": 2, "node_rank": 2, "rendezvous": "a:1"}, "--node-rank is 2; exp"),
         ({"count": 2, "rendezvous": "nowhere"}, "rendezvous is nowhere; expected HOST:PORT"),
         ({"count": 2, "rendezvous": "a:99999"}, "expected HOST:PORT"),
+        ({"count": 2, "rendezvous": "[::1]:29500"}, "expected an address of IPv4"),
         ({"count": 2, "timeout": 0.0}, "--timeout is 0; expected 1 second or more"),
         ({"count": 2, "timeout": float("inf")}, "--timeout is inf"),
         ({"count": 2, "min_workers": 3}, "--min-workers is 3; expected at most 2"),
@@ -54,6 +56,19 @@ def test_what_cannot_work_is_refused(asked: dict[str, Any], message: str | None)
     assert "\n" not in str(error.value)
 
 
+def test_a_moving_average_and_steps_alone_are_refused() -> None:
+    plan = Workers(2, sync="ddp", local_steps=4)
+    plan.check(shards=4, device="cpu", moving_average=0.0)
+    with pytest.raises(ConfigError, match=r"training\.moving_average=0"):
+        plan.check(shards=4, device="cpu", moving_average=0.9)
+
+
+@pytest.mark.parametrize("workers", [2.0, "2", True])
+def test_what_is_no_number_of_workers_is_refused(small_recipe: Path, workers: Any) -> None:
+    with pytest.raises(ConfigError, match="expected a number, or digitlab"):
+        digitlab.train(small_recipe, run_dir="run", workers=workers)
+
+
 def test_nothing_is_left_of_a_call_that_was_refused(small_recipe: Path) -> None:
     with pytest.raises(ConfigError, match="9 workers are more than the 4 shards"):
         digitlab.train(small_recipe, run_dir="run", workers=9)
@@ -81,5 +96,7 @@ def test_torchrun_sets_the_number_of_workers(
         "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1",
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
-    with pytest.raises(ConfigError, match="torchrun sets them"):
+    with pytest.raises(ConfigError, match="--workers cannot stand here: it is for torchrun"):
         digitlab.train(small_recipe, workers=2)
+    with pytest.raises(ConfigError, match="--log-dir cannot stand here: it is for torchrun"):
+        digitlab.train(small_recipe, workers=Workers(log_dir="logs"))

@@ -215,6 +215,14 @@ class Crew:
             lambda event: event["event"] == "warning" and text in event["message"], text
         )
 
+    def wait_until(self, what: Callable[[], bool], name: str) -> None:
+        """Wait until something can be seen of it."""
+        deadline = time.monotonic() + WATCHDOG_SECONDS
+        while not what():
+            if time.monotonic() > deadline or self.process.poll() is not None:
+                raise AssertionError(f"{name} did not come\n{self.story()}")
+            time.sleep(0.02)
+
     def wait(self) -> int:
         """Return the exit status, once it and all its processes have ended."""
         try:

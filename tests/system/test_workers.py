@@ -219,6 +219,24 @@ def test_a_leader_that_was_stopped_and_wakes_up_is_taken_in(crew_folder: Path) -
     assert crews.workers_at(run, 3 * STEPS) == {"0", "1", "2"}
 
 
+def test_a_leader_that_wakes_up_after_another_began_the_run_touches_nothing(
+    crew_folder: Path, alone: Alone
+) -> None:
+    slowly(crew_folder, 0.1)
+    (crew_folder / "slow-disk").write_text("2")
+    with Crew(crew_folder, *begin("--workers", 2, "--timeout", TIMEOUT)) as crew:
+        stopped = crew.worker(0)
+        crew.wait_until(lambda: any((crew_folder / "run").glob(".config.toml.*")), "config.toml")
+        os.kill(stopped, signal.SIGSTOP)
+        (crew_folder / "slow-disk").unlink()
+        crew.wait_for_step(3)
+        os.kill(stopped, signal.SIGCONT)
+        crew.wait_for_warning("took in worker 0; 2 of 2 go on")
+        at_full_speed(crew_folder)
+        assert crew.wait() == 0, crew.story()
+    assert_same(crew_folder / "run", alone("adamw", "Plain"))
+
+
 # T8: no hang, no orphan
 
 
@@ -346,8 +364,15 @@ def test_too_many_such_steps_in_a_row_end_the_run_with_one_line(crew_folder: Pat
 TORCHRUN = ("-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "digitlab")
 
 
+def begin_by_torchrun(*more: object) -> list[object]:
+    """Return the words after `TORCHRUN`: where logs go is not for us to say."""
+    words = begin(*more)
+    del words[words.index("--log-dir") : words.index("--log-dir") + 2]
+    return words
+
+
 def test_torchrun_gives_the_same_bits(crew_folder: Path, alone: Alone) -> None:
-    with Crew(crew_folder, *begin(), module=TORCHRUN) as crew:
+    with Crew(crew_folder, *begin_by_torchrun(), module=TORCHRUN) as crew:
         assert crew.wait() == 0, crew.story()
     assert_same(crew_folder / "run", alone("adamw", "Plain"))
     assert crews.workers_at(crew_folder / "run", 1) == {"0", "1"}
@@ -357,7 +382,7 @@ def test_a_worker_lost_under_torchrun_is_named_and_the_run_can_be_gone_on_with(
     crew_folder: Path, alone: Alone
 ) -> None:
     slowly(crew_folder)
-    with Crew(crew_folder, *begin("--timeout", TIMEOUT), module=TORCHRUN) as crew:
+    with Crew(crew_folder, *begin_by_torchrun("--timeout", TIMEOUT), module=TORCHRUN) as crew:
         crew.wait_for_step(14)
         os.kill(_of_torchrun(crew, 1), signal.SIGKILL)
         assert crew.wait() != 0, crew.story()
@@ -371,7 +396,7 @@ def test_a_worker_lost_under_torchrun_is_named_and_the_run_can_be_gone_on_with(
 
 def test_a_killed_agent_of_torchrun_leaves_no_process(crew_folder: Path) -> None:
     slowly(crew_folder)
-    with Crew(crew_folder, *begin("--timeout", TIMEOUT), module=TORCHRUN) as crew:
+    with Crew(crew_folder, *begin_by_torchrun("--timeout", TIMEOUT), module=TORCHRUN) as crew:
         crew.wait_for_step(2)
         crew.process.kill()
         assert crew.wait() == -signal.SIGKILL
@@ -449,7 +474,7 @@ def test_a_poor_network_loses_nobody_and_costs_no_bit(
     assert_same(crew_folder / "run", alone("adamw", "Plain"))
 
 
-@pytest.mark.parametrize("other", ["folder", "data", "recipe"])
+@pytest.mark.parametrize("other", ["folder", "data", "recipe", "workers", "ledger"])
 def test_a_node_that_differs_ends_the_run_with_one_line(
     crew_folder: Path, tmp_path_factory: pytest.TempPathFactory, other: str
 ) -> None:
@@ -461,6 +486,8 @@ def test_a_node_that_differs_ends_the_run_with_one_line(
         "folder": "this is not the run's folder; all nodes must see the same one",
         "data": "are not those of the other workers",
         "recipe": "is not that of the other workers; start all nodes with the same flags",
+        "workers": "--workers is ",
+        "ledger": "--ledger is ",
     }[other]
     if other == "folder":
         # The first node's name of the folder is absolute: a file system of its own is needed.
@@ -473,6 +500,10 @@ def test_a_node_that_differs_ends_the_run_with_one_line(
         np.savez(there / "data.npz", **arrays)
     if other == "recipe":
         elsewhere += ["--seed", 7]
+    if other == "workers":
+        elsewhere += ["--workers", 2]
+    if other == "ledger":
+        elsewhere.remove("--ledger")
     with (
         Crew(crew_folder, *here) as first,
         Crew(there, *elsewhere, within=within) as second,

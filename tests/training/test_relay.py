@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -71,8 +72,21 @@ def test_echoes_are_not_repeated_and_nothing_is_lost_with_a_worker() -> None:
     ]
 
 
-def test_a_launcher_that_does_not_listen_stops_nobody() -> None:
-    _, write = os.pipe()
-    relay = Relay(write, Quiet())
+def test_a_launcher_that_does_not_listen_stops_nobody_and_hears_the_end() -> None:
+    read, write = os.pipe()
+    relay, user = Relay(write, Quiet()), Listener()
     for step in range(2000):
         relay.step(replace(STEP, step=step))
+    relay.note("done", "90 %", step=2000)
+    with os.fdopen(read) as lines:
+        reading = threading.Thread(target=lambda: heard.extend(lines))
+        heard: list[str] = []
+        reading.start()
+        relay.drain()
+        os.close(write)
+        reading.join()
+    chorus = Chorus(user)
+    for line in heard:
+        chorus.hear(json.loads(line))
+    assert 10 < len(user.heard) < 2000
+    assert user.heard[-1] == ("done", "90 %", {"step": 2000})

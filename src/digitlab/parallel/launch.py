@@ -32,6 +32,7 @@ from digitlab.processes import own_modules
 
 _GRACE = 5.0  # seconds that workers get to end by themselves once the run has ended
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_LAST_WORDS = 100_000  # bytes at the end of a log, among which the reason of an end is looked for
 _STOPPED = tuple(128 + number for number in _SIGNALS)
 
 
@@ -51,6 +52,7 @@ class Worker:
         slot: its place among all workers.
         name: its name among the others, another after each start.
         log: the file of its output.
+        begins_at: bytes that were in it before.
         spoke: whether it has told of anything yet.
     """
 
@@ -58,6 +60,7 @@ class Worker:
     name: str
     log: Path
     process: subprocess.Popen[bytes]
+    begins_at: int = 0
     spoke: bool = False
     ended: bool = False
 
@@ -80,7 +83,11 @@ class Worker:
     def last_words(self) -> str:
         """Return the line in which it said why it ended, or where to look."""
         with suppress(OSError):
-            for line in reversed(self.log.read_text(errors="replace").splitlines()):
+            with self.log.open("rb") as log:
+                end = log.seek(0, os.SEEK_END)
+                log.seek(max(self.begins_at, end - _LAST_WORDS))
+                said = log.read(_LAST_WORDS).decode(errors="replace")
+            for line in reversed(said.splitlines()):
                 if line.startswith("digitlab: "):
                     return line.removeprefix("digitlab: ")
         return f"worker {self.slot} {_how(self.process.returncode)}; see {self.log}"
@@ -127,7 +134,7 @@ class Launcher:
             StoppedError: where a signal stopped it; it can be gone on with.
             TrainingError: where it ended otherwise; says who and why.
         """
-        self._make_logs()
+        make_logs(self._logs)
         with self._signals():
             try:
                 if self._plan.node_rank == 0:
@@ -143,12 +150,6 @@ class Launcher:
         if self._stop:
             raise StoppedError(self._stop)
         raise TrainingError(self._failure or "no worker is left")
-
-    def _make_logs(self) -> None:
-        try:
-            self._logs.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunError(f"{self._logs}: cannot be made: {error.strerror}") from None
 
     def _start_store(self) -> None:
         """Start the process of the rendezvous store, on a port that is known at once."""
@@ -173,12 +174,13 @@ class Launcher:
         """Start one worker and the thread that hears it."""
         seat = self._plan.seat(local, uuid4().hex[:8], self._port, self._ledger)
         log = self._logs / f"worker-{seat.slot}.log"
+        begins_at = log.stat().st_size if log.is_file() else 0
         heard, told = os.pipe()
         try:
             process = self._popen(self._command, log, (told,))
         finally:
             os.close(told)
-        worker = Worker(seat.slot, seat.id, log, process)
+        worker = Worker(seat.slot, seat.id, log, process, begins_at)
         request = {**self._request, "seat": seat.to_json(), "events": told}
         worker.tell(json.dumps(request))
         self._workers.append(worker)
@@ -189,7 +191,11 @@ class Launcher:
     def _popen(
         self, command: list[str], log: Path, descriptors: tuple[int, ...]
     ) -> subprocess.Popen[bytes]:
-        with log.open("ab") as output:
+        try:
+            output = log.open("ab")
+        except OSError as error:
+            raise RunError(f"{log}: cannot be written: {error.strerror}") from None
+        with output:
             # A session of its own: a terminal's Ctrl-C reaches only us, and we pass it on once.
             return subprocess.Popen(
                 command,
@@ -235,7 +241,7 @@ class Launcher:
         if status == 0:
             self._finished = True
         elif status in _STOPPED:
-            self._stop = self._stop or status - 128
+            self._ask_to_stop(self._stop or status - 128)  # it may be that only this one was asked
         elif status > 0 and status != DROPPED:
             self._fail(worker.last_words(), status)
         elif not self._is_over():  # else killed by us, or in consequence of what is known already
@@ -258,8 +264,16 @@ class Launcher:
 
     def _fail(self, line: str, status: int = 0) -> None:
         """Remember why the run ended; a worker's own error says more than another's echo of it."""
-        if not self._failure or status not in (ENDED, CUT_OFF, 0):
+        is_echo = status in (ENDED, CUT_OFF, 0)
+        if not self._failure or not is_echo:
             self._failure = line
+
+    def _ask_to_stop(self, number: int) -> None:
+        if self._stop:
+            return
+        self._stop = number
+        for worker in self._workers:
+            worker.stop(number)
 
     def _is_over(self) -> bool:
         return bool(self._finished or self._failure or self._stop)
@@ -286,9 +300,8 @@ class Launcher:
             return
 
         def pass_on(number: int, frame: Any) -> None:
-            self._stop = number
-            for worker in self._workers:
-                worker.stop(number)
+            self._stop = 0  # a second signal is passed on, too
+            self._ask_to_stop(number)
 
         before = {number: signal.signal(number, pass_on) for number in _SIGNALS}
         try:
@@ -296,6 +309,18 @@ class Launcher:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def make_logs(folder: Path) -> None:
+    """Make the folder of the workers' output.
+
+    Raises:
+        RunError: where that cannot be.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be made: {error.strerror}") from None
 
 
 def told() -> FileIO:
@@ -331,6 +356,8 @@ def _how(status: int) -> str:
     """Return how a process ended, in words."""
     if status == DROPPED:
         return "was taken for lost by the others"
-    if status < 0:
+    if status < 0 and -status in set(signal.Signals):
         return f"was killed by {signal.Signals(-status).name}"
+    if status < 0:  # a real-time signal
+        return f"was killed by signal {-status}"
     return f"ended with status {status}"

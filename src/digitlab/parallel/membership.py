@@ -23,6 +23,7 @@ looked on.
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -97,6 +98,7 @@ class Membership:
         # On its own machine the store was started when we were, elsewhere it may not be there yet.
         patience = seat.start_timeout if seat.slot >= seat.per_node else seat.timeout + _STARTING
         waiting = timedelta(seconds=patience)
+        self._wait_for_the_store(patience)
         with self._answers(patience):
             self._root = dist.TCPStore(seat.host, seat.port, is_master=False, timeout=waiting)
             self._root.set_timeout(timedelta(seconds=seat.timeout))
@@ -107,6 +109,24 @@ class Membership:
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="digitlab-beat", daemon=True)
         self._thread.start()
+
+    def _wait_for_the_store(self, patience: float) -> None:
+        """Wait until somebody listens there: TCPStore itself would not hear of Ctrl-C meanwhile."""
+        address, began = (self.seat.host, self.seat.port), time.monotonic()
+        while True:
+            try:
+                socket.create_connection(address, timeout=1).close()
+            except OSError as error:
+                waited = time.monotonic() - began
+                if waited > patience:
+                    end(
+                        f"nobody listens at {address[0]}:{address[1]} ({error.strerror or error}), "
+                        "where the first machine should; was the command given there?",
+                        CUT_OFF,
+                    )
+                time.sleep(min(0.5, 0.02 + waited / 10))
+            else:
+                return
 
     def next(self, before: Round | None, why: Why) -> Round:
         """Agree on the next round that has this worker in it.

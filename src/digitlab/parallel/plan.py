@@ -50,7 +50,7 @@ class Workers:
     @property
     def here(self) -> int:
         """Workers on this machine."""
-        return self.count or len(self.devices) or 1
+        return (len(self.devices) or 1) if self.count is None else self.count
 
     @property
     def everywhere(self) -> int:
@@ -68,14 +68,26 @@ class Workers:
         host, _, port = self.rendezvous.rpartition(":")
         if not host or not port.isdigit() or not 0 < int(port) < 65536:
             raise ConfigError(f"rendezvous is {self.rendezvous}; expected HOST:PORT")
-        return host.strip("[]"), int(port)
+        if ":" in host:
+            raise ConfigError(f"rendezvous is {self.rendezvous}; expected an address of IPv4")
+        return host, int(port)
 
-    def check(self, shards: int, device: str) -> None:
+    def of_launcher(self) -> list[str]:
+        """Return those flags that were given and that only our own launcher heeds."""
+        names = (
+            *("count", "nodes", "node_rank", "rendezvous", "log_dir"),
+            *("max_restarts", "min_workers"),
+        )
+        given = [name for name in names if getattr(self, name) != getattr(Workers(), name)]
+        return [f"--{name.replace('_', '-').replace('count', 'workers')}" for name in given]
+
+    def check(self, shards: int, device: str, moving_average: float = 0.0) -> None:
         """Refuse what cannot work.
 
         Args:
             shards: of the recipe.
             device: of the recipe.
+            moving_average: of the recipe.
 
         Raises:
             ConfigError: names the flag, and what to set.
@@ -105,8 +117,8 @@ class Workers:
         self.address()
         if self.everywhere > shards and self.sync == "exact":
             raise ConfigError(
-                f"{self.everywhere} workers are more than the {shards} shards of a batch; set "
-                f"--set training.shards={self.everywhere}, or fewer --workers"
+                f"{self.everywhere} workers are more than the {shards} shards of a batch; give "
+                f"--set training.shards={self.everywhere}, or fewer workers"
             )
         if self.min_workers > self.everywhere:
             raise ConfigError(
@@ -115,6 +127,11 @@ class Workers:
             )
         self._check_devices()
         self._check_sync(device)
+        if self.local_steps != 1 and moving_average:
+            raise ConfigError(
+                "--local-steps averages weights in its own way; give --set "
+                "training.moving_average=0 with it"
+            )
 
     def seat(self, local: int, start: str, port: int, ledger: bool) -> Seat:
         """Return the place of one of this machine's workers; `start` tells its starts apart."""

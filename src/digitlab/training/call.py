@@ -92,20 +92,23 @@ def train(
         threads=threads,
         run_dir=None if run_dir is None else str(run_dir),
         resume=None if resume is None else str(resume),
-        ledger=ledger,
+        # A run that has one keeps it: a ledger with a gap would be none.
+        ledger=ledger or (resume is not None and RunFolder(Path(resume)).ledger.is_file()),
     )
     if resume is not None:
         call = replace(call, overrides=_of_resumed(call, given, settings or {}, network))
-    plan = Workers(workers) if isinstance(workers, int) else workers
+    plan = workers if isinstance(workers, Workers | None) else Workers(_count(workers))
     seat = seat_of_torchrun()
     if seat is not None:
-        if plan and (plan.count or plan.nodes > 1):
-            raise ConfigError("--workers and --nodes cannot stand here: torchrun sets them")
         plan = plan or Workers()
-        loaded = call.load_recipe()
-        device = "cuda" if plan.devices else loaded.training.device
-        replace(plan, count=seat.workers, devices=()).check(loaded.training.shards, device)
-        seat = plan.seated(seat, ledger)
+        refused = plan.of_launcher()
+        if refused:
+            raise ConfigError(f"{refused[0]} cannot stand here: it is for torchrun to say")
+        training = call.load_recipe().training
+        device = "cuda" if plan.devices else training.device
+        all_of_them = replace(plan, count=seat.workers, devices=())
+        all_of_them.check(training.shards, device, training.moving_average)
+        seat = plan.seated(seat, call.ledger)
         reporter = reporter if seat.slot == 0 else Quiet()
     elif plan is not None:
         from digitlab.training.crew import train_with
@@ -180,6 +183,12 @@ def check_config(folder: RunFolder) -> None:
             f"{folder.config}: was edited since the run began; put it back to go on, or begin "
             f"another run by --recipe {folder.config}"
         )
+
+
+def _count(workers: Any) -> int:
+    if not isinstance(workers, int) or isinstance(workers, bool):
+        raise ConfigError(f"workers is {workers!r}; expected a number, or digitlab.Workers")
+    return workers
 
 
 def _overrides(given: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from digitlab.errors import TrainingError, missing_extra
-from digitlab.parallel.launch import Launcher, StoppedError
+from digitlab.parallel.launch import Launcher, StoppedError, make_logs
 from digitlab.parallel.plan import Workers
 from digitlab.training.call import Call, RunResult, make_folder
 from digitlab.training.interrupt import Interrupted
@@ -30,11 +30,17 @@ def train_with(plan: Workers, call: Call, reporter: Reporter) -> RunResult:
     if find_spec("torch") is None:
         raise missing_extra(ModuleNotFoundError(name="torch"))
     recipe = call.load_recipe()
-    plan.check(recipe.training.shards, recipe.training.device)
+    training = recipe.training
+    plan.check(training.shards, training.device, training.moving_average)
     if call.resume is not None and (summary := RunFolder(Path(call.resume)).read_summary()):
         reporter.note("finished", f"{call.resume}: this run has ended already", **summary)
         return RunResult(Path(call.resume), summary)
+    if plan.log_dir:
+        make_logs(Path(plan.log_dir))  # before anything is begun
     with _folder(plan, call, recipe.name) as folder:
+        if plan.node_rank:
+            where = f"looking for the first machine at {plan.rendezvous}"
+            reporter.note("rendezvous", where, address=plan.rendezvous)
         asked = replace(call, run_dir=str(folder.path) if folder else None)
         chorus = Chorus(reporter)
         known = {"path": str(folder.path) if folder else ""}
@@ -60,7 +66,10 @@ def train_with(plan: Workers, call: Call, reporter: Reporter) -> RunResult:
         except TrainingError as error:
             if not _was_begun(known["path"]):
                 raise
-            raise TrainingError(f"{error}; go on by --resume {known['path']}") from None
+            advice = f"go on by --resume {known['path']}"
+            raise TrainingError(
+                str(error) if advice in str(error) else f"{error}; {advice}"
+            ) from None
     ended = RunFolder(Path(known["path"]))
     return RunResult(ended.path, ended.read_summary() or {})
 

@@ -18,6 +18,7 @@ class Relay:
         """Give the descriptor of the launcher's pipe, and what writes the worker's own log."""
         os.set_blocking(events, False)  # a launcher that is stopped must not stop us
         self._events, self._log = events, log
+        self._waiting = bytearray()
 
     def phase(self, name: str) -> None:
         """Relay a phase."""
@@ -44,9 +45,26 @@ class Relay:
         self._log.count(what, done, every)
         self._write("count", what=what, done=done, every=every)
 
-    def _write(self, event: str, **content: Any) -> None:
+    def drain(self) -> None:
+        """Wait until the launcher has read all; for the end, when nobody waits for us."""
         with suppress(OSError):
-            os.write(self._events, json.dumps({"event": event, **content}).encode() + b"\n")
+            os.set_blocking(self._events, True)
+            while self._waiting:
+                self._send()
+
+    def _write(self, event: str, **content: Any) -> None:
+        """Write, or keep until the launcher reads again; steps and counts are then left out."""
+        with suppress(OSError):
+            self._send()
+        if self._waiting and event in ("step", "count"):
+            return
+        self._waiting += json.dumps({"event": event, **content}).encode() + b"\n"
+        with suppress(OSError):
+            self._send()
+
+    def _send(self) -> None:
+        while self._waiting:
+            del self._waiting[: os.write(self._events, self._waiting)]
 
 
 class Chorus:

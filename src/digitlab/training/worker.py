@@ -31,6 +31,7 @@ def main() -> int:
         from digitlab.training.run import train_here
 
         train_here(Call(**request["call"]), seat, reporter)
+        reporter.drain()
     except AlreadyFinishedError:
         print("the others have finished the run")
     except Interrupted as stopped:
