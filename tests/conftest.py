@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,6 +18,9 @@ hypothesis.settings.register_profile(
     "digitlab", deadline=None, database=None, derandomize="CI" in os.environ
 )
 hypothesis.settings.load_profile("digitlab")
+
+# What a shell starts in the background ignores Ctrl-C, and so would all that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

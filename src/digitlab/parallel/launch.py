@@ -27,11 +27,15 @@ from uuid import uuid4
 
 from digitlab.errors import ConfigError, RunError, TrainingError
 from digitlab.parallel.plan import Workers
-from digitlab.parallel.watchdog import CUT_OFF, DROPPED, ENDED, end
+from digitlab.parallel.watchdog import CUT_OFF, DROPPED, ENDED, HUNG, end
 from digitlab.processes import own_modules
 
 _GRACE = 5.0  # seconds that workers get to end by themselves once the run has ended
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_LOST = {
+    DROPPED: "was taken for lost by the others",
+    HUNG: "hung while it waited for the others, and ended itself",
+}
 _LAST_WORDS = 100_000  # bytes at the end of a log, among which the reason of an end is looked for
 _STOPPED = tuple(128 + number for number in _SIGNALS)
 
@@ -242,7 +246,7 @@ class Launcher:
             self._finished = True
         elif status in _STOPPED:
             self._ask_to_stop(self._stop or status - 128)  # it may be that only this one was asked
-        elif status > 0 and status != DROPPED:
+        elif status > 0 and status not in _LOST:
             self._fail(worker.last_words(), status)
         elif not self._is_over():  # else killed by us, or in consequence of what is known already
             self._on_loss(worker)
@@ -354,8 +358,8 @@ def _lines(events: BinaryIO) -> Iterator[dict[str, Any]]:
 
 def _how(status: int) -> str:
     """Return how a process ended, in words."""
-    if status == DROPPED:
-        return "was taken for lost by the others"
+    if status in _LOST:
+        return _LOST[status]
     if status < 0 and -status in set(signal.Signals):
         return f"was killed by {signal.Signals(-status).name}"
     if status < 0:  # a real-time signal

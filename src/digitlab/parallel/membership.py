@@ -101,7 +101,7 @@ class Membership:
         self._wait_for_the_store(patience)
         with self._answers(patience):
             self._root = dist.TCPStore(seat.host, seat.port, is_master=False, timeout=waiting)
-            self._root.set_timeout(timedelta(seconds=seat.timeout))
+            self.restore_timeout()
             self.store = dist.PrefixStore(seat.prefix, self._root)
             self._beating = dist.PrefixStore(seat.prefix, self._root.clone())  # type: ignore[attr-defined]
         self._beats: dict[str, tuple[bytes, float]] = {}
@@ -206,6 +206,10 @@ class Membership:
         """Set a key that others wait for."""
         with self._answers():
             self.store.set(key, value)
+
+    def restore_timeout(self) -> None:
+        """Undo what torch does to it when it makes a group."""
+        self._root.set_timeout(timedelta(seconds=self.seat.timeout))
 
     def first(self, key: str, value: str) -> str:
         """Set a key, where nobody has; return what it holds."""

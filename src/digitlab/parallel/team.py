@@ -34,11 +34,12 @@ from digitlab.errors import DigitlabError, TrainingError
 from digitlab.parallel.membership import Membership, Round, Why
 from digitlab.parallel.seat import Seat, slot_of
 from digitlab.parallel.strategy import AlreadyFinishedError, Run
-from digitlab.parallel.watchdog import Watchdog
+from digitlab.parallel.watchdog import HUNG, Watchdog
 
 _T = TypeVar("_T")
 _GRACE = 5.0  # seconds over its timeout that a collective call gets before the process is ended
 _FRUITLESS = 10  # rounds in a row without an operation that worked
+_CONNECTING = 4.0  # seconds for each wait in it
 _AWAKE = 0.005  # seconds that a worker stays awake while it waits
 _HASH = 32  # bytes of a SHA-256
 
@@ -210,7 +211,7 @@ class Team:
         """
         line = f"worker {self.seat.slot}: a collective call hangs past its timeout"
         try:
-            with self._watchdog.limit(self.seat.timeout + _GRACE, line):
+            with self._watchdog.limit(self.seat.timeout + _GRACE, line, HUNG):
                 yield
         except torch.OutOfMemoryError:
             raise
@@ -284,14 +285,23 @@ class Team:
         # Torch names groups by counting attempts, and would look for the others under a name that
         # is not theirs after an attempt that failed here only.
         dist.distributed_c10d._world.group_count = 0
-        with self.collective():
-            dist.init_process_group(
-                "nccl" if self.device.type == "cuda" else "gloo",
-                store=dist.PrefixStore(f"group/{self.round.number}", self.membership.store),
-                rank=self.share.rank,
-                world_size=self.share.size,
-                timeout=timedelta(seconds=self.seat.timeout),
-            )
+        # Gloo waits for each other's address and then for each connection, and does not notice a
+        # peer that is gone before; all enter a round at the same time, so this needs no patience.
+        # Where a peer is stopped in these milliseconds, gloo heeds no timeout: the process is ended.
+        gloo = self.device.type != "cuda"
+        seconds = min(_CONNECTING, self.seat.timeout / 2) if gloo else self.seat.timeout
+        try:
+            with self.collective():
+                dist.init_process_group(
+                    "gloo" if gloo else "nccl",
+                    store=dist.PrefixStore(f"group/{self.round.number}", self.membership.store),
+                    rank=self.share.rank,
+                    world_size=self.share.size,
+                    timeout=timedelta(seconds=seconds),
+                )
+                dist.distributed_c10d._set_pg_timeout(timedelta(seconds=self.seat.timeout))
+        finally:
+            self.membership.restore_timeout()
 
     def _meet(self) -> Tensor | None:
         """Bring all to the same place; return the result that this worker missed, if it did."""
@@ -357,7 +367,7 @@ class Team:
     def _leave(self, error: PeersLostError | None) -> None:
         """Let go of the others, which tells them, too, that this round is over."""
         line = f"worker {self.seat.slot}: cannot let go of the others"
-        with self._watchdog.limit(self.seat.timeout + _GRACE, line):
+        with self._watchdog.limit(self.seat.timeout + _GRACE, line, HUNG):
             if dist.is_initialized():
                 dist.destroy_process_group()
         if error is None:

@@ -16,8 +16,9 @@ from typing import NoReturn
 
 # Exit statuses of a worker, for its launcher.
 ENDED = 74  # another worker's error ended the run
-CUT_OFF = 75  # the rendezvous store does not answer, or a call hangs: nothing can go on from here
+CUT_OFF = 75  # the rendezvous store does not answer: nothing can go on from here
 DROPPED = 76  # the others went on without this worker, which may come back
+HUNG = 77  # a collective call hangs past its timeout; likewise
 _TICK = 0.1
 
 
@@ -26,16 +27,16 @@ class Watchdog:
 
     def __init__(self) -> None:
         """Begin to watch."""
-        self._left: dict[object, tuple[float, str]] = {}
+        self._left: dict[object, tuple[float, str, int]] = {}
         self._lock = threading.Lock()
         threading.Thread(target=self._watch, name="digitlab-watchdog", daemon=True).start()
 
     @contextmanager
-    def limit(self, seconds: float, line: str) -> Iterator[None]:
+    def limit(self, seconds: float, line: str, status: int = CUT_OFF) -> Iterator[None]:
         """End the process with `line` where what is inside takes longer than `seconds`."""
         key = object()
         with self._lock:
-            self._left[key] = (seconds, line)
+            self._left[key] = (seconds, line, status)
         try:
             yield
         finally:
@@ -48,10 +49,11 @@ class Watchdog:
             with self._lock:
                 # Counted in ticks, not by the clock: a process that was stopped for an hour and
                 # goes on has not waited for anybody in that hour.
-                self._left = {key: (left - _TICK, line) for key, (left, line) in self._left.items()}
-                over = [line for left, line in self._left.values() if left <= 0]
-            if over:
-                end(over[0], CUT_OFF)
+                for key, (left, line, status) in self._left.items():
+                    self._left[key] = (left - _TICK, line, status)
+                over = [(line, status) for left, line, status in self._left.values() if left <= 0]
+            for line, status in over:
+                end(line, status)
 
 
 def end(line: str, status: int) -> NoReturn:
