@@ -287,7 +287,7 @@ class Team:
         dist.distributed_c10d._world.group_count = 0
         # Gloo waits for each other's address and then for each connection, and does not notice a
         # peer that is gone before; all enter a round at the same time, so this needs no patience.
-        # Where a peer is stopped in these milliseconds, gloo heeds no timeout: the process is ended.
+        # Where a peer is stopped in these milliseconds, gloo heeds no timeout: it is ended.
         gloo = self.device.type != "cuda"
         seconds = min(_CONNECTING, self.seat.timeout / 2) if gloo else self.seat.timeout
         try:
