@@ -179,9 +179,12 @@ class Team:
             sending = dist.all_gather(list(every.unbind()), mine.contiguous(), async_op=True)
         if meanwhile:
             meanwhile()
-        with self.collective():
-            self._wait_awake(sending)
-            sending.wait()
+        try:
+            with self.collective():
+                self._wait_awake(sending)
+                sending.wait()
+        finally:
+            del sending  # it holds the group, which an error on its way would keep open: see there
         return every
 
     def gather_bytes(self, mine: bytes) -> list[bytes]:
