@@ -23,7 +23,7 @@ from digitlab.data.batches import Batch
 from digitlab.data.dataset import Images
 from digitlab.parallel.collective import Collective, as_bytes, as_floats
 from digitlab.parallel.shards import ShardGradient, network_input
-from digitlab.parallel.strategy import Job
+from digitlab.parallel.strategy import Job, all_finite
 from digitlab.parallel.team import Team, tensor_of
 
 _RANK = 2  # of PowerSGD's matrices
@@ -72,7 +72,7 @@ class Averaged(Collective):
                 for p in self.job.parameters
             ]
         )
-        if self._local and not bool(vector.sum().isfinite()):
+        if self._local and not all_finite(vector):
             loss = float("nan")  # the gradient of one: tell all, so that nobody takes this step
         sums = torch.tensor([loss, correct], dtype=torch.float64, device=self.job.device)
         every = self.team.gather(torch.cat([wishes, sums.view(torch.uint8)]))

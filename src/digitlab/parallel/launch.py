@@ -245,7 +245,8 @@ class Launcher:
         if status == 0:
             self._finished = True
         elif status in _STOPPED:
-            self._ask_to_stop(self._stop or status - 128)  # it may be that only this one was asked
+            if not self._stop:  # only this one was asked
+                self._ask_to_stop(status - 128)
         elif status > 0 and status not in _LOST:
             self._fail(worker.last_words(), status)
         elif not self._is_over():  # else killed by us, or in consequence of what is known already
@@ -273,8 +274,6 @@ class Launcher:
             self._failure = line
 
     def _ask_to_stop(self, number: int) -> None:
-        if self._stop:
-            return
         self._stop = number
         for worker in self._workers:
             worker.stop(number)
@@ -304,7 +303,6 @@ class Launcher:
             return
 
         def pass_on(number: int, frame: Any) -> None:
-            self._stop = 0  # a second signal is passed on, too
             self._ask_to_stop(number)
 
         before = {number: signal.signal(number, pass_on) for number in _SIGNALS}

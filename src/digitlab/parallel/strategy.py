@@ -65,11 +65,14 @@ class BatchGradient:
 
     def is_finite(self) -> bool:
         """Whether loss and gradient hold neither infinity nor NaN."""
-        if not abs(self.loss) < float("inf"):
-            return False
-        # A finite sum has finite terms only, and is four times as fast; one that is not may have
-        # overflowed.
-        return bool(self.vector.sum().isfinite()) or bool(self.vector.isfinite().all())
+        return abs(self.loss) < float("inf") and all_finite(self.vector)
+
+
+def all_finite(vector: Tensor) -> bool:
+    """Whether a vector holds neither infinity nor NaN."""
+    # A finite sum has finite terms only, and is four times as fast; one that is not may have
+    # overflowed.
+    return bool(vector.sum().isfinite()) or bool(vector.isfinite().all())
 
 
 class Run(Protocol):
