@@ -34,10 +34,12 @@ WARM_UP = 20  # steps that are not counted
 Ask = dict[str, Any]
 
 
-def ask(steps: int | None, workers: Mapping[str, Any] | None, **train: Any) -> Ask:
-    """Return what `timed_run.py` is asked for: tutorial-cnn, stopped after so many steps."""
+def ask(
+    workers: Mapping[str, Any] | None, last: int | None, first: int = WARM_UP, **train: Any
+) -> Ask:
+    """Return what `timed_run.py` is asked for: tutorial-cnn, the steps after `first` to `last`."""
     chosen = {"recipe": "tutorial-cnn", "threads": 1, **train}
-    return {"train": chosen, "workers": workers, "stop": steps}
+    return {"train": chosen, "workers": workers, "stop": last, "marks": [first, last]}
 
 
 def sharded(shards: int) -> dict[str, Any]:
@@ -65,12 +67,12 @@ def ended(process: subprocess.Popen[str]) -> dict[str, Any]:
 def side_by_side(asks: Sequence[Ask]) -> tuple[float, float]:
     """Return the summed steps a second of runs while all train, and processor seconds a step."""
     runs = [ended(process) for process in [start(asked) for asked in asks]]
-    first = max(run["times"][WARM_UP] for run in runs)
+    first = max(run["times"][WARM_UP - 1] for run in runs)
     last = min(run["times"][-1] for run in runs)
     total, seconds = 0.0, []
-    for run in runs:
+    for asked, run in zip(asks, runs, strict=True):
         times, taken = run["times"], run["processor"]
-        seconds.append((taken[-1][1] - taken[0][1]) / (taken[-1][0] - taken[0][0]))
+        seconds.append((taken[1] - taken[0]) / (asked["stop"] - WARM_UP))
         counted = [moment for moment in times if first <= moment <= last]
         if len(counted) < 10:
             sys.exit("the runs hardly met: give more --steps")
@@ -83,14 +85,14 @@ def measure_speed(rounds: int, steps: int) -> dict[str, Any]:
     crew = {"count": 2}
     slow = max(WARM_UP + 40, steps // 5)
     plans: dict[str, tuple[list[Ask], int]] = {
-        "independents": ([ask(steps, None)] * 2, 100),
-        "exact, 4 shards": ([ask(steps, crew)], 100),
-        "independents, --workers 1": ([ask(steps, {"count": 1})] * 2, 100),
-        "independents, half the batch": ([ask(steps, None, batch_size=50, **sharded(2))] * 2, 50),
-        "ddp": ([ask(steps, {**crew, "sync": "ddp"})], 100),
-        "exact, 2 shards": ([ask(steps, crew, **sharded(2))], 100),
-        "exact, 8 shards": ([ask(steps, crew, **sharded(8))], 100),
-        "one process, network photo": ([ask(slow, None, network="photo")], 100),
+        "independents": ([ask(None, steps)] * 2, 100),
+        "exact, 4 shards": ([ask(crew, steps)], 100),
+        "independents, --workers 1": ([ask({"count": 1}, steps)] * 2, 100),
+        "independents, half the batch": ([ask(None, steps, batch_size=50, **sharded(2))] * 2, 50),
+        "ddp": ([ask({**crew, "sync": "ddp"}, steps)], 100),
+        "exact, 2 shards": ([ask(crew, steps, **sharded(2))], 100),
+        "exact, 8 shards": ([ask(crew, steps, **sharded(8))], 100),
+        "one process, network photo": ([ask(None, slow, network="photo")], 100),
     }
     speeds: dict[str, list[float]] = {name: [] for name in plans}
     processor: dict[str, list[float]] = {name: [] for name in plans}
@@ -201,9 +203,11 @@ def measure_bytes() -> dict[str, Any] | None:
     }
     rows = []
     for kind, workers, shards in plans:
-        asked = ask(first + counted + 1, {"count": workers, **KINDS[kind]}, **sharded(shards))
+        last = first + counted
+        asked = ask({"count": workers, **KINDS[kind]}, last, first, **sharded(shards))
         run = ended(start(asked, prefix))
-        seconds, sent = (run[key][first + counted] - run[key][first] for key in ("times", "bytes"))
+        seconds = run["times"][last - 1] - run["times"][first - 1]
+        sent = run["bytes"][1] - run["bytes"][0]
         row = {"kind": kind, "workers": workers, "shards": shards}
         row["bytes"] = (sent - beats[workers] * seconds) / counted / workers
         rows.append(row)
@@ -229,7 +233,7 @@ def measure_accuracy(seeds: int, epochs: float) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {kind: [] for kind in KINDS}
     for seed in range(1, seeds + 1):
         for kind, options in KINDS.items():
-            asked = ask(None, {"count": 2, **options}, seed=seed, epochs=epochs)
+            asked = ask({"count": 2, **options}, None, seed=seed, epochs=epochs)
             found[kind].append(ended(start(asked))["summary"]["test_accuracy"])
             print(f"  {kind}, seed {seed}: {found[kind][-1]}", file=sys.stderr, flush=True)
     return found

@@ -1,11 +1,12 @@
 """One timed run of digitlab: what `scaling.py` starts, also in a network of its own.
 
 `python benchmarks/timed_run.py JSON`, {"train": arguments of `digitlab.train`, "workers": those of
-`digitlab.Workers`, or null, "stop": after so many steps, or null}, prints a line of JSON: `times`,
-seconds of the system's monotonic clock at which each step was heard of; `processor`, after how many
-steps this process and those it started had taken how many seconds of the processor; `bytes`, what
-had gone over the loopback interface by each step, as the kernel counts it, without the machine's
-other traffic only in a network of its own; and the run's summary, {} of one that was stopped.
+`digitlab.Workers`, or null, "stop": after so many steps, or null, "marks": steps to look around
+after}, prints a line of JSON: `times`, seconds of the system's monotonic clock at which each step
+was heard of; `processor`, the seconds of the processor that this process and those it started had
+taken by each mark; `bytes`, what had gone over the loopback interface by then, as the kernel counts
+it, without the machine's other traffic only in a network of its own; and the run's summary, {} of
+one that was stopped.
 {"idle": workers, "seconds": S} counts the bytes of workers that only beat, and {"exchange": bytes}
 times an exchange of two workers that do nothing else.
 """
@@ -21,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,27 +54,27 @@ def processor_seconds() -> float:
 class Timed(Quiet):
     """Keeps when each step was heard of, and stops the run as Ctrl-C does."""
 
-    def __init__(self, stop: int | None) -> None:
-        """Begin with nothing."""
-        self.stop = stop
+    def __init__(self, stop: int | None, marks: Sequence[int]) -> None:
+        """Give when to stop, and when to look around: that takes time, so not at each step."""
+        self.stop, self.marks = stop, marks
         self.times: list[float] = []
-        self.processor: list[tuple[int, float]] = []
+        self.processor: list[float] = []
         self.bytes: list[int] = []
 
     def step(self, progress: Progress) -> None:
-        """Keep time and bytes."""
+        """Keep the time, and what is seen at a mark."""
         del progress
         self.times.append(time.monotonic())
-        self.bytes.append(loopback_bytes())
-        if len(self.times) % 20 == 0:  # to look at all processes takes a while
-            self.processor.append((len(self.times), processor_seconds()))
+        if len(self.times) in self.marks:
+            self.bytes.append(loopback_bytes())
+            self.processor.append(processor_seconds())
         if len(self.times) == self.stop:
             os.kill(os.getpid(), signal.SIGINT)
 
 
 def train(asked: dict[str, Any]) -> dict[str, Any]:
     """Train, and return what was kept."""
-    timed = Timed(asked["stop"])
+    timed = Timed(asked["stop"], asked["marks"])
     workers = None if asked["workers"] is None else Workers(**asked["workers"])
     with tempfile.TemporaryDirectory() as folder:
         try:

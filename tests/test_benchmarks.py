@@ -116,7 +116,7 @@ def test_the_model_of_many_workers_is_fed_with_what_was_measured(tmp_path: Path)
 
 def test_a_timed_run_tells_when_its_steps_were(tmp_path: Path) -> None:
     train = {"recipe": "tutorial-mlp", "threads": 1, "settings": {"training.shards": 2}}
-    asked = {"train": train, "workers": {"count": 2}, "stop": 25}
+    asked = {"train": train, "workers": {"count": 2}, "stop": 25, "marks": [5, 25]}
     done = subprocess.run(
         [sys.executable, str(BENCHMARK.with_name("timed_run.py")), json.dumps(asked)],
         capture_output=True,
@@ -127,7 +127,9 @@ def test_a_timed_run_tells_when_its_steps_were(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     assert said["summary"] == {}
-    assert len(said["times"]) == len(said["bytes"]) >= 25
+    assert len(said["times"]) >= 25
     assert said["times"] == sorted(said["times"])
-    assert said["processor"][0][0] == 20
-    assert said["processor"][0][1] > 0 or sys.platform != "linux"
+    linux = sys.platform == "linux"
+    assert len(said["bytes"]) == len(said["processor"]) == 2
+    assert said["bytes"][1] > said["bytes"][0] or not linux
+    assert said["processor"][1] > said["processor"][0] > 0 or not linux
