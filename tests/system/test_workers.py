@@ -280,6 +280,19 @@ def test_a_stop_before_the_first_step_is_one_line_and_the_folder_is_free(crew_fo
             assert "--resume" not in crew.errors
 
 
+def test_a_stop_while_one_opens_its_files_is_no_loss(crew_folder: Path, alone: Alone) -> None:
+    (crew_folder / "slow-disk").write_text("0.5")
+    with Crew(crew_folder, *begin("--workers", 3)) as crew:
+        log = crew_folder / "logs" / "worker-1.log"
+        crew.wait_until(lambda: log.is_file() and "joined" in log.read_text(), "the first round")
+        crew.process.send_signal(signal.SIGINT)
+        assert crew.wait() == 130, crew.story()
+        assert not [event for event in crew.events if event["event"] == "warning"], crew.story()
+    (crew_folder / "slow-disk").unlink()
+    finish_alone(crew_folder)
+    assert_same(crew_folder / "run", alone("adamw", "Plain"))
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_the_loss_of_the_store_ends_all_with_one_line(
     crew_folder: Path, alone: Alone, number: signal.Signals

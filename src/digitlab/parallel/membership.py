@@ -14,7 +14,7 @@ process of its own (`store_process.py`); its keys are
     end         a line: an error of one worker ended the run for all
     finishing   the worker that does what ends the run
     done        the run is finished
-    left/W      W has seen that, and needs the store no more
+    left/W      W has seen that, or was told to stop, and needs the store no more
 
 Nothing here needs clocks that agree: a worker is silent when its beat did not grow while this one
 looked on.
@@ -183,8 +183,8 @@ class Membership:
         return self._asks > now.answered
 
     def is_lost(self, worker: str) -> bool:
-        """Whether a worker's end was seen, or no beat of it for a while; to be asked repeatedly."""
-        if self.store.check([f"gone/{worker}"]):
+        """Whether a worker left or was seen to end, or is silent; to be asked repeatedly."""
+        if self.store.check([f"gone/{worker}"]) or self.store.check([f"left/{worker}"]):
             return True
         key, now = f"beat/{worker}", time.monotonic()
         value = self.store.get(key) if self.store.check([key]) else b""

@@ -244,9 +244,9 @@ class Team:
         if isinstance(error, Exception) and not isinstance(error, AlreadyFinishedError):
             said = str(error) if isinstance(error, DigitlabError) else repr(error)
             self.membership.fail(f"worker {self.seat.slot}: {said}")
+        self._leave(None)
         if isinstance(error, KeyboardInterrupt) and self._round is not None:
             self.membership.part(self.round.members, _GRACE)
-        self._leave(None)
         self.membership.close()
 
     def _wait_awake(self, sending: dist.Work) -> None:

@@ -157,9 +157,9 @@ def _run(
     run = Beginning(trainer, recipe, material, recipe.network.name if recipe.custom_network else "")
     try:
         strategy.begin(run)
-        records.open()
-        reporter.phase("train")
-        with StopRequest(folder) as stop:
+        with StopRequest(folder) as stop:  # at once: what one does from here on, others wait for
+            records.open()
+            reporter.phase("train")
             trainer.fit(stop)
         strategy.finish(lambda: finish(trainer, recipe, material))
     except BrokenPipeError:
