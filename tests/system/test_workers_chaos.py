@@ -28,7 +28,7 @@ TRIALS = int(os.environ.get("DIGITLAB_CHAOS_TRIALS", "3"))  # of each fault in e
 START_TIMEOUT = 20
 PHASES = ("start", "first collective", "train", "checkpoint", "evaluation", "finishing")
 # What a line must name where a run ends by a fault.
-NAMED = re.compile(r"worker \d|rendezvous store|machine of worker")
+NAMED = re.compile(r"worker \d|rendezvous store|machine of worker|the first machine")
 
 
 @dataclass(frozen=True)
