@@ -8,6 +8,8 @@ import threading
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from digitlab.training.progress import Progress, Quiet
 from digitlab.training.relay import Chorus, Relay
 
@@ -56,6 +58,7 @@ def test_echoes_are_not_repeated_and_nothing_is_lost_with_a_worker() -> None:
     ]
     for say in said:
         say()
+    relay.drain()
     os.close(write)
     with os.fdopen(read) as lines:
         for line in lines:
@@ -70,6 +73,24 @@ def test_echoes_are_not_repeated_and_nothing_is_lost_with_a_worker() -> None:
         ("phase", "train"),
         ("made pictures", 1, 2),
     ]
+
+
+def test_steps_go_in_bundles_and_all_else_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("digitlab.training.relay._PAUSE", 1000.0)
+    read, write = os.pipe()
+    relay = Relay(write, Quiet())
+    relay.phase("train")
+    relay.step(STEP)
+    first = os.read(read, 100_000).splitlines()
+    for step in (2, 3, 4):
+        relay.step(replace(STEP, step=step))
+    relay.phase("validate")
+    bundle = [json.loads(line) for line in os.read(read, 100_000).splitlines()]
+    os.close(read)
+    os.close(write)
+    assert [json.loads(line)["event"] for line in first] == ["phase"]
+    assert [event["event"] for event in bundle] == [*["step"] * 4, "phase"]
+    assert [event["progress"]["step"] for event in bundle[:-1]] == [1, 2, 3, 4]
 
 
 def test_a_launcher_that_does_not_listen_stops_nobody_and_hears_the_end() -> None:

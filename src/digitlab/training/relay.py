@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 from digitlab.training.progress import Progress, Reporter
 
+_PAUSE = 0.05  # seconds between two bundles of steps and counts
+_ENOUGH = 100_000  # bytes of them that are kept for a launcher that does not read
+
 
 class Relay:
-    """A reporter that writes each call as a line of JSON, and passes it on to another reporter."""
+    """A reporter that writes each call as a line of JSON, and passes it on to another reporter.
+
+    Steps and counts go in bundles: the launcher shares the workers' cores, and they wait for it.
+    """
 
     def __init__(self, events: int, log: Reporter) -> None:
         """Give the descriptor of the launcher's pipe, and what writes the worker's own log."""
         os.set_blocking(events, False)  # a launcher that is stopped must not stop us
         self._events, self._log = events, log
         self._waiting = bytearray()
+        self._sent = 0.0
 
     def phase(self, name: str) -> None:
         """Relay a phase."""
@@ -53,14 +61,15 @@ class Relay:
                 self._send()
 
     def _write(self, event: str, **content: Any) -> None:
-        """Write, or keep until the launcher reads again; steps and counts are then left out."""
-        with suppress(OSError):
-            self._send()
-        if self._waiting and event in ("step", "count"):
+        """Write, or keep for later; nothing but steps and counts is ever left out."""
+        is_frequent = event in ("step", "count")
+        if is_frequent and len(self._waiting) > _ENOUGH:
             return
         self._waiting += json.dumps({"event": event, **content}).encode() + b"\n"
-        with suppress(OSError):
-            self._send()
+        if not is_frequent or time.monotonic() - self._sent > _PAUSE:
+            self._sent = time.monotonic()
+            with suppress(OSError):
+                self._send()
 
     def _send(self) -> None:
         while self._waiting:
