@@ -89,35 +89,39 @@ def train(asked: dict[str, Any]) -> dict[str, Any]:
 
 
 _EXCHANGE = """
-import statistics, sys, time
-import torch, torch.distributed as dist
-rank, port, size = map(int, sys.argv[1:])
-dist.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
+import socket, statistics, sys, time
+import torch
+from digitlab.parallel.sockets import Sockets
+rank, descriptor, size = map(int, sys.argv[1:])
+workers = Sockets(rank, {1 - rank: socket.socket(fileno=descriptor)}, 60)
 mine = torch.ones(size, dtype=torch.uint8)
 every = torch.empty(2, size, dtype=torch.uint8)
 seconds = []
 for _ in range(400):
     began = time.perf_counter()
-    dist.all_gather(list(every.unbind()), mine)
+    workers.gather(mine, every, None)
     seconds.append(time.perf_counter() - began)
 if rank == 0:
     print(statistics.median(seconds[50:]))
-dist.destroy_process_group()
 """
 
 
 def exchange(size: int) -> dict[str, float]:
     """Return the median seconds in which two processes give each other so many bytes."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        port = listening.getsockname()[1]
+        mine = socket.create_connection(listening.getsockname())
+        theirs, _ = listening.accept()
     two = [
         subprocess.Popen(
-            [sys.executable, "-c", _EXCHANGE, *map(str, (rank, port, size))],
+            [sys.executable, "-c", _EXCHANGE, *map(str, (rank, end.fileno(), size))],
             stdout=subprocess.PIPE,
             text=True,
+            pass_fds=(end.fileno(),),
         )
-        for rank in (0, 1)
+        for rank, end in enumerate((mine, theirs))
     ]
+    mine.close()
+    theirs.close()
     said = [process.communicate()[0] for process in two]
     return {"seconds": float(said[0])}
 

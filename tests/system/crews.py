@@ -62,8 +62,10 @@ import time
 from pathlib import Path
 
 import torch
-import torch.distributed as dist
 from torch import nn
+
+from digitlab.parallel.exchange import PeersLostError
+from digitlab.parallel.sockets import Sockets
 
 
 def _wait(file):
@@ -81,18 +83,16 @@ def _slow_fsync(descriptor, honest=os.fsync):
 os.fsync = _slow_fsync
 
 
-def _broken_gather(every, mine, async_op, honest=dist.all_gather, calls=[0]):
-    # In worker 1, every seventh exchange fails after the others may have had all that they need.
-    sending = honest(every, mine, async_op=async_op)
+def _broken_gather(self, mine, every, meanwhile, honest=Sockets.gather, calls=[0]):
+    # In worker 1, every seventh exchange fails although the others have all that they need.
+    honest(self, mine, every, meanwhile)
     calls[0] += 1
     if Path("break").exists() and calls[0] % 7 == 3:
         if os.readlink("/proc/self/fd/1").endswith("/worker-1.log"):
-            sending.wait()
-            raise RuntimeError("broken by the test")
-    return sending
+            raise PeersLostError("broken by the test")
 
 
-dist.all_gather = _broken_gather
+Sockets.gather = _broken_gather
 
 
 class Plain(nn.Module):

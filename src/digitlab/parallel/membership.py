@@ -7,6 +7,7 @@ process of its own (`store_process.py`); its keys are
     beat/W      grows four times a second while worker W lives
     gone/W      W's launcher saw it end
     never/S     no worker of slot S will be started again
+    at/R/W      where W waits for the others of round R to connect (sockets.py)
     asks        the names of those who asked to be taken in, in that order
     join/R/W    W has left round R - 1 and waits for round R; a `Why` says from where
     round/R     the workers of round R, by rank; set once, by whoever of them first sees it ready
@@ -191,6 +192,11 @@ class Membership:
         if worker not in self._beats or self._beats[worker][0] != value:
             self._beats[worker] = (value, now)
         return now - self._beats[worker][1] > _SILENCE
+
+    def lost_of(self, workers: Sequence[str]) -> list[str]:
+        """Return which of these workers are lost; to be asked repeatedly."""
+        with self._answers():
+            return [worker for worker in workers if self.is_lost(worker)]
 
     def wait_for(self, key: str, while_alive: str) -> bool:
         """Wait until a key is there; False where the worker that would set it is lost."""

@@ -10,28 +10,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
 import re
-import socket
-import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
 
 import safetensors.torch
 import torch
-import torch.distributed as dist
 from torch import Tensor
 
 from digitlab.data.batches import Share
 from digitlab.errors import DigitlabError, TrainingError
+from digitlab.parallel import sockets
+from digitlab.parallel.exchange import Exchange, PeersLostError
 from digitlab.parallel.membership import Membership, Round, Why
+from digitlab.parallel.process_group import ProcessGroup
 from digitlab.parallel.seat import Seat, slot_of
 from digitlab.parallel.strategy import AlreadyFinishedError, Run
 from digitlab.parallel.watchdog import HUNG, Watchdog
@@ -39,13 +37,7 @@ from digitlab.parallel.watchdog import HUNG, Watchdog
 _T = TypeVar("_T")
 _GRACE = 5.0  # seconds over its timeout that a collective call gets before the process is ended
 _FRUITLESS = 10  # rounds in a row without an operation that worked
-_CONNECTING = 4.0  # seconds for each wait in it
-_AWAKE = 0.005  # seconds that a worker stays awake while it waits
 _HASH = 32  # bytes of a SHA-256
-
-
-class PeersLostError(Exception):
-    """A collective call failed: others are lost, or have lost us."""
 
 
 class Team:
@@ -57,18 +49,24 @@ class Team:
         self._watchdog = Watchdog()
         self.membership = Membership(seat, self._watchdog)
         self._round: Round | None = None
+        self._exchange: Exchange | None = None
         self._knows = False  # where the run is
         self._done = 0  # operations
         self._last: Callable[[], Tensor] = partial(torch.empty, 0, dtype=torch.uint8)  # result
         self._fruitless = 0
         self._run: Run
-        _choose_interface(seat)
 
     @property
     def round(self) -> Round:
         """The present round."""
         assert self._round is not None, "begin was not called"
         return self._round
+
+    @property
+    def exchange(self) -> Exchange:
+        """The connections of the present round."""
+        assert self._exchange is not None, "not connected"
+        return self._exchange
 
     @property
     def share(self) -> Share:
@@ -175,16 +173,7 @@ class Team:
             meanwhile: what can be done while the others are waited for.
         """
         every = torch.empty((self.share.size, *mine.shape), dtype=mine.dtype, device=self.device)
-        with self.collective():
-            sending = dist.all_gather(list(every.unbind()), mine.contiguous(), async_op=True)
-        if meanwhile:
-            meanwhile()
-        try:
-            with self.collective():
-                self._wait_awake(sending)
-                sending.wait()
-        finally:
-            del sending  # it holds the group, which an error on its way would keep open: see there
+        self.exchange.gather(mine.contiguous(), every, meanwhile)
         return every
 
     def gather_bytes(self, mine: bytes) -> list[bytes]:
@@ -197,12 +186,10 @@ class Team:
     def broadcast(self, tensor: Tensor, source: int) -> Tensor:
         """Return the tensor, of any size and type, of the worker of rank `source`."""
         shape = torch.tensor([tensor.numel()], device=self.device)
-        with self.collective():
-            dist.broadcast(shape, source)
+        self.exchange.broadcast(shape, source)
         if self.share.rank != source:
             tensor = torch.empty(int(shape), dtype=tensor.dtype, device=self.device)
-        with self.collective():
-            dist.broadcast(tensor, source)
+        self.exchange.broadcast(tensor, source)
         return tensor
 
     @contextmanager
@@ -249,19 +236,6 @@ class Team:
             self.membership.part(self.round.members, _GRACE)
         self.membership.close()
 
-    def _wait_awake(self, sending: dist.Work) -> None:
-        """Wait for a moment without sleeping, giving way to whoever else wants this core.
-
-        To wake a core of a virtual machine that went to sleep took 3 to 9 ms at every fourth step,
-        where the exchange takes 0.7: a step of two workers takes 14 ms so, and 16.5 without. Four
-        workers on two cores are faster so, too.
-        """
-        until = time.perf_counter() + _AWAKE
-        while self.device.type == "cpu" and time.perf_counter() < until:
-            if sending.is_completed():
-                return
-            _give_way()
-
     def _compare_flags(self) -> None:
         mine = self.seat.agreed()
         theirs = json.loads(self.membership.first("flags", json.dumps(mine)))
@@ -285,26 +259,12 @@ class Team:
             raise PeersLostError("the worker that began the run was lost")
 
     def _connect(self) -> None:
-        # Torch names groups by counting attempts, and would look for the others under a name that
-        # is not theirs after an attempt that failed here only.
-        dist.distributed_c10d._world.group_count = 0
-        # Gloo waits for each other's address and then for each connection, and does not notice a
-        # peer that is gone before; all enter a round at the same time, so this needs no patience.
-        # Where a peer is stopped in these milliseconds, gloo heeds no timeout: it is ended.
-        gloo = self.device.type != "cuda"
-        seconds = min(_CONNECTING, self.seat.timeout / 2) if gloo else self.seat.timeout
-        try:
-            with self.collective():
-                dist.init_process_group(
-                    "gloo" if gloo else "nccl",
-                    store=dist.PrefixStore(f"group/{self.round.number}", self.membership.store),
-                    rank=self.share.rank,
-                    world_size=self.share.size,
-                    timeout=timedelta(seconds=seconds),
-                )
-                dist.distributed_c10d._set_pg_timeout(timedelta(seconds=self.seat.timeout))
-        finally:
-            self.membership.restore_timeout()
+        if self.seat.sync == "exact" and self.device.type == "cpu":
+            self._exchange = sockets.connect(self.seat, self.membership, self.round)
+        else:
+            self._exchange = ProcessGroup(
+                self.seat, self.device, self.membership, self.round, self.collective
+            )
 
     def _meet(self) -> Tensor | None:
         """Bring all to the same place; return the result that this worker missed, if it did."""
@@ -371,8 +331,9 @@ class Team:
         """Let go of the others, which tells them, too, that this round is over."""
         line = f"worker {self.seat.slot}: cannot let go of the others"
         with self._watchdog.limit(self.seat.timeout + _GRACE, line, HUNG):
-            if dist.is_initialized():
-                dist.destroy_process_group()
+            if self._exchange is not None:
+                self._exchange.close()
+                self._exchange = None
         if error is None:
             return
         print(f"round {self.round.number} is over: {error}", flush=True)
@@ -398,14 +359,6 @@ class Team:
         return "lost the connection to another worker"
 
 
-def _give_way() -> None:
-    """Let another thread have this core; Windows has no other way than a sleep of no length."""
-    if sys.platform == "win32":
-        time.sleep(0)
-    else:
-        os.sched_yield()
-
-
 def _in_short(error: RuntimeError) -> str:
     """Return what gloo or NCCL says, without where in their sources, and without their advice."""
     line = str(error).partition("\n")[0]
@@ -419,26 +372,3 @@ def _words(slots: list[int]) -> str:
 def tensor_of(content: bytes) -> Tensor:
     """Return bytes as uint8 [N]."""
     return torch.frombuffer(bytearray(content or b"\0"), dtype=torch.uint8)
-
-
-def _choose_interface(seat: Seat) -> None:
-    """Have gloo use the network interface from which the store is reached.
-
-    Otherwise it takes the one that this machine's name stands for, which may lead nowhere.
-    """
-    if not sys.platform.startswith("linux") or "GLOO_SOCKET_IFNAME" in os.environ:
-        return
-    import fcntl
-
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect((socket.gethostbyname(seat.host), seat.port))
-        address = probe.getsockname()[0]
-        for _, name in socket.if_nameindex():
-            request = name.encode().ljust(40, b"\0")
-            try:
-                answer = fcntl.ioctl(probe, 0x8915, request)  # SIOCGIFADDR of linux/sockios.h
-            except OSError:  # an interface without an address
-                continue
-            if socket.inet_ntoa(answer[20:24]) == address:
-                os.environ["GLOO_SOCKET_IFNAME"] = name
-                return
