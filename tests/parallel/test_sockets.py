@@ -127,6 +127,14 @@ def test_the_loss_of_one_is_an_error_of_all_others(bytes_before: int) -> None:
         assert at_once([end, *(lambda worker=worker: loses(worker) for worker in others)])
 
 
+def test_an_error_of_what_is_done_meanwhile_is_no_loss() -> None:
+    def fail() -> None:
+        raise OSError("disk full")
+
+    with workers(2) as (one, _), pytest.raises(OSError, match="disk full"):
+        one.gather(torch.zeros(10), torch.zeros(2, 10), fail)
+
+
 def test_who_is_silent_is_taken_for_lost() -> None:
     with workers(2, timeout=0.3) as (one, _), pytest.raises(PeersLostError, match=r"for 0\.3 s"):
         gathered(one, torch.zeros(10), 2)

@@ -11,8 +11,8 @@ import selectors
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from secrets import token_bytes
 
 import torch
@@ -70,12 +70,13 @@ class Sockets:
         """Send to and fill from others, by rank; what is left of each is kept in the two."""
         sent = {rank: content for rank, content in sent.items() if content}
         got = {rank: content for rank, content in got.items() if content}
-        try:
+        with _as_loss():
             self._send(sent)
-            if meanwhile:
-                meanwhile()
-            awake, silent = time.perf_counter() + _AWAKE, 0.0
-            while sent or got:
+        if meanwhile:
+            meanwhile()
+        awake, silent = time.perf_counter() + _AWAKE, 0.0
+        while sent or got:
+            with _as_loss():
                 # Both, always: two that only send would wait for each other.
                 if self._send(sent) | self._receive(got):
                     silent = 0.0
@@ -83,10 +84,8 @@ class Sockets:
                     _give_way()
                 elif not self._wait(sent, got):
                     silent += _TICK  # not by the clock: who was stopped has not waited
-                if silent > self._timeout:
-                    raise PeersLostError(f"nothing came for {self._timeout:g} s")
-        except OSError as error:
-            raise PeersLostError(error.strerror or str(error)) from error
+            if silent > self._timeout:
+                raise PeersLostError(f"nothing came for {self._timeout:g} s")
 
     def _send(self, left: dict[int, memoryview]) -> bool:
         """Send what others take at once; return whether they took anything."""
@@ -127,16 +126,16 @@ def connect(seat: Seat, membership: Membership, now: Round) -> Sockets:
     """
     peers: dict[int, socket.socket] = {}
     try:
-        with socket.create_server((_address(seat), 0), backlog=len(now.members)) as listening:
+        with (
+            _as_loss(),
+            socket.create_server((_address(seat), 0), backlog=len(now.members)) as listening,
+        ):
             token = token_bytes(_TOKEN)
             host, port = listening.getsockname()[:2]
             membership.tell(f"at/{now.number}/{seat.id}", f"{host} {port} {token.hex()}")
             for rank, member in enumerate(now.members[: now.rank]):
                 peers[rank] = _call(membership, now, member)
             _answer(listening, token, membership, now, peers)
-    except OSError as error:
-        _close(peers)
-        raise PeersLostError(f"cannot connect: {error.strerror or error}") from error
     except BaseException:
         _close(peers)
         raise
@@ -191,6 +190,14 @@ def _address(seat: Seat) -> str:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect((socket.gethostbyname(seat.host), seat.port))
         return str(probe.getsockname()[0])
+
+
+@contextmanager
+def _as_loss() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise PeersLostError(error.strerror or str(error)) from error
 
 
 def _close(peers: Mapping[int, socket.socket]) -> None:
