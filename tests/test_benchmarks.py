@@ -131,5 +131,5 @@ def test_a_timed_run_tells_when_its_steps_were(tmp_path: Path) -> None:
     assert said["times"] == sorted(said["times"])
     linux = sys.platform == "linux"
     assert len(said["bytes"]) == len(said["processor"]) == 2
-    assert said["bytes"][1] > said["bytes"][0] or not linux
-    assert said["processor"][1] > said["processor"][0] > 0 or not linux
+    assert said["bytes"][1] >= said["bytes"][0] > 0 or not linux  # steps may be heard of in one go
+    assert said["processor"][1] >= said["processor"][0] > 0 or not linux

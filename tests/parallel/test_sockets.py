@@ -182,11 +182,12 @@ def test_whoever_does_not_know_the_round_is_not_taken_for_a_worker(
 
 
 @pytest.mark.parametrize("leads", [True, False])
-def test_who_is_lost_before_it_connects_is_not_waited_for(
-    memberships: list[Membership], leads: bool
+@pytest.mark.parametrize("said", ["gone", "join/2", "beat"])
+def test_who_is_lost_or_gave_up_or_does_not_come_is_not_waited_for(
+    memberships: list[Membership], leads: bool, said: str
 ) -> None:
     first, second = memberships
     (lost, left) = (first, second) if leads else (second, first)
-    threading.Timer(0.5, lambda: left.tell(f"gone/{lost.seat.id}")).start()
+    threading.Timer(0.5, lambda: left.tell(f"{said}/{lost.seat.id}")).start()
     with pytest.raises(PeersLostError, match=f"worker {lost.seat.slot} "):
         connect(left.seat, left, round_of(left, first.seat.id, second.seat.id))

@@ -87,7 +87,8 @@ class Collective(ABC):
         self.team.finish(action)
 
     def memory(self) -> dict[str, Tensor]:
-        """Return nothing: all that changes is in the run."""
+        """Return nothing: all that changes is in the run; asked before each checkpoint."""
+        self.team.end_if_dropped()
         return {}
 
     def remember(self, tensors: Mapping[str, Tensor]) -> None:

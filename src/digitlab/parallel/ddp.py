@@ -55,8 +55,8 @@ class Averaged(Collective):
         if self._local:
             self._average()
         if self.team.seat.compress != "powersgd":
-            return {}
-        return self.team.together(self._carried, _saved, _loaded)
+            return super().memory()
+        return super().memory() | self.team.together(self._carried, _saved, _loaded)
 
     def remember(self, tensors: Mapping[str, Tensor]) -> None:
         """Take what `memory` gave; of no use to another number of workers."""

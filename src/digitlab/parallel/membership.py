@@ -15,7 +15,7 @@ process of its own (`store_process.py`); its keys are
     end         a line: an error of one worker ended the run for all
     finishing   the worker that does what ends the run
     done        the run is finished
-    left/W      W has seen that, or was told to stop, and needs the store no more
+    left/W      W has seen that the run is finished, or was told to stop, and takes part no more
 
 Nothing here needs clocks that agree: a worker is silent when its beat did not grow while this one
 looked on.
@@ -24,11 +24,12 @@ looked on.
 from __future__ import annotations
 
 import json
+import math
 import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -45,6 +46,7 @@ from digitlab.parallel.watchdog import CUT_OFF, DROPPED, ENDED, Watchdog, end
 _BEAT = 0.25
 _SILENCE = 3.0  # seconds without a beat after which a worker is taken for lost
 _POLL = 0.02
+_DROPPED = "the others went on without this worker, taking it for lost"
 _STARTING = 8.0  # seconds that the store's process may need to import torch
 
 
@@ -99,6 +101,7 @@ class Membership:
         # On its own machine the store was started when we were, elsewhere it may not be there yet.
         patience = seat.start_timeout if seat.slot >= seat.per_node else seat.timeout + _STARTING
         waiting = timedelta(seconds=patience)
+        self.here = ""  # this machine's address, as seen from the store's
         self._wait_for_the_store(patience)
         with self._answers(patience):
             self._root = dist.TCPStore(seat.host, seat.port, is_master=False, timeout=waiting)
@@ -116,7 +119,8 @@ class Membership:
         address, began = (self.seat.host, self.seat.port), time.monotonic()
         while True:
             try:
-                socket.create_connection(address, timeout=1).close()
+                with socket.create_connection(address, timeout=1) as probe:
+                    self.here = str(probe.getsockname()[0])
             except OSError as error:
                 waited = time.monotonic() - began
                 if waited > patience:
@@ -153,7 +157,7 @@ class Membership:
                 if self.store.check(["done"]):
                     raise AlreadyFinishedError
                 if decided and why is not Why.NEW:
-                    end("the others went on without this worker, taking it for lost", DROPPED)
+                    end(_DROPPED, DROPPED)
                 if decided:
                     number += 1
                     if before:
@@ -198,15 +202,34 @@ class Membership:
         with self._answers():
             return [worker for worker in workers if self.is_lost(worker)]
 
-    def wait_for(self, key: str, while_alive: str) -> bool:
-        """Wait until a key is there; False where the worker that would set it is lost."""
-        while True:
+    def left_behind(self, now: Round) -> list[str]:
+        """Return who is lost of a round, or waits for the next one; to be asked repeatedly."""
+        following = now.number + 1
+        with self._answers():
+            return [
+                worker
+                for worker in now.members
+                if self.is_lost(worker) or self.store.check([f"join/{following}/{worker}"])
+            ]
+
+    def end_if_dropped(self, now: Round) -> None:
+        """End this process where the others have gone on without it, taking it for lost."""
+        with self._answers():
+            following = self.decided(now.number + 1)
+        if following and self.seat.id not in following.members:
+            end(_DROPPED, DROPPED)
+
+    def wait_for(self, key: str, while_alive: str, patience: float = math.inf) -> bool:
+        """Wait until a key is there; False where who would set it is lost, or takes too long."""
+        began = time.monotonic()
+        while time.monotonic() - began < patience:
             with self._answers():
                 if self.store.check([key]):
                     return True
                 if self.is_lost(while_alive):
                     return False
             time.sleep(_POLL)
+        return False
 
     def tell(self, key: str, value: str = "") -> None:
         """Set a key that others wait for."""
@@ -247,8 +270,8 @@ class Membership:
         """Leave together with the others, who else would take a stop for a loss."""
         self.tell(f"left/{self.seat.id}")
         began = time.monotonic()
-        for worker in members:
-            while not self.store.check([f"left/{worker}"]) and not self.is_lost(worker):
+        with suppress(dist.DistError):  # the store went first
+            while any(not self.is_lost(worker) for worker in members):
                 if time.monotonic() - began > patience:
                     return
                 time.sleep(_POLL)

@@ -39,7 +39,6 @@ class ProcessGroup:
             PeersLostError: where one of them is lost meanwhile, or does not come.
         """
         self._guard = guard
-        _choose_interface(seat)
         # Torch names groups by counting attempts, and would look for the others under a name that
         # is not theirs after an attempt that failed here only.
         dist.distributed_c10d._world.group_count = 0
@@ -83,7 +82,7 @@ class ProcessGroup:
             dist.destroy_process_group()
 
 
-def _choose_interface(seat: Seat) -> None:
+def choose_interface(seat: Seat) -> None:
     """Have gloo use the network interface from which the store is reached.
 
     Otherwise it takes the one that this machine's name stands for, which may lead nowhere.

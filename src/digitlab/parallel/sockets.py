@@ -1,7 +1,7 @@
 """The exchange of `exact` on CPUs: each worker has a socket to each other, used where it trains.
 
 Gloo hands an exchange from thread to thread, each of which has to wait for a core while all cores
-compute: for two workers on two cores this is a tenth more images a second (docs/benchmarks.md).
+compute: without that, two workers on two cores do a tenth more images (docs/benchmarks.md).
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from digitlab.parallel.seat import Seat, slot_of
 _AWAKE = 0.005  # seconds that a worker stays awake while it waits
 _TICK = 0.1  # seconds between two looks at who is lost
 _TOKEN = 16  # bytes that only the workers of a round know
-_CONNECTING = 4.0  # seconds for each of the others to connect
+_RANK = 4  # bytes of a rank
+_CONNECTING = 5.0  # seconds that connecting may take: all of a round begin it at the same time
 
 
 class Sockets:
@@ -118,78 +119,121 @@ class Sockets:
             return bool(selector.select(_TICK))
 
 
+class _Connecting:
+    """How the workers of a round come to have a socket to each other.
+
+    Each listens, calls those before it, and then answers those after it. Both sides show that they
+    know what only the store told them.
+    """
+
+    def __init__(self, seat: Seat, membership: Membership, now: Round) -> None:
+        """Begin the time that all of it may take."""
+        self._seat, self._membership, self._round = seat, membership, now
+        self._began = time.monotonic()
+        self._token = token_bytes(_TOKEN)
+        self.peers: dict[int, socket.socket] = {}
+
+    def all(self) -> None:
+        """Connect with all others."""
+        with self._listen() as listening:
+            listening.settimeout(_TICK)
+            for rank in range(self._round.rank):
+                self.peers[rank] = self._call(rank)
+            while len(self.peers) < len(self._round.members) - 1:
+                self._check()
+                with suppress(TimeoutError):
+                    self._answer(listening.accept()[0])
+
+    def _listen(self) -> socket.socket:
+        """Listen, and tell where; the first machine's workers are found where the store is."""
+        seat, here = self._seat, self._membership.here
+        alone = seat.workers == seat.per_node
+        listening = socket.create_server(
+            (here if alone else "", 0),
+            family=socket.AF_INET6 if ":" in here else socket.AF_INET,
+            backlog=1024,
+        )
+        host = seat.host if seat.slot < seat.per_node and not alone else here
+        told = f"{host} {listening.getsockname()[1]} {self._token.hex()}"
+        self._membership.tell(self._key(self._round.rank), told)
+        return listening
+
+    def _call(self, rank: int) -> socket.socket:
+        """Connect with a worker before this one, which listens or soon will."""
+        key, member = self._key(rank), self._round.members[rank]
+        while not self._membership.wait_for(key, while_alive=member, patience=_TICK):
+            self._check()
+        host, port, token = self._membership.hear(key).split()
+        peer = socket.create_connection((host, int(port)), timeout=_CONNECTING)
+        with _closed_on_error(peer):
+            peer.sendall(_proof(bytes.fromhex(token), self._round.rank))
+            if _read(peer) != _proof(bytes.fromhex(token), rank):
+                raise PeersLostError(f"worker {slot_of(member)} did not answer")
+        return peer
+
+    def _answer(self, peer: socket.socket) -> None:
+        """Take the call of a worker after this one; hang up on anybody else."""
+        peer.settimeout(_TICK)
+        with suppress(OSError):
+            said = _read(peer)
+            for rank in range(self._round.rank + 1, len(self._round.members)):
+                if said == _proof(self._token, rank):
+                    peer.sendall(_proof(self._token, self._round.rank))
+                    self.peers[rank] = peer
+                    return
+        peer.close()
+
+    def _check(self) -> None:
+        """Give up where somebody was lost, or has given up, or it takes too long."""
+        gone = self._membership.left_behind(self._round)
+        if not gone and time.monotonic() - self._began > _CONNECTING:
+            gone = [m for r, m in enumerate(self._round.members) if r not in self.peers]
+            gone.remove(self._seat.id)
+        if gone:
+            slots = ", ".join(str(slot_of(member)) for member in gone)
+            raise PeersLostError(f"worker {slots} did not connect")
+
+    def _key(self, rank: int) -> str:
+        return f"at/{self._round.number}/{self._round.members[rank]}"
+
+
 def connect(seat: Seat, membership: Membership, now: Round) -> Sockets:
-    """Connect the workers of a round: each with those before it, and then those after it with it.
+    """Connect the workers of a round, each with each.
 
     Raises:
         PeersLostError: where one of them is lost meanwhile, or does not come.
     """
-    peers: dict[int, socket.socket] = {}
+    connecting = _Connecting(seat, membership, now)
     try:
-        with (
-            _as_loss(),
-            socket.create_server((_address(seat), 0), backlog=len(now.members)) as listening,
-        ):
-            token = token_bytes(_TOKEN)
-            host, port = listening.getsockname()[:2]
-            membership.tell(f"at/{now.number}/{seat.id}", f"{host} {port} {token.hex()}")
-            for rank, member in enumerate(now.members[: now.rank]):
-                peers[rank] = _call(membership, now, member)
-            _answer(listening, token, membership, now, peers)
+        with _as_loss():
+            connecting.all()
+            return Sockets(now.rank, connecting.peers, seat.timeout)
     except BaseException:
-        _close(peers)
+        for peer in connecting.peers.values():
+            peer.close()
         raise
-    return Sockets(now.rank, peers, seat.timeout)
 
 
-def _call(membership: Membership, now: Round, member: str) -> socket.socket:
-    """Connect with a worker that listens, or soon will."""
-    key = f"at/{now.number}/{member}"
-    if not membership.wait_for(key, while_alive=member):
-        raise PeersLostError(f"worker {slot_of(member)} was lost before it could be connected with")
-    host, port, token = membership.hear(key).split()
-    peer = socket.create_connection((host, int(port)), timeout=_CONNECTING)
-    peer.sendall(bytes.fromhex(token) + now.rank.to_bytes(4, "little"))
-    return peer
+def _proof(token: bytes, rank: int) -> bytes:
+    """Return what a worker says to show that it is of this round."""
+    return token + rank.to_bytes(_RANK, "little")
 
 
-def _answer(
-    listening: socket.socket,
-    token: bytes,
-    membership: Membership,
-    now: Round,
-    peers: dict[int, socket.socket],
-) -> None:
-    """Take the connections of the workers after this one; whoever does not know `token` is none."""
-    listening.settimeout(_TICK)
-    began = time.monotonic()
-    while awaited := [
-        member for rank, member in enumerate(now.members) if rank not in (now.rank, *peers)
-    ]:
-        try:
-            peer, _ = listening.accept()
-        except TimeoutError:
-            late = time.monotonic() - began > _CONNECTING * len(now.members)
-            if missed := awaited if late else membership.lost_of(awaited):
-                slots = ", ".join(str(slot_of(member)) for member in missed)
-                raise PeersLostError(f"worker {slots} did not connect") from None
-            continue
-        peer.settimeout(_CONNECTING)
-        with suppress(OSError):
-            hello = peer.recv(_TOKEN + 4, socket.MSG_WAITALL)
-            if hello[:_TOKEN] == token and len(hello) == _TOKEN + 4:
-                peers[int.from_bytes(hello[_TOKEN:], "little")] = peer
-                continue
+def _read(peer: socket.socket) -> bytes:
+    """Return as many bytes as a proof has, or fewer where no more come."""
+    said = b""
+    while len(said) < _TOKEN + _RANK and (more := peer.recv(_TOKEN + _RANK - len(said))):
+        said += more
+    return said
+
+
+@contextmanager
+def _closed_on_error(peer: socket.socket) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
         peer.close()
-
-
-def _address(seat: Seat) -> str:
-    """Return this machine's address for the others: that from which it reaches the store."""
-    if seat.workers == seat.per_node:
-        return "127.0.0.1"
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect((socket.gethostbyname(seat.host), seat.port))
-        return str(probe.getsockname()[0])
+        raise
 
 
 @contextmanager
@@ -198,11 +242,6 @@ def _as_loss() -> Iterator[None]:
         yield
     except OSError as error:
         raise PeersLostError(error.strerror or str(error)) from error
-
-
-def _close(peers: Mapping[int, socket.socket]) -> None:
-    for peer in peers.values():
-        peer.close()
 
 
 def _content(tensor: Tensor) -> memoryview:

@@ -29,7 +29,7 @@ from digitlab.errors import DigitlabError, TrainingError
 from digitlab.parallel import sockets
 from digitlab.parallel.exchange import Exchange, PeersLostError
 from digitlab.parallel.membership import Membership, Round, Why
-from digitlab.parallel.process_group import ProcessGroup
+from digitlab.parallel.process_group import ProcessGroup, choose_interface
 from digitlab.parallel.seat import Seat, slot_of
 from digitlab.parallel.strategy import AlreadyFinishedError, Run
 from digitlab.parallel.watchdog import HUNG, Watchdog
@@ -48,6 +48,9 @@ class Team:
         self.seat, self.device = seat, device
         self._watchdog = Watchdog()
         self.membership = Membership(seat, self._watchdog)
+        self._by_sockets = seat.sync == "exact" and device.type == "cpu"
+        if not self._by_sockets:
+            choose_interface(seat)
         self._round: Round | None = None
         self._exchange: Exchange | None = None
         self._knows = False  # where the run is
@@ -159,11 +162,20 @@ class Team:
                 self._round = self.membership.next(self._round, Why.LOST)
             except AlreadyFinishedError:
                 return
+        self.end_if_dropped()
         self.membership.tell("finishing", self.seat.id)
         action()
         self.membership.tell("done")
         for member in self.round.members[1:]:  # the store may end with us: let them see it
-            self.membership.wait_for(f"left/{member}", while_alive=member)
+            self.membership.wait_for(f"left/{member}", member, self.seat.timeout)
+
+    def end_if_dropped(self) -> None:
+        """End this process where it was taken for lost; before it writes what others may read.
+
+        Whoever was stopped and wakes up may still find what the others sent before they went on.
+        """
+        if self.seat.regroups:
+            self.membership.end_if_dropped(self.round)
 
     def gather(self, mine: Tensor, meanwhile: Callable[[], None] | None = None) -> Tensor:
         """Return [workers, ...]: each worker's tensor of the same shape, by rank.
@@ -259,7 +271,7 @@ class Team:
             raise PeersLostError("the worker that began the run was lost")
 
     def _connect(self) -> None:
-        if self.seat.sync == "exact" and self.device.type == "cpu":
+        if self._by_sockets:
             self._exchange = sockets.connect(self.seat, self.membership, self.round)
         else:
             self._exchange = ProcessGroup(
@@ -352,7 +364,7 @@ class Team:
         began = time.monotonic()
         others = [worker for worker in self.round.members if worker != self.seat.id]
         while time.monotonic() - began < 2 * _GRACE:
-            lost = [slot_of(worker) for worker in others if self.membership.is_lost(worker)]
+            lost = [slot_of(worker) for worker in self.membership.lost_of(others)]
             if lost:
                 return f"lost worker {_words(lost)}"
             time.sleep(0.2)

@@ -53,6 +53,11 @@ class Relay:
         self._log.count(what, done, every)
         self._write("count", what=what, done=done, every=every)
 
+    def flush(self) -> None:
+        """Write what waits, as far as the launcher reads."""
+        with suppress(OSError):
+            self._send()
+
     def drain(self) -> None:
         """Wait until the launcher has read all; for the end, when nobody waits for us."""
         with suppress(OSError):
@@ -68,8 +73,7 @@ class Relay:
         self._waiting += json.dumps({"event": event, **content}).encode() + b"\n"
         if not is_frequent or time.monotonic() - self._sent > _PAUSE:
             self._sent = time.monotonic()
-            with suppress(OSError):
-                self._send()
+            self.flush()
 
     def _send(self) -> None:
         while self._waiting:

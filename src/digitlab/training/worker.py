@@ -41,6 +41,8 @@ def main() -> int:
     except DigitlabError as error:
         print(f"digitlab: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+    finally:
+        reporter.flush()
     return 0
 
 
