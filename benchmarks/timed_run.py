@@ -148,7 +148,10 @@ def idle(workers: int, seconds: int) -> dict[str, float]:
             pass_fds=(descriptor,),
         )
     beating = [
-        subprocess.Popen([sys.executable, "-c", _BEATS, *map(str, (slot, workers, port, 600))])
+        subprocess.Popen(
+            [sys.executable, "-c", _BEATS, *map(str, (slot, workers, port, 600))],
+            stdin=subprocess.PIPE,  # a worker ends with it
+        )
         for slot in range(workers)
     ]
     try:
