@@ -47,7 +47,7 @@ _BEAT = 0.25
 _SILENCE = 3.0  # seconds without a beat after which a worker is taken for lost
 _POLL = 0.02
 _DROPPED = "the others went on without this worker, taking it for lost"
-_STARTING = 8.0  # seconds that the store's process may need to import torch
+_STARTING = 7.0  # seconds that the store's process may need to import torch
 
 
 class Why(StrEnum):
