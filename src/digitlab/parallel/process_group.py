@@ -82,8 +82,8 @@ class ProcessGroup:
             dist.destroy_process_group()
 
 
-def choose_interface(seat: Seat) -> None:
-    """Have gloo use the network interface from which the store is reached.
+def choose_interface(address: str) -> None:
+    """Have gloo use the network interface of an address: that from which the store is reached.
 
     Otherwise it takes the one that this machine's name stands for, which may lead nowhere.
     """
@@ -92,8 +92,6 @@ def choose_interface(seat: Seat) -> None:
     import fcntl
 
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect((socket.gethostbyname(seat.host), seat.port))
-        address = probe.getsockname()[0]
         for _, name in socket.if_nameindex():
             request = name.encode().ljust(40, b"\0")
             try:

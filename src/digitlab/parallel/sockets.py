@@ -76,8 +76,8 @@ class Sockets:
         if meanwhile:
             meanwhile()
         awake, silent = time.perf_counter() + _AWAKE, 0.0
-        while sent or got:
-            with _as_loss():
+        with _as_loss():
+            while sent or got:
                 # Both, always: two that only send would wait for each other.
                 if self._send(sent) | self._receive(got):
                     silent = 0.0
@@ -85,8 +85,8 @@ class Sockets:
                     _give_way()
                 elif not self._wait(sent, got):
                     silent += _TICK  # not by the clock: who was stopped has not waited
-            if silent > self._timeout:
-                raise PeersLostError(f"nothing came for {self._timeout:g} s")
+                if silent > self._timeout:
+                    raise PeersLostError(f"nothing came for {self._timeout:g} s")
 
     def _send(self, left: dict[int, memoryview]) -> bool:
         """Send what others take at once; return whether they took anything."""
@@ -138,7 +138,7 @@ class _Connecting:
         with self._listen() as listening:
             listening.settimeout(_TICK)
             for rank in range(self._round.rank):
-                self.peers[rank] = self._call(rank)
+                self._call(rank)
             while len(self.peers) < len(self._round.members) - 1:
                 self._check()
                 with suppress(TimeoutError):
@@ -158,18 +158,17 @@ class _Connecting:
         self._membership.tell(self._key(self._round.rank), told)
         return listening
 
-    def _call(self, rank: int) -> socket.socket:
+    def _call(self, rank: int) -> None:
         """Connect with a worker before this one, which listens or soon will."""
         key, member = self._key(rank), self._round.members[rank]
         while not self._membership.wait_for(key, while_alive=member, patience=_TICK):
             self._check()
         host, port, token = self._membership.hear(key).split()
         peer = socket.create_connection((host, int(port)), timeout=_CONNECTING)
-        with _closed_on_error(peer):
-            peer.sendall(_proof(bytes.fromhex(token), self._round.rank))
-            if _read(peer) != _proof(bytes.fromhex(token), rank):
-                raise PeersLostError(f"worker {slot_of(member)} did not answer")
-        return peer
+        self.peers[rank] = peer
+        peer.sendall(_proof(bytes.fromhex(token), self._round.rank))
+        if _read(peer) != _proof(bytes.fromhex(token), rank):
+            raise PeersLostError(f"worker {slot_of(member)} did not answer")
 
     def _answer(self, peer: socket.socket) -> None:
         """Take the call of a worker after this one; hang up on anybody else."""
@@ -225,15 +224,6 @@ def _read(peer: socket.socket) -> bytes:
     while len(said) < _TOKEN + _RANK and (more := peer.recv(_TOKEN + _RANK - len(said))):
         said += more
     return said
-
-
-@contextmanager
-def _closed_on_error(peer: socket.socket) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        peer.close()
-        raise
 
 
 @contextmanager

@@ -50,7 +50,7 @@ class Team:
         self.membership = Membership(seat, self._watchdog)
         self._by_sockets = seat.sync == "exact" and device.type == "cpu"
         if not self._by_sockets:
-            choose_interface(seat)
+            choose_interface(self.membership.here)
         self._round: Round | None = None
         self._exchange: Exchange | None = None
         self._knows = False  # where the run is
