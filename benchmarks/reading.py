@@ -24,10 +24,10 @@ import numpy as np
 from PIL import Image
 
 import digitlab
-from digitlab.data.camera import KINDS, photograph
 from digitlab.decoding import load_picture
 from digitlab.evaluation import evenly, wilson_interval
 from digitlab.evaluation.robustness import measure_no_digits
+from digitlab.synthesis.camera import KINDS, photograph
 
 HERE = Path(__file__).parent
 DIGITS_OF_SCIKIT_LEARN = """

@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image
 
 import digitlab
-from digitlab.data.camera import photograph
+from digitlab.synthesis.camera import photograph
 
 WARM_UP, CALLS = 50, 400
 BATCH, BATCHES = 512, 8

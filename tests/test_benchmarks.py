@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from digitlab import Recogniser, load_dataset
-from digitlab.data.camera import photograph
+from digitlab.synthesis.camera import photograph
 
 BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "reading.py"
 

@@ -18,12 +18,12 @@ _HOMES = {
     "Reading": "digitlab.reading.types",
     "Recipe": "digitlab.config",
     "Recogniser": "digitlab.reading.recogniser",
-    "RunResult": "digitlab.training.call",
+    "RunResult": "digitlab.training.request",
     "evaluate": "digitlab.evaluation",
-    "export": "digitlab.reading.export",
+    "export": "digitlab.exporting.copies",
     "load_dataset": "digitlab.data",
     "load_recipe": "digitlab.config",
-    "train": "digitlab.training.call",
+    "train": "digitlab.training.request",
     "Workers": "digitlab.parallel.plan",
 }
 __all__ = [
@@ -51,12 +51,12 @@ if TYPE_CHECKING:
     from digitlab.data.dataset import Dataset
     from digitlab.errors import DigitlabError
     from digitlab.evaluation import Evaluation, evaluate
+    from digitlab.exporting.copies import export
     from digitlab.parallel.plan import Workers
-    from digitlab.reading.export import export
     from digitlab.reading.guard import GuardedDecoder, Limits
     from digitlab.reading.recogniser import Recogniser
     from digitlab.reading.types import Reading
-    from digitlab.training.call import RunResult, train
+    from digitlab.training.request import RunResult, train
 
 
 def __getattr__(name: str) -> Any:

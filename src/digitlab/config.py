@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
 from digitlab.errors import ConfigError
+from digitlab.wording import one_of
 
 NETWORKS = ("mlp", "cnn", "quick", "photo")
 OBJECTIVES = ("cross-entropy", "square-error")
@@ -62,7 +63,7 @@ class AugmentConfig:
 
 @dataclass(frozen=True)
 class HandwritingConfig:
-    """Other hands, pens and cameras; 0 is off. See `digitlab.data.handwriting`."""
+    """Other hands, pens and cameras; 0 is off. See `digitlab.synthesis.handwriting`."""
 
     no_digit: float = setting(
         0.0, "fraction turned into no digit, the eleventh answer", low=0, high=0.9
@@ -233,7 +234,7 @@ def check(recipe: Recipe, origin: str = "recipe") -> None:
     training, network = recipe.training, recipe.network
     if network.name not in NETWORKS and not recipe.custom_network:
         raise ConfigError(
-            f"{origin}: network.name is {network.name!r}; expected {_or(NETWORKS)}, "
+            f"{origin}: network.name is {network.name!r}; expected {one_of(NETWORKS)}, "
             "or a class of your own as my_module:MyNetwork"
         )
     if not NAME.fullmatch(recipe.name):
@@ -266,7 +267,7 @@ def check(recipe: Recipe, origin: str = "recipe") -> None:
     if recipe.handwriting.is_on and recipe.data.preparation == "none":
         raise ConfigError(
             f"{origin}: handwriting ends in the preparation that reads; "
-            f"set data.preparation to {_or(PREPARATIONS[1:])}"
+            f"set data.preparation to {one_of(PREPARATIONS[1:])}"
         )
     if recipe.handwriting.is_on and any(dataclasses.astuple(recipe.augment)):
         raise ConfigError(f"{origin}: handwriting and augment do not go together; use one of them")
@@ -324,7 +325,7 @@ def parse_augment(text: str) -> dict[str, Any]:
         if name not in names or not equals:
             raise ConfigError(
                 f"--augment: {part.strip()!r} is not understood; expected none, or parts such as "
-                f"shift=1,rotation=10 of {_or(names)}"
+                f"shift=1,rotation=10 of {one_of(names)}"
             )
         table[name] = _from_text(value, float)
     return table
@@ -350,7 +351,7 @@ def _read_toml(name: str | Path) -> tuple[dict[str, Any], str]:
     origin = f"recipe {name}" if known else str(path)
     if not known and path.suffix != ".toml":
         raise ConfigError(
-            f"there is no recipe {str(name)!r}; expected {_or(shipped_recipes())}, "
+            f"there is no recipe {str(name)!r}; expected {one_of(shipped_recipes())}, "
             "or the path of a .toml file"
         )
     try:
@@ -389,7 +390,8 @@ def _build(cls: type[Any], table: Mapping[str, Any], origin: str, prefix: str) -
     unknown = [key for key in table if key not in fields]
     if unknown:
         raise ConfigError(
-            f"{origin}: there is no setting {prefix}{_toml_key(unknown[0])}; expected {_or(fields)}"
+            f"{origin}: there is no setting {prefix}{_toml_key(unknown[0])}; "
+            f"expected {one_of(fields)}"
         )
     values = {}
     for key, value in table.items():
@@ -425,7 +427,7 @@ def _value(value: Any, kind: Any, limits: Mapping[str, Any], where: str) -> Any:
         _text(value, where)
     choices = limits.get("choices")
     if choices and value not in choices:
-        raise ConfigError(f"{where} is {value!r}; expected {_or(choices)}")
+        raise ConfigError(f"{where} is {value!r}; expected {one_of(choices)}")
     low, high = limits.get("low"), limits.get("high")
     if (low is not None and value < low) or (high is not None and value > high):
         span = f"at least {low}" if high is None else f"from {low} to {high}"
@@ -459,12 +461,6 @@ def _from_text(text: str, kind: Any) -> Any:
 def _kind_name(kind: Any) -> str:
     names = {int: "a whole number", float: "a number", bool: "true or false", str: "a string"}
     return names[kind]
-
-
-def _or(names: Any) -> str:
-    """Return `a, b or c`."""
-    listed = list(names)
-    return listed[0] if len(listed) == 1 else f"{', '.join(listed[:-1])} or {listed[-1]}"
 
 
 def _toml_key(key: str) -> str:

@@ -1,6 +1,6 @@
 """How processes of our own are started: with the modules of this one, and nobody else's.
 
-Used where pictures are decoded (reading/guard.py) and made (parallel/pictures.py).
+Used where pictures are decoded (reading/guard.py) and made (parallel/batch_pictures.py).
 """
 
 from __future__ import annotations

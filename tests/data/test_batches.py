@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digitlab.data.batches import Batches, hashed, uniform
+from digitlab.chance import hashed, uniform
+from digitlab.data.batches import Batches
 
 
 @given(

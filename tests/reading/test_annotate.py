@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from digitlab.reading.annotate import LARGEST, SMALLEST, annotated, label, percent
+from digitlab.reading.annotate import LARGEST, SMALLEST, annotated, label
 from digitlab.reading.types import Box, Digit, Number, Reading, Row
+from digitlab.wording import certainty
 
 BLUE, ORANGE = (11, 97, 189), (186, 74, 0)
 
@@ -62,7 +63,7 @@ def test_labels_never_claim_more_than_is_known() -> None:
     assert label(Digit(5, 0.99999, False, box, None)) == "5  99.9 %"
     assert label(Digit(5, 0.5, True, box, None)) == "? 5  50.0 %"
     assert label(Digit(5, None, False, box, None)) == "5"
-    assert percent(1.0) == "100.0 %"
+    assert certainty(1.0) == "100.0 %"
 
 
 def test_the_picture_itself_is_not_drawn_on() -> None:

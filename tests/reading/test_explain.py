@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from PIL import Image
-from small_models import WriteModel, picture_of
 
 from digitlab import Recogniser, preparation
 from digitlab.decoding import load_picture
 from digitlab.errors import DigitlabError
 from digitlab.reading.explain import PATCH, attention, explain_reading
 from digitlab.reading.sheet import explanation_sheet
+from small_models import WriteModel, picture_of
 
 Templates = npt.NDArray[np.uint8]
 

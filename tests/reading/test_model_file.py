@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
-from small_models import WriteModel, onnx_model
 
 from digitlab.errors import ModelError
 from digitlab.reading import model_file
 from digitlab.reading.model_file import check_seal, load_model, properties, seal
+from small_models import WriteModel, onnx_model
 
 WEIGHTS, BIAS = np.zeros((784, 10), np.float32), np.zeros(10, np.float32)
 

@@ -10,13 +10,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
-from small_models import WriteModel, picture_of
 
 from digitlab import GuardedDecoder, Limits, preparation
 from digitlab.data import load_dataset
 from digitlab.errors import ConfigError, ModelError, PictureError
 from digitlab.reading import recogniser as recogniser_module
 from digitlab.reading.recogniser import Recogniser
+from small_models import WriteModel, picture_of
 
 Templates = npt.NDArray[np.uint8]
 
@@ -351,7 +351,8 @@ def test_threads_are_at_least_one(write_model: WriteModel) -> None:
 
 def test_reading_imports_nothing_of_training() -> None:
     code = (
-        "import sys, digitlab, digitlab.preparation, digitlab.evaluation, digitlab.reading.batch\n"
+        "import sys, digitlab, digitlab.preparation, digitlab.evaluation\n"
+        "import digitlab.reading.command, digitlab.exporting.copies\n"
         "import digitlab.reading.annotate, digitlab.reading.explain, digitlab.reading.sheet\n"
         "from pathlib import Path\n"
         "sample = Path(digitlab.__file__).parent / 'reading' / 'sample.png'\n"

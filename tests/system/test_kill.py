@@ -52,13 +52,13 @@ def test_a_kill_at_any_instant_costs_no_bit(
     assert histogram.empty_phases() == []
 
 
-# What writing a checkpoint asks of the system, in this order; see digitlab.files.
+# What writing a checkpoint asks of the system, in this order; see digitlab.durable_files.
 _CALLS = ("mkdir", "fsync", "replace", "rename", "rmtree")
 
 
 def _die_at(number: int, after: bool, counted: Any = None) -> None:
     """Make this process kill itself at the n-th of `_CALLS` while a checkpoint is written."""
-    from digitlab import files
+    from digitlab import durable_files
 
     count = 0
     inside = False
@@ -92,7 +92,7 @@ def _die_at(number: int, after: bool, counted: Any = None) -> None:
         setattr(owner, name, call)
 
     for name in _CALLS:
-        for owner in (files.os, files.shutil, Path):
+        for owner in (durable_files.os, durable_files.shutil, Path):
             if hasattr(owner, name):
                 watch(owner, name)
     checkpoint.save = save

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 import digitlab
-from digitlab import files
+from digitlab import durable_files
 from digitlab.errors import RunError
 from digitlab.training import checkpoint
 from digitlab.training.progress import Quiet
@@ -155,7 +155,7 @@ def test_a_checkpoint_of_the_same_step_is_replaced() -> None:
 )
 def test_a_writer_that_fails_leaves_nothing_half_written(call: str, at: int) -> None:
     save(1)
-    owner: Any = Path if call == "mkdir" else files.os
+    owner: Any = Path if call == "mkdir" else durable_files.os
     honest = getattr(owner, call)
     count = 0
 
@@ -180,7 +180,7 @@ def test_training_goes_on_when_a_checkpoint_cannot_be_written(
     small_recipe: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     digitlab.train(small_recipe, run_dir="whole")
-    honest = files._write_through
+    honest = durable_files._write_through
     broken = True
 
     def write(path: Path, content: bytes) -> None:
@@ -194,7 +194,7 @@ def test_training_goes_on_when_a_checkpoint_cannot_be_written(
         def warn(self, text: str) -> None:
             heard.append(text)
 
-    monkeypatch.setattr(files, "_write_through", write)
+    monkeypatch.setattr(durable_files, "_write_through", write)
     result = digitlab.train(small_recipe, run_dir="run", reporter=Heard())
     whole = json.loads(Path("whole/summary.json").read_text())
     assert result.summary["weights_sha256"] == whole["weights_sha256"]

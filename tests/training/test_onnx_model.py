@@ -12,7 +12,7 @@ from digitlab.config import load_recipe
 from digitlab.data import load_dataset
 from digitlab.parallel.shards import network_input
 from digitlab.preparation import prepare_images
-from digitlab.training.export import onnx_model
+from digitlab.training.model_files import onnx_model
 
 
 def test_probabilities_agree_with_pytorch_on_10000_digits(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from digitlab.training.progress import JsonLines, Lines, Progress, accuracy_text, duration
+from digitlab.training.progress import JsonLines, Lines, Progress
+from digitlab.wording import accuracy_text, duration
 
 
 def progress(step: int, loss: float | None = 0.5) -> Progress:

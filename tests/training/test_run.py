@@ -208,9 +208,9 @@ def test_a_run_killed_before_its_config_can_begin_again(small_recipe: Path) -> N
 def test_no_model_is_written_that_reading_would_refuse(
     small_recipe: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from digitlab.training import export
+    from digitlab.training import model_files
 
-    monkeypatch.setattr(export, "properties", lambda *_: {"file_sha256": "0" * 64})
+    monkeypatch.setattr(model_files, "properties", lambda *_: {"file_sha256": "0" * 64})
     heard = Heard()
     digitlab.train(small_recipe, epochs=0.1, run_dir="run", reporter=heard)
     assert not Path("run/model.onnx").exists()

@@ -32,8 +32,8 @@ def data(
 
     digitlab data my-digits/ --sheet my-digits.png
     """
+    from digitlab.contact_sheet import check_place, save_picture
     from digitlab.data.describe import contact_sheet_of, describe
-    from digitlab.pictures import check_place, save_picture
 
     check_place(sheet)
     dataset = digitlab.load_dataset(sources, train_on)

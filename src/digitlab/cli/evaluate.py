@@ -50,7 +50,7 @@ def evaluate(
 
     digitlab evaluate model.onnx --data fashion/ --json
     """
-    from digitlab.pictures import check_place
+    from digitlab.contact_sheet import check_place
 
     for place in (mistakes, chart):
         if place is not None:

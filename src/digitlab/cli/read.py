@@ -77,10 +77,10 @@ def read(
     try:  # typer would hide which of these it was
         # The decoder's process starts while the model loads.
         with GuardedDecoder(Limits(max_pixels, max_seconds, max_memory)) as decoder:
-            from digitlab.reading.batch import Batch
+            from digitlab.reading.command import ReadCommand
 
             recogniser = digitlab.Recogniser(model)
-            batch = Batch(recogniser, decoder, style, _number(reject), annotate, explain)
+            batch = ReadCommand(recogniser, decoder, style, _number(reject), annotate, explain)
             failures = batch.run(pictures)
     except BrokenPipeError:
         end_quietly()

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from digitlab.chance import uniform
 from digitlab.config import AugmentConfig
-from digitlab.data.batches import uniform
 from digitlab.data.dataset import Images
 
 _GRID = 5  # control points each way of an elastic displacement; between them it is cubic

@@ -119,7 +119,7 @@ def contact_sheet_of(dataset: Dataset, columns: int = 20, scale: int = 2) -> Ima
         columns: images a digit.
         scale: how many pixels a pixel becomes.
     """
-    from digitlab.pictures import contact_sheet
+    from digitlab.contact_sheet import contact_sheet
 
     split = next(iter(dataset.splits.values()))
     images = np.zeros((10, columns, *split.images.shape[1:]), np.uint8)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from digitlab.config import TRAIN_ON
 from digitlab.data.arrays import load_npz
 from digitlab.data.course_json import load_course_json
 from digitlab.data.dataset import SPLITS, Dataset, Split
@@ -22,7 +23,6 @@ from digitlab.data.streams import MAX_BYTES, unreadable
 from digitlab.errors import ConfigError, DataError
 
 MNIST = "mnist"
-TRAIN_ON = ("train", "all")
 _EMBEDDED = Path(__file__).with_name("mnist")
 _KINDS = (
     "mnist, a folder of IDX files (train-images-idx3-ubyte.gz, ...), a folder of pictures "

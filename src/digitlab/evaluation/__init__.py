@@ -2,7 +2,7 @@
 
 Used by training at its end, by `digitlab evaluate`, by export and by studies. figures.py has the
 figures of answers, coverage.py those of refusing, robustness.py measures pictures by kind and what
-is no digit, measure.py puts them together, report.py and chart.py show them.
+is no digit, measure.py puts them together, report.py and coverage_chart.py show them.
 """
 
 from digitlab.evaluation.coverage import Coverage, Selection

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from digitlab.evaluation.coverage import Coverage
 from digitlab.evaluation.figures import Evaluation, Labels
 from digitlab.evaluation.robustness import Kind, NoDigits, kinds_text
+from digitlab.wording import percent
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -82,7 +83,7 @@ class EvaluationReport:
         Returns:
             A picture, or None where there is no mistake to show.
         """
-        from digitlab.pictures import contact_sheet
+        from digitlab.contact_sheet import contact_sheet
 
         shown = self.mistakes[:most]
         if not len(shown):
@@ -96,7 +97,7 @@ class EvaluationReport:
         Raises:
             DataError: where the file cannot be written.
         """
-        from digitlab.pictures import save_picture
+        from digitlab.contact_sheet import save_picture
 
         picture = self.mistakes_picture()
         if picture is None:
@@ -112,8 +113,8 @@ class EvaluationReport:
         Raises:
             DataError: where the file cannot be written.
         """
-        from digitlab.evaluation.chart import draw_chart
-        from digitlab.pictures import save_picture
+        from digitlab.contact_sheet import save_picture
+        from digitlab.evaluation.coverage_chart import draw_chart
 
         if self.coverage is None:
             return False
@@ -124,4 +125,4 @@ class EvaluationReport:
         answer = f"{self.labels[index]} → {self.predictions[index]}"
         if self.confidences is None:
             return answer
-        return f"{answer}  {self.confidences[index]:.0%}".replace("%", " %")
+        return f"{answer}  {percent(self.confidences[index], 0)}"

@@ -43,7 +43,7 @@ class Kind:
     """A model on made pictures of one kind.
 
     Attributes:
-        name: one of `digitlab.data.camera.KINDS`.
+        name: one of `digitlab.synthesis.camera.KINDS`.
         evaluation: the figures, refusal off; a digit that was not found is an error.
         found: pictures in which a digit was found.
         selection: what is read at REJECT; by default where the model is not calibrated.
@@ -123,7 +123,7 @@ def measure_kinds(
         pictures: of each kind, at most.
         progress: is called after each picture.
     """
-    from digitlab.data.camera import KINDS, can_be_photographed, photograph
+    from digitlab.synthesis.camera import KINDS, can_be_photographed, photograph
 
     inked = can_be_photographed(split.images)
     if not len(inked):
@@ -171,8 +171,8 @@ def measure_no_digits(
     Raises:
         DataError: where the folder is missing or has no picture.
     """
-    from digitlab.reading.files import find_pictures
     from digitlab.reading.guard import GuardedDecoder
+    from digitlab.reading.picture_files import find_pictures
 
     if not Path(folder).is_dir():
         raise DataError(f"{folder}: there is no such folder of pictures without digits")

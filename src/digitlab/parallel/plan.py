@@ -11,6 +11,7 @@ from pathlib import Path
 
 from digitlab.errors import ConfigError
 from digitlab.parallel.seat import COMPRESSIONS, SYNCS, Seat
+from digitlab.wording import one_of
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,7 @@ class Workers:
 
     def _check_sync(self, device: str) -> None:
         if self.sync not in SYNCS:
-            raise ConfigError(f"--sync is {self.sync}; expected {' or '.join(SYNCS)}")
+            raise ConfigError(f"--sync is {self.sync}; expected {one_of(SYNCS)}")
         if self.compress not in COMPRESSIONS:
             raise ConfigError(
                 f"--compress is {self.compress}; expected one of {', '.join(COMPRESSIONS)}"

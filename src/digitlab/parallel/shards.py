@@ -15,9 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from digitlab.data.batches import WHOLE, Batch, Share, hashed
+from digitlab.chance import hashed
+from digitlab.data.batches import WHOLE, Batch, Share
 from digitlab.data.dataset import Images
-from digitlab.parallel import pictures
+from digitlab.parallel import batch_pictures
 from digitlab.parallel.strategy import BatchGradient, Job, Run, Wish
 from digitlab.parallel.tree import Node, fold, root
 
@@ -68,7 +69,7 @@ class ShardPool:
     def __init__(self, job: Job) -> None:
         """Start the pool; `job.threads` sets its size and never changes a bit."""
         self.job = job
-        self.pictures = pictures.build(job)
+        self.pictures = batch_pictures.build(job)
         self.one_by_one = job.device.type != "cpu" or has_state_or_chance(job.network)
         self._pool = ThreadPoolExecutor(
             job.threads, "digitlab-shard", initializer=torch.set_num_threads, initargs=(1,)

@@ -9,7 +9,7 @@ version that it was trained with in its property `preparation`:
 Pictures from files always go through `prepare`, whichever it is: they are no dataset yet.
 
 The steps: the ground is estimated (ground.py) and what differs from it becomes ink between 0 and 1,
-without the lines of ruled and squared paper (ink.py, lines.py); one digit is chosen among the
+without the lines of ruled and squared paper (ink.py, ruled_lines.py); one digit is chosen among the
 components (choice.py), its thin strokes are thickened, its longer side becomes 20 pixels and its
 centre of mass the centre of 28 x 28 (glyph.py). `explain` shows each of them.
 """
@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from digitlab.config import PREPARATIONS
 from digitlab.decoding import MAX_PIXELS, Picture, as_picture, load_picture
 from digitlab.errors import ConfigError, PictureError
 from digitlab.preparation.choice import digit_only
@@ -43,8 +44,8 @@ __all__ = [
     "prepare_images",
 ]
 
-VERSION = "2"
-VERSIONS = ("none", VERSION)
+VERSIONS = PREPARATIONS
+VERSION = VERSIONS[-1]
 
 FIRST_LOOK = 512  # pixels; larger pictures are shrunk for the first look
 SECOND_LOOK = 1024  # pixels, where nothing is seen at first

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from digitlab.errors import PictureError
 from digitlab.preparation.glyph import SIDE
 from digitlab.preparation.ground import find_ground
-from digitlab.preparation.lines import without_lines
 from digitlab.preparation.pixels import along, mean_of_channels, percentiles_of, scaled
+from digitlab.preparation.ruled_lines import without_lines
 
 Picture = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from digitlab.decoding import Picture
 from digitlab.reading.types import Digit, Reading
+from digitlab.wording import certainty
 
 LARGEST, SMALLEST = 1600, 480  # pixels of the longer side; others are shrunk or enlarged
 
@@ -49,12 +50,7 @@ def annotated(picture: Picture, reading: Reading) -> Image.Image:
 def label(digit: Digit) -> str:
     """Return `5  99.1 %`, or `? 5  61.2 %` for a digit that is refused."""
     text = f"? {digit.digit}" if digit.refused else str(digit.digit)
-    return text if digit.confidence is None else f"{text}  {percent(digit.confidence)}"
-
-
-def percent(probability: float) -> str:
-    """Return `99.9 %`, rounded down, so that 100 % is never claimed for what is less."""
-    return f"{math.floor(probability * 1000) / 10:.1f} %"
+    return text if digit.confidence is None else f"{text}  {certainty(digit.confidence)}"
 
 
 def _draw_digit(draw: ImageDraw.ImageDraw, digit: Digit, scale: float, font_size: int) -> None:

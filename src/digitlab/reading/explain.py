@@ -18,7 +18,7 @@ from PIL import Image
 from digitlab.decoding import Picture
 from digitlab.errors import DigitlabError, PictureError
 from digitlab.preparation import SIDE, Step, explain, prepare
-from digitlab.reading.files import marked_png
+from digitlab.reading.picture_files import marked_png
 from digitlab.reading.recogniser import Recogniser
 from digitlab.reading.types import Digit, Reading
 

@@ -14,8 +14,8 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from digitlab.decoding import Picture
-from digitlab.reading.annotate import annotated, percent
-from digitlab.reading.lines import printable
+from digitlab.reading.annotate import annotated
+from digitlab.wording import certainty, percent, printable
 
 if TYPE_CHECKING:
     from digitlab.reading.explain import Explanation
@@ -79,7 +79,7 @@ def _draw_title(page: _Page, explanation: Explanation) -> None:
     if digit is None:
         title = "no digit found"
     else:
-        sure = "" if digit.confidence is None else f", {percent(digit.confidence)} certain"
+        sure = "" if digit.confidence is None else f", {certainty(digit.confidence)} certain"
         title = f"{'refused; perhaps' if digit.refused else 'read as'} {digit.digit}{sure}"
     page.write(_MARGIN, page.top, title, 34, _TEXT)
     name = printable(explanation.reading.file or "")
@@ -147,9 +147,9 @@ def _legend(explanation: Explanation) -> list[tuple[str, tuple[int, int, int]]]:
     if explanation.digit is None or explanation.digit.confidence is None:
         return [(f"red: covered, the value changes by up to {falls:.2f}", _FOR)]
     digit = explanation.digit.digit
-    lines = [(f"red: covered, {digit} loses up to {100 * falls:.1f} %", _FOR)]
+    lines = [(f"red: covered, {digit} loses up to {percent(falls, 1)}", _FOR)]
     if rises > 0.0005:
-        lines.append((f"blue: covered, {digit} gains up to {100 * rises:.1f} %", _AGAINST))
+        lines.append((f"blue: covered, {digit} gains up to {percent(rises, 1)}", _AGAINST))
     return lines
 
 
@@ -173,7 +173,7 @@ def _draw_bars(page: _Page, explanation: Explanation, left: int) -> None:
         page.draw.text((left + 40, middle), name, _TEXT, font, anchor="rm")
         right = left + 48 + max(1, round(room * likely))
         page.draw.rectangle((left + 48, top + 4, right, top + height - 4), fill=colour)
-        page.draw.text((right + 8, middle), percent(likely), _TEXT, font, anchor="lm")
+        page.draw.text((right + 8, middle), certainty(likely), _TEXT, font, anchor="lm")
 
 
 def _fitted(picture: Picture, side: int) -> Image.Image:

@@ -6,9 +6,10 @@ height]` in pixels of the upright picture.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
+
+from digitlab.wording import certainty
 
 Box = tuple[int, int, int, int]
 
@@ -146,5 +147,4 @@ class Reading:
 def _said(number: Number) -> str:
     if number.confidence is None:
         return number.text
-    # Rounded down, so that 100 % is never claimed for what is less.
-    return f"{number.text} ({math.floor(number.confidence * 1000) / 10:.1f} %)"
+    return f"{number.text} ({certainty(number.confidence)})"

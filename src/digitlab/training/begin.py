@@ -19,19 +19,20 @@ import torch
 
 from digitlab.config import Recipe, read_recorded, to_toml
 from digitlab.data.dataset import Dataset
+from digitlab.durable_files import remove_parts, write_whole
 from digitlab.errors import ConfigError, RunError
-from digitlab.files import remove_parts, write_whole
 from digitlab.objectives import Objective
 from digitlab.parallel.seat import Seat
 from digitlab.training import checkpoint
-from digitlab.training.call import recipe_sha256
 from digitlab.training.checkpoint import Checkpoint
 from digitlab.training.machine import differences
 from digitlab.training.metrics import matches
-from digitlab.training.progress import Reporter, accuracy_text
+from digitlab.training.progress import Reporter
+from digitlab.training.request import recipe_sha256
 from digitlab.training.run_folder import RunFolder
 from digitlab.training.state import TrainingState, weights_sha256
 from digitlab.training.trainer import Trainer
+from digitlab.wording import accuracy_text
 
 _STRATEGY = "strategy/"  # before the names of a strategy's own tensors in a checkpoint
 _TRIES, _PAUSE = 20, 0.25  # for what another machine wrote

@@ -1,7 +1,8 @@
 """The temperature that makes a model's probabilities honest, found on pictures that it never saw.
 
-Used by finish.py. Confidence on clean scans says nothing about photographs, so the pictures are the
-validation digits as cameras see them (data/camera.py), read by the preparation that reads files.
+Used by finish.py. Confidence on clean scans says nothing about photographs, so the pictures are
+validation digits as cameras see them (synthesis/camera.py), read by the preparation that reads
+files.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from digitlab.data.camera import KINDS, can_be_photographed, photograph
 from digitlab.data.dataset import Images, Labels, Split
 from digitlab.errors import PictureError
 from digitlab.preparation import prepare
+from digitlab.synthesis.camera import KINDS, can_be_photographed, photograph
 
 # All that spoil a digit; a picture of several thousand pixels is none of them, and slow to make.
 _KINDS = tuple(kind for kind in KINDS if kind != "large")

@@ -19,8 +19,8 @@ from typing import Any
 import safetensors.torch
 from torch import Tensor
 
+from digitlab.durable_files import write_folder
 from digitlab.errors import RunError
-from digitlab.files import write_folder
 
 FORMAT_VERSION = 1
 _STATE, _FACTS = "state.safetensors", "checkpoint.json"

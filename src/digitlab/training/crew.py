@@ -16,10 +16,10 @@ from typing import Any
 from digitlab.errors import TrainingError, missing_extra
 from digitlab.parallel.launch import Launcher, StoppedError, make_logs
 from digitlab.parallel.plan import Workers
-from digitlab.training.call import Call, RunResult, make_folder
 from digitlab.training.interrupt import Interrupted
 from digitlab.training.progress import Reporter
 from digitlab.training.relay import Chorus
+from digitlab.training.request import Call, RunResult, make_folder
 from digitlab.training.run_folder import RunFolder, locked
 
 

@@ -16,16 +16,16 @@ import torch
 
 from digitlab.config import Recipe
 from digitlab.data.dataset import Dataset, Split
+from digitlab.durable_files import write_whole
 from digitlab.evaluation import Evaluation, evaluate_predictions
-from digitlab.files import write_whole
 from digitlab.training.begin import Material
 from digitlab.training.calibrate import best_temperature, photographed
-from digitlab.training.export import ExportError, onnx_model, write_weights
+from digitlab.training.charts import draw_confusion, draw_curves
 from digitlab.training.metrics import read_metrics
-from digitlab.training.pictures import draw_confusion, draw_curves
-from digitlab.training.progress import accuracy_text, duration
+from digitlab.training.model_files import ExportError, onnx_model, write_weights
 from digitlab.training.state import weights_sha256
 from digitlab.training.trainer import Trainer
+from digitlab.wording import accuracy_text, duration
 
 
 def finish(trainer: Trainer, recipe: Recipe, material: Material) -> None:

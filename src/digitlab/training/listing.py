@@ -10,8 +10,8 @@ from typing import Any
 
 from digitlab.config import load_recipe, read_recorded
 from digitlab.errors import DigitlabError, RunError
-from digitlab.training.progress import duration
 from digitlab.training.run_folder import RunFolder, is_locked
+from digitlab.wording import duration, percent
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def runs_text(runs: list[RunStatus]) -> str:
     rows: list[tuple[str, ...]] = [("run", "state", "recipe", "steps", "valid", "test", "age")]
     for run in runs:
         accuracies = [
-            "" if value is None else f"{100 * value:.2f} %"
+            "" if value is None else percent(value)
             for value in (run.valid_accuracy, run.test_accuracy)
         ]
         age = duration(run.age_seconds)

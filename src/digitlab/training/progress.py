@@ -12,6 +12,8 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol, TextIO
 
+from digitlab.wording import duration
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -181,19 +183,6 @@ def _line(progress: Progress) -> str:
     )
 
 
-def duration(seconds: float) -> str:
-    """Return `7 s`, `3 min 20 s`, `2 h 5 min` or `3 d 4 h`."""
-    whole = round(seconds)
-    for size, unit, smaller, small_unit in (
-        (86400, "d", 3600, "h"),
-        (3600, "h", 60, "min"),
-        (60, "min", 1, "s"),
-    ):
-        if whole >= size:
-            return f"{whole // size} {unit} {whole % size // smaller} {small_unit}"
-    return f"{whole} s"
-
-
 def reporter(style: str, log_every: int | None = None) -> Reporter:
     """Return the reporter of a style: "lines", "json" or "quiet"."""
     if sys.stdout is None:  # closed by whoever started us
@@ -201,8 +190,3 @@ def reporter(style: str, log_every: int | None = None) -> Reporter:
     if style == "json":
         return JsonLines(log_every or 1)
     return Quiet() if style == "quiet" else Lines(log_every or 0)
-
-
-def accuracy_text(accuracy: float | None) -> str:
-    """Return `99.03 %`, or `none` where it is not known."""
-    return "none" if accuracy is None else f"{100 * accuracy:.2f} %"

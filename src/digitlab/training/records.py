@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from digitlab.durable_files import write_whole
 from digitlab.errors import RunError
-from digitlab.files import write_whole
 from digitlab.training.metrics import MetricsFile, add_points, open_events, read_metrics
 from digitlab.training.progress import Reporter
 from digitlab.training.run_folder import RunFolder

@@ -30,12 +30,12 @@ from digitlab.training.begin import (
     start_from_run,
     with_device,
 )
-from digitlab.training.call import Call, RunResult, make_folder
 from digitlab.training.finish import finish
 from digitlab.training.interrupt import Interrupted, StopRequest
 from digitlab.training.machine import available_cores, keep_memory, machine, versions
 from digitlab.training.progress import Reporter
 from digitlab.training.records import Records
+from digitlab.training.request import Call, RunResult, make_folder
 from digitlab.training.run_folder import RunFolder, locked
 from digitlab.training.state import TrainingState
 from digitlab.training.trainer import Trainer

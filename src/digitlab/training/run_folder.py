@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from digitlab.durable_files import remove_parts, sync_folder
 from digitlab.errors import RunError
-from digitlab.files import remove_parts, sync_folder
 
 try:  # POSIX only; elsewhere two processes in one run folder are not told apart
     import fcntl

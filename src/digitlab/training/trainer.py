@@ -20,10 +20,11 @@ from digitlab.objectives import Objective
 from digitlab.parallel.strategy import BatchGradient, Strategy, Wish
 from digitlab.training import checkpoint
 from digitlab.training.interrupt import Interrupted, StopRequest
-from digitlab.training.progress import Progress, Reporter, accuracy_text
+from digitlab.training.progress import Progress, Reporter
 from digitlab.training.records import Records
 from digitlab.training.run_folder import RunFolder
 from digitlab.training.state import TrainingState
+from digitlab.wording import accuracy_text
 
 # A checkpoint is due after so many times what the last one cost, so that all cost under 2 %,
 # and, where an epoch is long, after so many seconds.

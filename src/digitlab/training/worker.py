@@ -13,10 +13,10 @@ import time
 from digitlab.errors import DigitlabError
 from digitlab.parallel.launch import told
 from digitlab.parallel.seat import Seat
-from digitlab.training.call import Call
 from digitlab.training.interrupt import Interrupted
 from digitlab.training.progress import Lines
 from digitlab.training.relay import Relay
+from digitlab.training.request import Call
 
 
 def main() -> int:

@@ -1,7 +1,7 @@
 """A process that makes pictures for training: settings and data come in, then come batches.
 
-Started as `python -m digitlab.data.maker` by parallel/pictures.py, whose pipe is its whole world:
-it ends when that is closed. It needs no PyTorch, and so starts in a third of a second.
+Started as `python -m digitlab.synthesis.maker` by parallel/batch_pictures.py, whose pipe is its
+whole world: it ends when that is closed. It needs no PyTorch, and so starts in a third of a second.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from digitlab.config import HandwritingConfig
 from digitlab.data.dataset import Split
-from digitlab.data.handwriting import vary
+from digitlab.synthesis.handwriting import vary
 
 
 def serve(requests: IO[bytes], answers: IO[bytes]) -> None:

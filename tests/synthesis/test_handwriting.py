@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from digitlab.config import HandwritingConfig, load_recipe
 from digitlab.data import load_dataset
 from digitlab.data.dataset import Split
-from digitlab.data.handwriting import NO_DIGIT, vary
 from digitlab.preparation import normalise
+from digitlab.synthesis.handwriting import NO_DIGIT, vary
 
 PHOTO = load_recipe("photo").handwriting
 QUIET = replace(PHOTO, no_digit=0, drawn=0, styles=0, pen=0, spoil=0)

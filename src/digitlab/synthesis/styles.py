@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from digitlab.data.batches import Draws
+from digitlab.chance import Draws
 
 Image = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from digitlab.pictures import contact_sheet
+from digitlab.contact_sheet import contact_sheet
 
 
 def test_images_are_enlarged_without_smoothing_and_in_order() -> None:

@@ -10,17 +10,17 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from PIL import Image
-from small_models import WriteModel, picture_of
 
 import digitlab.data
 import digitlab.reading.guard
-from digitlab.data import camera
 from digitlab.data.dataset import Dataset, Split
 from digitlab.errors import ConfigError, DataError, ModelError
 from digitlab.evaluation import evaluate
 from digitlab.preparation import prepare
 from digitlab.reading.recogniser import Recogniser
 from digitlab.reading.refusal import refused
+from digitlab.synthesis import camera
+from small_models import WriteModel, picture_of
 
 Templates = npt.NDArray[np.uint8]
 
@@ -82,7 +82,7 @@ def test_mistakes_are_drawn_with_truth_answer_and_confidence(
         drawn.append((images, captions, columns))
         return Image.new("L", (9, 9))
 
-    pictures = pytest.importorskip("digitlab.pictures")
+    pictures = pytest.importorskip("digitlab.contact_sheet")
     monkeypatch.setattr(pictures, "contact_sheet", sheet)
     report = evaluate(write_model(), data.source)
     assert report.write_mistakes(tmp_path / "mistakes.png")
@@ -101,7 +101,7 @@ def test_mistakes_are_drawn_with_truth_answer_and_confidence(
 def test_without_mistakes_nothing_is_drawn(
     write_model: WriteModel, templates: Templates, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    pytest.importorskip("digitlab.pictures")
+    pytest.importorskip("digitlab.contact_sheet")
     right = Dataset("right", {"test": Split(templates, np.arange(10))})
     monkeypatch.setattr(digitlab.data, "load_dataset", lambda _: right, raising=False)
     report = evaluate(write_model(), "right")
@@ -238,7 +238,7 @@ def test_pictures_without_digits_are_told_from_digits(
 def test_pictures_without_digits_are_decoded_where_a_decoder_may_die(
     write_model: WriteModel, data: Dataset, strange: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    command = (sys.executable, Path(__file__).parent / "misbehaving_decoder.py")
+    command = (sys.executable, Path(__file__).parents[1] / "reading" / "misbehaving_decoder.py")
     misbehaving = digitlab.reading.guard.GuardedDecoder(command=command)
     monkeypatch.setattr(digitlab.reading.guard, "GuardedDecoder", lambda: misbehaving)
     with (strange / "b.png").open("ab") as file:

@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from digitlab.data.batches import Draws, hashed, uniform
-from digitlab.data.pens import brushed, drawn, thinned
+from digitlab.chance import Draws, hashed, uniform
 from digitlab.errors import ConfigError
+from digitlab.synthesis.pens import brushed, drawn, thinned
 
 Picture = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]

@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from digitlab.evaluation.coverage import Coverage
 from digitlab.evaluation.robustness import Kind
+from digitlab.wording import percent
 
 _PAPER, _TEXT, _GRID = (250, 250, 248), (40, 40, 44), (222, 222, 224)
 _CURVE, _ALL, _READ = (31, 95, 165), (176, 190, 205), (31, 95, 165)
@@ -70,8 +71,8 @@ def _draw_curve(canvas: _Canvas, coverage: Coverage, top: int, bottom: int) -> N
     count = len(coverage.errors)
     first = max(1, round(_FROM * count))
     read = np.unique(np.linspace(first, count, 400).round().astype(np.int64))
-    percent = 100 * coverage.errors[read - 1] / read
-    step, highest = _scale(float(percent.max()))
+    errors = 100 * coverage.errors[read - 1] / read
+    step, highest = _scale(float(errors.max()))
 
     def down(value: float) -> float:
         return bottom - (bottom - top) * value / highest
@@ -82,9 +83,9 @@ def _draw_curve(canvas: _Canvas, coverage: Coverage, top: int, bottom: int) -> N
     for tick in np.arange(_FROM, 1.01, 0.1):
         x = _across((tick - _FROM) / (1 - _FROM))
         canvas.draw.line((x, bottom, x, bottom + 4), _TEXT)
-        canvas.text(x, bottom + 6, f"{tick:.0%}".replace("%", " %"), 0.5)
+        canvas.text(x, bottom + 6, percent(tick, 0), 0.5)
     xs = [_across(max(0.0, (n / count - _FROM) / (1 - _FROM))) for n in read.tolist()]
-    points = list(zip(xs, map(down, percent.tolist()), strict=True))
+    points = list(zip(xs, map(down, errors.tolist()), strict=True))
     for one, other in pairwise(points):
         canvas.draw.line((*one, *other), _CURVE, 2)
 
@@ -105,7 +106,7 @@ def _draw_bars(canvas: _Canvas, kinds: Sequence[Kind], top: int, bottom: int) ->
         middle = y + 10
         canvas.draw.line((_across(low / highest), middle, _across(high / highest), middle), _TEXT)
         canvas.draw.rectangle((_across(0), y + 18, _across(wrong / highest), y + 27), _READ)
-        part = f"{kind.selection.coverage or 0:.1%}".replace("%", " %")
+        part = percent(kind.selection.coverage or 0, 1)
         canvas.text(_WIDTH - _MARGIN, y + 6, part, 1)
 
 

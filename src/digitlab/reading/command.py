@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from digitlab.decoding import Picture, read_pipe
+from digitlab.durable_files import write_whole
 from digitlab.errors import DigitlabError, PictureError
-from digitlab.files import write_whole
-from digitlab.reading.files import STANDARD_INPUT, OutputFolder, find_pictures, marked_png
+from digitlab.reading.formats import csv_header, csv_lines, json_line, text_line
 from digitlab.reading.guard import GuardedDecoder
-from digitlab.reading.lines import csv_header, csv_lines, json_line, text_line
+from digitlab.reading.picture_files import STANDARD_INPUT, OutputFolder, find_pictures, marked_png
 from digitlab.reading.progress import ProgressLine
 from digitlab.reading.recogniser import Recogniser
 from digitlab.reading.types import Reading, ReadingError
@@ -25,7 +25,7 @@ _LINES = {"text": text_line, "json": json_line, "csv": csv_lines}
 
 
 @dataclass(frozen=True)
-class Batch:
+class ReadCommand:
     """How to read files and what to write.
 
     Attributes:

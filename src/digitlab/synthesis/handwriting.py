@@ -15,12 +15,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from digitlab.chance import Draws, uniform
 from digitlab.config import HandwritingConfig
-from digitlab.data.batches import Draws, uniform
 from digitlab.data.dataset import Images, Labels, Split
-from digitlab.data.drawings import CANVAS, drawn_digit, drawn_other, scribble
-from digitlab.data.styles import enlarged, restyled
 from digitlab.preparation import normalise
+from digitlab.synthesis.drawings import CANVAS, drawn_digit, drawn_other, scribble
+from digitlab.synthesis.styles import enlarged, restyled
 
 Floats = npt.NDArray[np.float32]
 Field = Callable[[int], Floats]  # float32 [side, side] of a sample's noise, 0 to 1

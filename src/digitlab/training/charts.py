@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from digitlab.files import write_whole
+from digitlab.durable_files import write_whole
 
 _STEP, _EPOCH = ("step", "loss", "accuracy"), ("step", "valid_accuracy")
 _INK, _SECOND = "#1f4e79", "#c55a11"

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from digitlab.data.batches import Draws
-from digitlab.data.forms import DIGITS, OTHERS
+from digitlab.chance import Draws
+from digitlab.synthesis.forms import DIGITS, OTHERS
 
 Floats = npt.NDArray[np.float32]
 Points = npt.NDArray[np.float64]

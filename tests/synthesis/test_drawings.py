@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from digitlab.data.batches import Draws, uniform
-from digitlab.data.drawings import CANVAS, drawn_digit, drawn_other, scribble
-from digitlab.data.forms import DIGITS, OTHERS
+from digitlab.chance import Draws, uniform
 from digitlab.preparation import normalise
 from digitlab.reading.recogniser import Recogniser
+from digitlab.synthesis.drawings import CANVAS, drawn_digit, drawn_other, scribble
+from digitlab.synthesis.forms import DIGITS, OTHERS
 
 
 def draws(sample: int) -> Draws:

@@ -1,4 +1,4 @@
-"""Int8 copies of model files, by onnxruntime's static quantiser; used by export.py.
+"""Int8 copies of model files, by onnxruntime's static quantiser; used by copies.py.
 
 Weights and activations become integers of 8 bits between pairs of QuantizeLinear and
 DequantizeLinear (QDQ). It needs the package `onnx`, which is in the extra `train`.

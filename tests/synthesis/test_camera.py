@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digitlab.data import load_dataset
-from digitlab.data.camera import KINDS, photograph
-from digitlab.data.pens import brushed, drawn, thinned
 from digitlab.errors import ConfigError
+from digitlab.synthesis.camera import KINDS, photograph
+from digitlab.synthesis.pens import brushed, drawn, thinned
 
 Bytes = npt.NDArray[np.uint8]
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from digitlab.evaluation import auroc
-from digitlab.evaluation.chart import draw_chart
 from digitlab.evaluation.coverage import REJECTS, Coverage, coverage_of, errors_by_confidence
+from digitlab.evaluation.coverage_chart import draw_chart
 from digitlab.evaluation.figures import evaluate_predictions
 from digitlab.evaluation.robustness import Kind, evenly
 from digitlab.reading.refusal import refused

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 
 from digitlab.config import Recipe
 from digitlab.data.dataset import Images
+from digitlab.durable_files import write_whole
 from digitlab.errors import ModelError
-from digitlab.files import write_whole
 from digitlab.reading.model_file import model_of_bytes, properties, seal
 from digitlab.training.run_folder import RunFolder
 

@@ -20,9 +20,9 @@ import numpy.typing as npt
 from digitlab.data.augment import augment
 from digitlab.data.batches import WHOLE, Batch, Share
 from digitlab.data.dataset import Images, Labels
-from digitlab.data.handwriting import vary
 from digitlab.parallel.strategy import Job
 from digitlab.processes import own_modules
+from digitlab.synthesis.handwriting import vary
 
 Samples = npt.NDArray[np.int64]
 _AHEAD = 3  # batches that each process works ahead
@@ -118,12 +118,12 @@ def _samples(batch: Batch, share: Share) -> Samples:
 
 
 class _Maker:
-    """One process of `digitlab.data.maker`, which ends when this one does."""
+    """One process of `digitlab.synthesis.maker`, which ends when this one does."""
 
     def __init__(self, job: Job) -> None:
         # A session of its own, so that Ctrl-C reaches only this process, which ends it.
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "digitlab.data.maker"],
+            [sys.executable, "-P", "-m", "digitlab.synthesis.maker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=own_modules(),

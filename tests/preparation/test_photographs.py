@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digitlab import Recogniser, load_dataset
-from digitlab.data.camera import KINDS, photograph
 from digitlab.errors import PictureError
 from digitlab.preparation import explain, find_glyph, normalise, prepare, prepare_images
 from digitlab.preparation.ink import find_ink
-from digitlab.preparation.lines import without_lines
+from digitlab.preparation.ruled_lines import without_lines
+from digitlab.synthesis.camera import KINDS, photograph
 
 Bytes = npt.NDArray[np.uint8]
 

@@ -18,15 +18,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from onnxruntime import quantization
-from small_models import WriteModel, onnx_model
 
 import digitlab
-from digitlab import files
+from digitlab import durable_files
 from digitlab.errors import DataError, ModelError
+from digitlab.exporting.copies import export
 from digitlab.preparation import VERSION
-from digitlab.reading.export import export
 from digitlab.reading.model_file import load_model, properties, reopened, seal
 from digitlab.reading.recogniser import SHIPPED_MODEL, Recogniser
+from small_models import WriteModel, onnx_model
 
 RUN = "import sys, digitlab.cli; sys.argv[0] = 'digitlab'; digitlab.cli.main()"
 
@@ -117,16 +117,16 @@ def test_a_disk_that_takes_only_half_leaves_the_earlier_file(write_model: WriteM
 def test_what_the_disk_gives_back_is_checked(
     write_model: WriteModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    honest = files._write_through
+    honest = durable_files._write_through
 
     def write(path: Path, content: bytes) -> None:
         honest(path, content[:50] + bytes([content[50] ^ 4]) + content[51:])
 
-    monkeypatch.setattr(files, "_write_through", write)
+    monkeypatch.setattr(durable_files, "_write_through", write)
     with pytest.raises(ModelError, match=r"copy\.onnx"):
         export(write_model(), "copy.onnx")
     other = write_model("other.onnx", temperature=2.0).read_bytes()
-    monkeypatch.setattr(files, "_write_through", lambda path, _: honest(path, other))
+    monkeypatch.setattr(durable_files, "_write_through", lambda path, _: honest(path, other))
     with pytest.raises(ModelError, match=r"copy\.onnx is not what was written"):
         export(write_model(), "copy.onnx")
 

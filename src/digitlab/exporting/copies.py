@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from digitlab.data.dataset import Dataset, Images
+from digitlab.durable_files import write_whole
 from digitlab.errors import DataError, ModelError
 from digitlab.evaluation import (
     Evaluation,
@@ -27,10 +28,9 @@ from digitlab.evaluation import (
     evenly,
     load_data_of,
 )
-from digitlab.files import write_whole
+from digitlab.exporting.quantise import PRECISION, SOURCE, quantise
 from digitlab.preparation import prepare_images
 from digitlab.reading.model_file import Model, load_model
-from digitlab.reading.quantise import PRECISION, SOURCE, quantise
 from digitlab.reading.recogniser import Recogniser
 
 CALIBRATION_IMAGES = 1000  # ranges of activations did not change with more

@@ -11,8 +11,9 @@ import io
 import json
 from collections.abc import Callable, Iterable, Iterator
 
-from digitlab.reading.files import STANDARD_INPUT
+from digitlab.reading.picture_files import STANDARD_INPUT
 from digitlab.reading.types import Reading
+from digitlab.wording import printable
 
 CSV_HEADER = (
     "file", "page", "row", "number", "position", "digit", "confidence", "refused",
@@ -53,13 +54,6 @@ def csv_lines(reading: Reading) -> str:
 def csv_header() -> str:
     """Return the first line of CSV."""
     return _csv([CSV_HEADER])
-
-
-def printable(text: str) -> str:
-    """Return text with every character that is not printed as its escape, such as `\\n`."""
-    return "".join(
-        one if one.isprintable() else one.encode("unicode_escape").decode() for one in text
-    )
 
 
 def _digits(reading: Reading) -> Iterator[tuple[int | str, ...]]:

@@ -10,7 +10,7 @@ import os
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digitlab.reading.lines import CSV_HEADER, csv_header, csv_lines, json_line, text_line
+from digitlab.reading.formats import CSV_HEADER, csv_header, csv_lines, json_line, text_line
 from digitlab.reading.types import Digit, Number, Reading, ReadingError, Row
 
 BOX = (1, 2, 3, 4)

@@ -18,9 +18,9 @@ from digitlab.config import Recipe, load_recipe
 from digitlab.data import load_dataset
 from digitlab.data.batches import Batches
 from digitlab.data.dataset import Split
-from digitlab.data.handwriting import vary
-from digitlab.parallel.pictures import Augmented, MadeAhead, build
+from digitlab.parallel.batch_pictures import Augmented, MadeAhead, build
 from digitlab.parallel.strategy import Job
+from digitlab.synthesis.handwriting import vary
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from digitlab.errors import DigitlabError
-from digitlab.reading.files import OutputFolder, find_pictures, marked_png
+from digitlab.reading.picture_files import OutputFolder, find_pictures, marked_png
 from digitlab.reading.types import Reading
 
 

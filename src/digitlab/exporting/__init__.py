@@ -1,0 +1,1 @@
+"""Copies of model files for whoever reads without the run; no PyTorch is imported."""

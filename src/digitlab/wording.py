@@ -1,0 +1,50 @@
+"""How figures, names and choices are written for people, the same on every surface."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+
+def percent(fraction: float, decimals: int = 2) -> str:
+    """Return `99.03 %`."""
+    return f"{100 * fraction:.{decimals}f} %"
+
+
+def certainty(probability: float) -> str:
+    """Return `99.9 %`, rounded down, so that 100 % is never claimed for what is less."""
+    return f"{math.floor(probability * 1000) / 10:.1f} %"
+
+
+def accuracy_text(accuracy: float | None) -> str:
+    """Return `99.03 %`, or `none` where it is not known."""
+    return "none" if accuracy is None else percent(accuracy)
+
+
+def duration(seconds: float) -> str:
+    """Return `7 s`, `3 min 20 s`, `2 h 5 min` or `3 d 4 h`."""
+    whole = round(seconds)
+    for size, unit, smaller, small_unit in (
+        (86400, "d", 3600, "h"),
+        (3600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
+        if whole >= size:
+            return f"{whole // size} {unit} {whole % size // smaller} {small_unit}"
+    return f"{whole} s"
+
+
+def one_of(choices: Iterable[str]) -> str:
+    """Return `a, b or c`."""
+    *others, last = choices
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def printable(text: str) -> str:
+    """Return text with every character that is not printed as its escape, such as `\\n`.
+
+    Names of files are a stranger's text: nothing in one may break a line or move a cursor.
+    """
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in text
+    )
