@@ -28,7 +28,7 @@ from typing import Any
 
 import digitlab
 from digitlab import Workers
-from digitlab.training.progress import Progress, Quiet
+from digitlab.events import Event
 
 
 def loopback_bytes() -> int:
@@ -51,7 +51,7 @@ def processor_seconds() -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-class Timed(Quiet):
+class Timed:
     """Keeps when each step was heard of, and stops the run as Ctrl-C does."""
 
     def __init__(self, stop: int | None, marks: Sequence[int]) -> None:
@@ -61,9 +61,10 @@ class Timed(Quiet):
         self.processor: list[float] = []
         self.bytes: list[int] = []
 
-    def step(self, progress: Progress) -> None:
-        """Keep the time, and what is seen at a mark."""
-        del progress
+    def __call__(self, event: Event) -> None:
+        """Keep the time of a step, and what is seen at a mark."""
+        if event.kind != "step":
+            return
         self.times.append(time.monotonic())
         if len(self.times) in self.marks:
             self.bytes.append(loopback_bytes())

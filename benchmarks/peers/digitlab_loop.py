@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 import digitlab
-from digitlab.training.progress import Progress, Quiet
+from digitlab.events import Event
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--data", required=True)
@@ -21,14 +21,15 @@ parser.add_argument("--shards", type=int)
 chosen = parser.parse_args()
 
 
-class Last(Quiet):
+class Last:
     """Keeps the last step's loss."""
 
     loss: float | None = None
 
-    def step(self, progress: Progress) -> None:
+    def __call__(self, event: Event) -> None:
         """Keep the loss."""
-        self.loss = progress.loss
+        if event.kind == "step":
+            self.loss = event.facts["loss"]
 
 
 with tempfile.TemporaryDirectory() as folder:

@@ -18,12 +18,12 @@ _HOMES = {
     "Reading": "digitlab.reading.types",
     "Recipe": "digitlab.config",
     "Recogniser": "digitlab.reading.recogniser",
-    "RunResult": "digitlab.training.request",
+    "RunResult": "digitlab.training.run_folder",
     "evaluate": "digitlab.evaluation",
     "export": "digitlab.exporting.copies",
     "load_dataset": "digitlab.data",
     "load_recipe": "digitlab.config",
-    "train": "digitlab.training.request",
+    "train": "digitlab.training.dispatch",
     "Workers": "digitlab.parallel.plan",
 }
 __all__ = [
@@ -56,7 +56,8 @@ if TYPE_CHECKING:
     from digitlab.reading.guard import GuardedDecoder, Limits
     from digitlab.reading.recogniser import Recogniser
     from digitlab.reading.types import Reading
-    from digitlab.training.request import RunResult, train
+    from digitlab.training.dispatch import train
+    from digitlab.training.run_folder import RunResult
 
 
 def __getattr__(name: str) -> Any:

@@ -34,26 +34,22 @@ _fork.set_forkserver_preload(
 
 
 class Watched:
-    """A reporter that tells another process which phase a run is in."""
+    """A listener that tells another process which phase a run is in."""
 
     def __init__(self, phase: Synchronized[int], durations: Any = None) -> None:
         self._phase, self._durations, self._since = phase, durations, time.monotonic()
 
-    def phase(self, name: str) -> None:
+    def __call__(self, event: Any) -> None:
+        assert event.kind != "warning", f"a run warned: {event.text}"
+        if event.kind == "phase":
+            self._enter(event.facts["name"])
+
+    def _enter(self, name: str) -> None:
         now = time.monotonic()
         if self._durations is not None and self._phase.value >= 0:
             index = self._phase.value
             self._durations[index] = max(self._durations[index], now - self._since)
         self._phase.value, self._since = PHASES.index(name), now
-
-    def note(self, event: str, text: str, **facts: Any) -> None: ...
-
-    def warn(self, text: str) -> None:
-        raise AssertionError(f"a run warned: {text}")
-
-    def step(self, progress: Any) -> None: ...
-
-    def count(self, what: str, done: int, every: int) -> None: ...
 
 
 def _train(

@@ -17,8 +17,8 @@ import torch
 import digitlab
 from digitlab import durable_files
 from digitlab.errors import RunError
+from digitlab.events import Event
 from digitlab.training import checkpoint
-from digitlab.training.progress import Quiet
 
 FIXTURE = Path(__file__).parent / "checkpoint-format-1"
 
@@ -115,11 +115,11 @@ def test_a_run_of_format_1_can_be_gone_on_with(small_data: Path) -> None:
     shutil.copy("new/config.toml", "run/config.toml")
     heard: list[str] = []
 
-    class Heard(Quiet):
-        def warn(self, text: str) -> None:
-            heard.append(text)
+    def hear(event: Event) -> None:
+        if event.kind == "warning":
+            heard.append(event.text)
 
-    result = digitlab.train(resume="run", reporter=Heard())
+    result = digitlab.train(resume="run", reporter=hear)
     assert result.summary["steps"] == 24
     assert any("does not hold what it held at step 12" in text for text in heard)
 
@@ -190,12 +190,12 @@ def test_training_goes_on_when_a_checkpoint_cannot_be_written(
 
     heard: list[str] = []
 
-    class Heard(Quiet):
-        def warn(self, text: str) -> None:
-            heard.append(text)
+    def hear(event: Event) -> None:
+        if event.kind == "warning":
+            heard.append(event.text)
 
     monkeypatch.setattr(durable_files, "_write_through", write)
-    result = digitlab.train(small_recipe, run_dir="run", reporter=Heard())
+    result = digitlab.train(small_recipe, run_dir="run", reporter=hear)
     whole = json.loads(Path("whole/summary.json").read_text())
     assert result.summary["weights_sha256"] == whole["weights_sha256"]
     assert any("could not be written (Input/output error); training goes on" in x for x in heard)
@@ -220,12 +220,12 @@ def test_a_full_disk_stops_a_run_cleanly_and_it_goes_on_when_there_is_room(
             ballast.write(bytes(1_300_000))
         heard: list[str] = []
 
-        class Heard(Quiet):
-            def warn(self, text: str) -> None:
-                heard.append(text)
+        def hear(event: Event) -> None:
+            if event.kind == "warning":
+                heard.append(event.text)
 
         with pytest.raises(RunError) as error:
-            digitlab.train(small_recipe, run_dir=disk / "run", reporter=Heard(), **arguments)
+            digitlab.train(small_recipe, run_dir=disk / "run", reporter=hear, **arguments)
         assert "No space left on device" in str(error.value)
         assert "go on by --resume" in str(error.value)
         assert not list((disk / "run").rglob("*.part"))

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from digitlab.training.metrics import read_metrics
-from digitlab.training.progress import Quiet
 from digitlab.training.records import Records
+from digitlab.training.reporters import quiet
 from digitlab.training.run_folder import RunFolder
 
 
@@ -26,8 +26,8 @@ def lines_of(step: int) -> list[dict[str, Any]]:
 
 def test_another_writes_on_where_the_first_was_lost(folder: RunFolder) -> None:
     leads = {"first": True, "second": False}
-    first = Records(folder, Quiet(), lambda: leads["first"], ledger=True)
-    second = Records(folder, Quiet(), lambda: leads["second"], ledger=True)
+    first = Records(folder, quiet, lambda: leads["first"], ledger=True)
+    second = Records(folder, quiet, lambda: leads["second"], ledger=True)
     first.begin(0, 0)
     first.open()
     second.open()
@@ -55,12 +55,12 @@ def test_another_writes_on_where_the_first_was_lost(folder: RunFolder) -> None:
 
 
 def test_a_newcomer_knows_the_lines_that_were_not_written_yet(folder: RunFolder) -> None:
-    first = Records(folder, Quiet(), lambda: True, ledger=False)
+    first = Records(folder, quiet, lambda: True, ledger=False)
     first.begin(0, 0)
     first.open()
     for step in range(1, 4):
         first.write({"kind": "step", "step": step})
-    newcomer = Records(folder, Quiet(), lambda: True, ledger=False)
+    newcomer = Records(folder, quiet, lambda: True, ledger=False)
     newcomer.remember(json.loads(json.dumps(first.recent())), 3)
     newcomer.open()
     newcomer.write({"kind": "step", "step": 4})
@@ -69,13 +69,13 @@ def test_a_newcomer_knows_the_lines_that_were_not_written_yet(folder: RunFolder)
 
 
 def test_a_ledger_of_a_resumed_run_holds_no_step_twice(folder: RunFolder) -> None:
-    first = Records(folder, Quiet(), lambda: True, ledger=True)
+    first = Records(folder, quiet, lambda: True, ledger=True)
     first.begin(0, 0)
     first.open()
     for step in range(1, 6):
         first.work(step, {"0": {"0": [step]}})
     first.close()
-    resumed = Records(folder, Quiet(), lambda: True, ledger=True)
+    resumed = Records(folder, quiet, lambda: True, ledger=True)
     resumed.begin(0, 3)
     resumed.open()
     resumed.work(4, {"1": {"0": [4]}})
@@ -86,16 +86,16 @@ def test_a_ledger_of_a_resumed_run_holds_no_step_twice(folder: RunFolder) -> Non
 def test_who_takes_over_from_one_lost_at_once_leaves_no_step_of_the_sitting_before(
     folder: RunFolder,
 ) -> None:
-    before = Records(folder, Quiet(), lambda: True, ledger=True)
+    before = Records(folder, quiet, lambda: True, ledger=True)
     before.begin(0, 0)
     before.open()
     for step in range(1, 6):
         before.work(step, {"0": {"0": [step]}})
         before.write({"kind": "step", "step": step})
     before.close()
-    lost = Records(folder, Quiet(), lambda: True, ledger=True)
+    lost = Records(folder, quiet, lambda: True, ledger=True)
     lost.begin(len(folder.metrics.read_bytes()) // 2, 2)  # and then it is stopped
-    second = Records(folder, Quiet(), lambda: True, ledger=True)
+    second = Records(folder, quiet, lambda: True, ledger=True)
     second.remember(lost.recent(), 2)
     second.open()
     for step in (3, 4):

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
-from digitlab.training.progress import Progress, Quiet
+from digitlab import events
+from digitlab.events import Event, Progress, read_event
 from digitlab.training.relay import Chorus, Relay
 
 STEP = Progress(
@@ -19,86 +18,60 @@ STEP = Progress(
 )  # fmt: skip
 
 
-class Listener(Quiet):
-    def __init__(self) -> None:
-        self.heard: list[Any] = []
-
-    def phase(self, name: str) -> None:
-        self.heard.append(("phase", name))
-
-    def note(self, event: str, text: str, **facts: Any) -> None:
-        self.heard.append((event, text, facts))
-
-    def warn(self, text: str) -> None:
-        self.heard.append(("warn", text))
-
-    def step(self, progress: Progress) -> None:
-        self.heard.append(progress)
-
-    def count(self, what: str, done: int, every: int) -> None:
-        self.heard.append((what, done, every))
-
-
 def test_echoes_are_not_repeated_and_nothing_is_lost_with_a_worker() -> None:
     read, write = os.pipe()
-    log, user = Listener(), Listener()
-    relay, chorus = Relay(write, log), Chorus(user)
+    log: list[Event] = []
+    user: list[Event] = []
+    relay, chorus = Relay(write, log.append), Chorus(user.append)
     said = [
-        lambda: relay.phase("train"),
-        lambda: relay.step(STEP),
-        lambda: relay.step(replace(STEP, images_per_second=12.0)),  # another worker's
-        lambda: relay.warn("step 2: lost worker 1; 2 of 3 go on"),
-        lambda: relay.warn("step 2: lost worker 1; 2 of 3 go on"),
-        lambda: relay.step(replace(STEP, step=2)),
-        lambda: relay.note("epoch", "epoch 1: 90 %", epoch=1, step=2, seconds=1.0),
-        lambda: relay.note("epoch", "epoch 1: 90 %", epoch=1, step=2, seconds=1.1),
-        lambda: relay.phase("train"),  # again, but at another step
-        lambda: relay.step(STEP),  # a worker that lags
-        lambda: relay.count("made pictures", 1, 2),
+        events.phase("train"),
+        events.step(STEP),
+        events.step(replace(STEP, images_per_second=12.0)),  # another worker's
+        events.warning("step 2: lost worker 1; 2 of 3 go on"),
+        events.warning("step 2: lost worker 1; 2 of 3 go on"),
+        events.step(replace(STEP, step=2)),
+        events.note("epoch", "epoch 1: 90 %", epoch=1, step=2, seconds=1.0),
+        events.note("epoch", "epoch 1: 90 %", epoch=1, step=2, seconds=1.1),
+        events.phase("train"),  # again, but at another step
+        events.step(STEP),  # a worker that lags
+        events.count("made pictures", 1, 2),
     ]
-    for say in said:
-        say()
+    for event in said:
+        relay(event)
     relay.drain()
     os.close(write)
     with os.fdopen(read) as lines:
         for line in lines:
-            chorus.hear(json.loads(line))
-    assert len(log.heard) == len(said)
-    assert user.heard == [
-        ("phase", "train"),
-        STEP,
-        ("warn", "step 2: lost worker 1; 2 of 3 go on"),
-        replace(STEP, step=2),
-        ("epoch", "epoch 1: 90 %", {"epoch": 1, "step": 2, "seconds": 1.0}),
-        ("phase", "train"),
-        ("made pictures", 1, 2),
-    ]
+            chorus(read_event(line))
+    assert log == said
+    assert user == [said[at] for at in (0, 1, 3, 5, 6, 8, 10)]
 
 
 def test_steps_go_in_bundles_and_all_else_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("digitlab.training.relay._PAUSE", 1000.0)
     read, write = os.pipe()
-    relay = Relay(write, Quiet())
-    relay.phase("train")
-    relay.step(STEP)
+    relay = Relay(write, lambda event: None)
+    relay(events.phase("train"))
+    relay(events.step(STEP))
     first = os.read(read, 100_000).splitlines()
     for step in (2, 3, 4):
-        relay.step(replace(STEP, step=step))
-    relay.phase("validate")
-    bundle = [json.loads(line) for line in os.read(read, 100_000).splitlines()]
+        relay(events.step(replace(STEP, step=step)))
+    relay(events.phase("validate"))
+    bundle = [read_event(line) for line in os.read(read, 100_000).splitlines()]
     os.close(read)
     os.close(write)
-    assert [json.loads(line)["event"] for line in first] == ["phase"]
-    assert [event["event"] for event in bundle] == [*["step"] * 4, "phase"]
-    assert [event["progress"]["step"] for event in bundle[:-1]] == [1, 2, 3, 4]
+    assert [read_event(line).kind for line in first] == ["phase"]
+    assert [event.kind for event in bundle] == [*["step"] * 4, "phase"]
+    assert [event.facts["step"] for event in bundle[:-1]] == [1, 2, 3, 4]
 
 
 def test_a_launcher_that_does_not_listen_stops_nobody_and_hears_the_end() -> None:
     read, write = os.pipe()
-    relay, user = Relay(write, Quiet()), Listener()
+    relay = Relay(write, lambda event: None)
+    user: list[Event] = []
     for step in range(2000):
-        relay.step(replace(STEP, step=step))
-    relay.note("done", "90 %", step=2000)
+        relay(events.step(replace(STEP, step=step)))
+    relay(events.note("done", "90 %", step=2000))
     with os.fdopen(read) as lines:
         reading = threading.Thread(target=lambda: heard.extend(lines))
         heard: list[str] = []
@@ -106,8 +79,8 @@ def test_a_launcher_that_does_not_listen_stops_nobody_and_hears_the_end() -> Non
         relay.drain()
         os.close(write)
         reading.join()
-    chorus = Chorus(user)
+    chorus = Chorus(user.append)
     for line in heard:
-        chorus.hear(json.loads(line))
-    assert 10 < len(user.heard) < 2000
-    assert user.heard[-1] == ("done", "90 %", {"step": 2000})
+        chorus(read_event(line))
+    assert 10 < len(user) < 2000
+    assert user[-1] == Event("done", {"step": 2000}, "90 %")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,11 @@ import digitlab
 from digitlab.config import OPTIMIZERS, load_recipe
 from digitlab.data.batches import Batches
 from digitlab.errors import ConfigError, DataError, RunError, TrainingError
+from digitlab.events import Event
 from digitlab.training import checkpoint
 from digitlab.training.interrupt import Interrupted
 from digitlab.training.listing import list_runs
 from digitlab.training.metrics import CLOCK, read_metrics
-from digitlab.training.progress import Progress, Quiet
 from digitlab.training.run_folder import RunFolder
 
 
@@ -38,29 +39,29 @@ def final_state(run: Path) -> tuple[dict[str, bytes], list[dict[str, Any]]]:
     return tensors, lines
 
 
-class StopAt(Quiet):
+class StopAt:
     """Sends this process SIGINT so that it stops after a step: the wish goes with a gradient."""
 
     def __init__(self, step: int) -> None:
         self.stop_at = step
 
-    def step(self, progress: Progress) -> None:
-        if progress.step == self.stop_at - 1:
+    def __call__(self, event: Event) -> None:
+        if event.kind == "step" and event.facts["step"] == self.stop_at - 1:
             signal.raise_signal(signal.SIGINT)
 
 
-class Heard(Quiet):
+class Heard:
     """Keeps what a run says."""
 
     def __init__(self) -> None:
         self.warnings: list[str] = []
-        self.notes: dict[str, dict[str, Any]] = {}
+        self.notes: dict[str, Mapping[str, Any]] = {}
 
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
-
-    def note(self, event: str, text: str, **facts: Any) -> None:
-        self.notes[event] = facts
+    def __call__(self, event: Event) -> None:
+        if event.kind == "warning":
+            self.warnings.append(event.text)
+        else:
+            self.notes[event.kind] = event.facts
 
 
 def test_threads_change_no_bit(small_recipe: Path) -> None:
@@ -289,18 +290,16 @@ def test_resume_refuses_other_data(small_recipe: Path, small_data: Path, tmp_pat
 
 
 def test_a_run_of_its_own_holds_its_folder(small_recipe: Path) -> None:
-    class Second(Quiet):
-        refused = ""
+    refused: list[str] = []
 
-        def step(self, progress: Progress) -> None:
-            if not self.refused:
-                with pytest.raises(RunError) as error:
-                    digitlab.train(resume="run")
-                self.refused = str(error.value)
+    def begin_another(event: Event) -> None:
+        if event.kind == "step" and not refused:
+            with pytest.raises(RunError) as error:
+                digitlab.train(resume="run")
+            refused.append(str(error.value))
 
-    second = Second()
-    digitlab.train(small_recipe, epochs=0.2, run_dir="run", reporter=second)
-    assert second.refused == "run: another process is training in it"
+    digitlab.train(small_recipe, epochs=0.2, run_dir="run", reporter=begin_another)
+    assert refused == ["run: another process is training in it"]
 
 
 def test_a_bad_source_leaves_no_run_folder(small_recipe: Path) -> None:

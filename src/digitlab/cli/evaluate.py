@@ -13,6 +13,7 @@ import typer
 
 import digitlab
 from digitlab.cli.options import DataOption, JsonOption
+from digitlab.live_line import Counter
 
 
 def evaluate(
@@ -90,14 +91,12 @@ def _beside(model: Path, name: str) -> Path:
 @contextmanager
 def _progress() -> Iterator[Callable[[int, int], None]]:
     """Show how many pictures are done, on standard error where that is a terminal."""
-    from digitlab.reading.progress import ProgressLine
-
-    lines: list[ProgressLine] = []
+    lines: list[Counter] = []
 
     def told(done: int, count: int) -> None:
         if done == 1:
-            lines.append(ProgressLine(count, sys.stderr))
-        lines[-1].advance(False)
+            lines.append(Counter(count, sys.stderr))
+        lines[-1].advance()
         if done == count:
             lines[-1].clear()
 

@@ -12,22 +12,7 @@ import typer
 import digitlab
 from digitlab.cli.options import DataOption, JsonOption
 from digitlab.cli.program import program, short
-from digitlab.cli.workers import (
-    CompressOption,
-    DevicesOption,
-    LocalStepsOption,
-    LogDirOption,
-    MaxRestartsOption,
-    MinWorkersOption,
-    NodeRankOption,
-    NodesOption,
-    RendezvousOption,
-    StartTimeoutOption,
-    SyncOption,
-    TimeoutOption,
-    WorkersOption,
-    workers_of,
-)
+from digitlab.cli.workers import with_workers
 from digitlab.config import (
     DEFAULT_RECIPE,
     NETWORKS,
@@ -38,9 +23,11 @@ from digitlab.config import (
     shipped_recipes,
 )
 from digitlab.errors import ConfigError
+from digitlab.parallel.plan import Workers
 from digitlab.parallel.seat import seat_of_torchrun
 
 
+@with_workers
 def train(
     recipe: Annotated[
         str,
@@ -98,25 +85,13 @@ def train(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Any other key of a recipe."),
     ] = None,
-    workers: WorkersOption = None,
-    nodes: NodesOption = None,
-    node_rank: NodeRankOption = None,
-    rendezvous: RendezvousOption = None,
-    devices: DevicesOption = None,
-    log_dir: LogDirOption = None,
-    sync: SyncOption = None,
-    compress: CompressOption = None,
-    local_steps: LocalStepsOption = None,
-    timeout: TimeoutOption = None,
-    start_timeout: StartTimeoutOption = None,
-    max_restarts: MaxRestartsOption = None,
-    min_workers: MinWorkersOption = None,
     ledger: Annotated[
         bool,
         typer.Option("--ledger", help="Record which sample went through which worker."),
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing but warnings.")] = False,
     as_json: JsonOption = False,
+    workers: Workers | None = None,
 ) -> None:
     """Train a network; every flag overrides the recipe's value.
 
@@ -132,29 +107,12 @@ def train(
 
     digitlab train --workers 4 --log-dir logs
     """
-    from digitlab.training.progress import reporter
+    from digitlab.training.reporters import reporter
 
     if resume is not None and recipe != DEFAULT_RECIPE:
         raise ConfigError("--recipe cannot stand beside --resume: the run has its own")
     from digitlab.training.interrupt import Interrupted
 
-    plan = workers_of(
-        {
-            "count": workers,
-            "nodes": nodes,
-            "node_rank": node_rank,
-            "rendezvous": rendezvous,
-            "devices": devices,
-            "log_dir": log_dir,
-            "sync": sync,
-            "compress": compress,
-            "local_steps": local_steps,
-            "timeout": timeout,
-            "start_timeout": start_timeout,
-            "max_restarts": max_restarts,
-            "min_workers": min_workers,
-        }
-    )
     style = "json" if as_json else "quiet" if quiet else "lines"
     try:
         result = digitlab.train(
@@ -176,7 +134,7 @@ def train(
             threads=threads,
             run_dir=run_dir,
             resume=resume,
-            workers=plan,
+            workers=workers,
             ledger=ledger,
             reporter=reporter(style, log_every),
         )

@@ -1,63 +1,62 @@
-"""The options of `digitlab train` for several workers."""
+"""The options of `digitlab train` for several workers: the fields of `Workers`, one each."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import Field, fields
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from digitlab.errors import ConfigError
-from digitlab.parallel.plan import Workers
-from digitlab.parallel.seat import COMPRESSIONS, SYNCS
+from digitlab.parallel.plan import Workers, flag_of
 
-_PANEL = "Several workers"
-
-
-def _option(metavar: str, text: str) -> Any:
-    return typer.Option(metavar=metavar, help=text, rich_help_panel=_PANEL)
+# What is written on a command line, where that is of another type than the field's default.
+_WRITTEN: Mapping[str, type] = {"count": int, "devices": str, "log_dir": Path}
 
 
-WorkersOption = Annotated[
-    int | None, _option("N", "Processes on this machine that train together.")
-]
-NodesOption = Annotated[int | None, _option("N", "Machines that train together (1).")]
-NodeRankOption = Annotated[int | None, _option("N", "Which of the machines this is, from 0.")]
-RendezvousOption = Annotated[
-    str | None, _option("HOST:PORT", "An address of machine 0, and a free port of it.")
-]
-DevicesOption = Annotated[
-    str | None, _option("0,1,...", "This machine's CUDA devices, one a worker.")
-]
-LogDirOption = Annotated[
-    Path | None, _option("DIR", "Folder for the output of each worker; else RUN/logs.")
-]
-SyncOption = Annotated[
-    str | None,
-    _option("|".join(SYNCS), "exact (the default): the bits of one process; ddp: faster on GPUs."),
-]
-CompressOption = Annotated[
-    str | None, _option("|".join(COMPRESSIONS), "With ddp: send smaller gradients.")
-]
-LocalStepsOption = Annotated[
-    int | None, _option("N", "With ddp: each takes N steps alone, then weights are averaged (1).")
-]
-TimeoutOption = Annotated[
-    float | None, _option("SECONDS", "A worker that is silent for so long is taken for lost (30).")
-]
-StartTimeoutOption = Annotated[
-    float | None, _option("SECONDS", "So long machines wait for each other at the start (300).")
-]
-MaxRestartsOption = Annotated[
-    int | None, _option("N", "So many lost workers of this machine are started again (3).")
-]
-MinWorkersOption = Annotated[
-    int | None, _option("N", "Stop where fewer are left on all machines (1).")
-]
+def with_workers(verb: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb the options of several workers.
+
+    Args:
+        verb: whose parameter `workers`, `Workers | None`, gets what they ask for: None where none
+            of them is given. It must be the last.
+    """
+
+    @functools.wraps(verb)
+    def given(**options: Any) -> None:
+        asked = {one.name: options.pop(_parameter(one)) for one in fields(Workers)}
+        verb(**options, workers=_workers_of(asked))
+
+    of_verb = inspect.signature(verb, eval_str=True)
+    *own, _ = of_verb.parameters.values()
+    parameters = [*own, *map(_option, fields(Workers))]
+    given.__signature__ = of_verb.replace(parameters=parameters)  # type: ignore[attr-defined]
+    given.__annotations__ = {one.name: one.annotation for one in parameters}
+    return given
 
 
-def workers_of(given: Mapping[str, Any]) -> Workers | None:
+def _parameter(one: Field[Any]) -> str:
+    return flag_of(one.name).removeprefix("--").replace("-", "_")
+
+
+def _option(one: Field[Any]) -> inspect.Parameter:
+    facts, written = one.metadata, _WRITTEN.get(one.name, type(one.default))
+    shown = typer.Option(
+        metavar=facts["metavar"], help=facts["text"], rich_help_panel="Several workers"
+    )
+    return inspect.Parameter(
+        _parameter(one),
+        inspect.Parameter.KEYWORD_ONLY,
+        default=None,
+        annotation=Annotated[written | None, shown],
+    )
+
+
+def _workers_of(given: Mapping[str, Any]) -> Workers | None:
     """Return what the options ask for, or None where none was given.
 
     Raises:

@@ -9,8 +9,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import queue
-import subprocess
-import sys
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
@@ -21,7 +19,7 @@ from digitlab.data.augment import augment
 from digitlab.data.batches import WHOLE, Batch, Share
 from digitlab.data.dataset import Images, Labels
 from digitlab.parallel.strategy import Job
-from digitlab.processes import own_modules
+from digitlab.processes import own_module, start
 from digitlab.synthesis.handwriting import vary
 
 Samples = npt.NDArray[np.int64]
@@ -121,14 +119,7 @@ class _Maker:
     """One process of `digitlab.synthesis.maker`, which ends when this one does."""
 
     def __init__(self, job: Job) -> None:
-        # A session of its own, so that Ctrl-C reaches only this process, which ends it.
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "digitlab.synthesis.maker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=own_modules(),
-            start_new_session=True,
-        )
+        self._process = start(own_module("digitlab.synthesis.maker"))
         train, recipe = job.train, job.recipe
         settings = {
             "seed": recipe.seed,

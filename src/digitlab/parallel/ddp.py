@@ -37,7 +37,7 @@ class Averaged(Collective):
         """Prepare; the network is wrapped once the others are known."""
         super().__init__(job, team)
         torch.set_num_threads(job.threads)
-        self._local = team.seat.local_steps > 1
+        self._local = team.seat.plan.local_steps > 1
         self._sends_buffers = any(True for _ in job.network.buffers())  # before each forward
         self._model: DistributedDataParallel | None = None
         self._round = 0
@@ -54,7 +54,7 @@ class Averaged(Collective):
         """Return what compression carries over, of each worker, by rank."""
         if self._local:
             self._average()
-        if self.team.seat.compress != "powersgd":
+        if self.team.seat.plan.compress != "powersgd":
             return super().memory()
         return super().memory() | self.team.together(self._carried, _saved, _loaded)
 
@@ -63,7 +63,7 @@ class Averaged(Collective):
         self._remembered = dict(tensors)
 
     def _gradient(self, batch: Batch, wishes: Tensor) -> tuple[Tensor, ShardGradient]:
-        if self._local and batch.step % self.team.seat.local_steps == 0:
+        if self._local and batch.step % self.team.seat.plan.local_steps == 0:
             self._set_weights(self._mean_weights())
         loss, correct = self._backward(batch)
         vector = torch.cat(
@@ -124,7 +124,7 @@ class Averaged(Collective):
         return self._model
 
     def _compress(self, model: DistributedDataParallel) -> None:
-        match self.team.seat.compress:
+        match self.team.seat.plan.compress:
             case "fp16":
                 model.register_comm_hook(None, default_hooks.fp16_compress_hook)
             case "bf16":

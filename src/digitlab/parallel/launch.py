@@ -1,34 +1,32 @@
 """Starts the workers of one machine, watches them, and starts lost ones again; needs no torch.
 
-Used by `training/crew.py`. What a worker computes is none of its business: it passes on a request,
-hears events, and sees processes end. A worker gets on standard input the request, as a line of
-JSON, and then a line for each other worker that ended; when standard input itself ends, so does the
-worker, so nothing is left over of a launcher that was killed.
+Used by `training/launched_run.py`. What a worker computes is none of its business: it passes on a
+request, hears events, and sees processes end. To each worker it tells of each other that ended.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import queue
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 from uuid import uuid4
 
+from digitlab import events
+from digitlab.child import Child, open_log
 from digitlab.errors import ConfigError, RunError, TrainingError
+from digitlab.events import Event, Listener
 from digitlab.parallel.plan import Workers
-from digitlab.parallel.watchdog import CUT_OFF, DROPPED, ENDED, HUNG, end
-from digitlab.processes import own_modules
+from digitlab.parallel.seat import seat_here
+from digitlab.parallel.watchdog import DROPPED, ENDED, HUNG
+from digitlab.processes import CUT_OFF, how_it_ended, own_module, start
 
 _GRACE = 5.0  # seconds that workers get to end by themselves once the run has ended
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -36,7 +34,6 @@ _LOST = {
     DROPPED: "was taken for lost by the others",
     HUNG: "hung while it waited for the others, and ended itself",
 }
-_LAST_WORDS = 100_000  # bytes at the end of a log, among which the reason of an end is looked for
 _STOPPED = tuple(128 + number for number in _SIGNALS)
 
 
@@ -50,51 +47,19 @@ class StoppedError(Exception):
 
 @dataclass
 class Worker:
-    """A process that was started.
+    """A worker that was started.
 
     Attributes:
         slot: its place among all workers.
         name: its name among the others, another after each start.
-        log: the file of its output.
-        begins_at: bytes that were in it before.
-        spoke: whether it has told of anything yet.
+        child: its process.
+        ended: whether we have seen to its end.
     """
 
     slot: int
     name: str
-    log: Path
-    process: subprocess.Popen[bytes]
-    begins_at: int = 0
-    spoke: bool = False
+    child: Child
     ended: bool = False
-
-    def tell(self, line: str) -> None:
-        """Write a line to its standard input, if it still reads."""
-        assert self.process.stdin is not None
-        with suppress(OSError):
-            self.process.stdin.write(line.encode() + b"\n")
-            self.process.stdin.flush()
-
-    def stop(self, number: int) -> None:
-        """Pass on a signal that asks to stop.
-
-        One that has not begun is killed: while Python starts, what the signal raises may end in
-        somebody's `except:`, and nothing is lost.
-        """
-        if self.process.poll() is None:
-            self.process.send_signal(number if self.spoke else signal.SIGKILL)
-
-    def last_words(self) -> str:
-        """Return the line in which it said why it ended, or where to look."""
-        with suppress(OSError):
-            with self.log.open("rb") as log:
-                end = log.seek(0, os.SEEK_END)
-                log.seek(max(self.begins_at, end - _LAST_WORDS))
-                said = log.read(_LAST_WORDS).decode(errors="replace")
-            for line in reversed(said.splitlines()):
-                if line.startswith("digitlab: "):
-                    return line.removeprefix("digitlab: ")
-        return f"worker {self.slot} {_how(self.process.returncode)}; see {self.log}"
 
 
 class Launcher:
@@ -103,26 +68,26 @@ class Launcher:
     def __init__(
         self,
         plan: Workers,
-        command: list[str],
+        module: str,
         request: Mapping[str, Any],
         ledger: bool,
         logs: Path,
-        hear: Callable[[Mapping[str, Any]], None],
+        tell: Listener,
     ) -> None:
         """Give the plan, and what each worker is started and asked with.
 
         Args:
             plan: checked.
-            command: of a worker.
+            module: which runs as a worker.
             request: sent to it, with its seat.
-            ledger: see `Workers.seat`.
+            ledger: see `Seat`.
             logs: folder of the workers' output.
-            hear: takes the events of all workers, and warnings of our own.
+            tell: takes the events of all workers, and warnings of our own.
         """
-        self._plan, self._command, self._request = plan, command, request
-        self._ledger, self._logs, self._hear = ledger, logs, hear
+        self._plan, self._module, self._request = plan, module, request
+        self._ledger, self._logs, self._tell = ledger, logs, tell
         self._workers: list[Worker] = []
-        self._events: queue.SimpleQueue[tuple[Worker, dict[str, Any] | None]] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[tuple[int, Event | None]] = queue.SimpleQueue()
         self._store: subprocess.Popen[bytes] | None = None
         self._port = plan.address()[1]
         self._restarts = 0
@@ -168,71 +133,47 @@ class Launcher:
         with listening:
             self._port = listening.getsockname()[1]
             descriptor = listening.fileno()
-            self._store = self._popen(
-                [sys.executable, "-P", "-m", "digitlab.parallel.store_process", str(descriptor)],
-                self._logs / "store.log",
-                (descriptor,),
-            )
+            with open_log(self._logs / "store.log") as output:
+                self._store = start(
+                    own_module("digitlab.parallel.store_process", str(descriptor)),
+                    stdout=output,
+                    stderr=output,
+                    descriptors=(descriptor,),
+                )
 
     def _start(self, local: int) -> None:
-        """Start one worker and the thread that hears it."""
-        seat = self._plan.seat(local, uuid4().hex[:8], self._port, self._ledger)
+        """Start one worker."""
+        seat = seat_here(self._plan, local, uuid4().hex[:8], self._port, self._ledger)
+        request = {**self._request, "seat": seat.to_json()}
         log = self._logs / f"worker-{seat.slot}.log"
-        begins_at = log.stat().st_size if log.is_file() else 0
-        heard, told = os.pipe()
-        try:
-            process = self._popen(self._command, log, (told,))
-        finally:
-            os.close(told)
-        worker = Worker(seat.slot, seat.id, log, process, begins_at)
-        request = {**self._request, "seat": seat.to_json(), "events": told}
-        worker.tell(json.dumps(request))
-        self._workers.append(worker)
+        # What it says first may come before we know it: the queue is told the place it will have.
+        place = len(self._workers)
+        child = Child(
+            f"worker {seat.slot}",
+            self._module,
+            request,
+            log,
+            lambda event: self._events.put((place, event)),
+        )
+        self._workers.append(Worker(seat.slot, seat.id, child))
         if self._stop:  # came before the handler could know of this one
-            worker.stop(self._stop)
-        threading.Thread(target=self._listen, args=(worker, heard), daemon=True).start()
-
-    def _popen(
-        self, command: list[str], log: Path, descriptors: tuple[int, ...]
-    ) -> subprocess.Popen[bytes]:
-        try:
-            output = log.open("ab")
-        except OSError as error:
-            raise RunError(f"{log}: cannot be written: {error.strerror}") from None
-        with output:
-            # A session of its own: a terminal's Ctrl-C reaches only us, and we pass it on once.
-            return subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=output,
-                pass_fds=descriptors,
-                env=own_modules(),
-                start_new_session=True,
-            )
-
-    def _listen(self, worker: Worker, descriptor: int) -> None:
-        """Put a worker's events into the queue, and None once it has ended; in a thread."""
-        with os.fdopen(descriptor, "rb") as events:
-            for line in _lines(events):
-                worker.spoke = True
-                self._events.put((worker, line))
-        worker.process.wait()
-        self._events.put((worker, None))
+            child.stop(self._stop)
 
     def _wait(self) -> None:
         """Take the next event, or see to what is due."""
         try:
-            worker, event = self._events.get(timeout=0.1)
+            place, event = self._events.get(timeout=0.1)
         except queue.Empty:
             pass
         else:
             if event is None:
-                self._on_end(worker)
+                self._on_end(self._workers[place])
             else:
-                self._hear(event)
+                self._tell(event)
         if self._store and self._store.poll() is not None and not self._is_over():
-            self._fail(f"the process of the rendezvous store {_how(self._store.returncode)}")
+            self._fail(
+                f"the process of the rendezvous store {how_it_ended(self._store.returncode)}"
+            )
         if self._is_over():
             self._over_since = self._over_since or time.monotonic()
             patience = _GRACE + (self._plan.timeout if self._stop else 0)
@@ -241,31 +182,31 @@ class Launcher:
 
     def _on_end(self, worker: Worker) -> None:
         worker.ended = True
-        status = worker.process.returncode
+        status = worker.child.wait()
         if status == 0:
             self._finished = True
         elif status in _STOPPED:
             if not self._stop:  # only this one was asked
                 self._ask_to_stop(status - 128)
         elif status > 0 and status not in _LOST:
-            self._fail(worker.last_words(), status)
+            self._fail(worker.child.last_words(), status)
         elif not self._is_over():  # else killed by us, or in consequence of what is known already
-            self._on_loss(worker)
+            self._on_loss(worker, status)
 
-    def _on_loss(self, worker: Worker) -> None:
+    def _on_loss(self, worker: Worker, status: int) -> None:
         """Tell the others at once, who would else wait for a silence; start it again."""
         again = self._restarts < self._plan.max_restarts
         for other in self._workers:
             if not other.ended:
-                other.tell(f"{worker.name} {'lost' if again else 'lost for good'}")
-        text = f"worker {worker.slot} {_how(worker.process.returncode)}"
+                other.child.tell(f"{worker.name} {'lost' if again else 'lost for good'}")
+        text = f"worker {worker.slot} {_how(status)}"
         if again:
             self._restarts += 1
             self._start(worker.slot % self._plan.here)
             text += f"; it was started again ({self._restarts} of {self._plan.max_restarts})"
         elif all(other.ended for other in self._workers):
-            self._fail(f"{text}, and no other is left on this machine; see {worker.log}")
-        self._hear({"event": "warn", "text": text})
+            self._fail(f"{text}, and no other is left on this machine; see {worker.child.log}")
+        self._tell(events.warning(text))
 
     def _fail(self, line: str, status: int = 0) -> None:
         """Remember why the run ended; a worker's own error says more than another's echo of it."""
@@ -276,7 +217,7 @@ class Launcher:
     def _ask_to_stop(self, number: int) -> None:
         self._stop = number
         for worker in self._workers:
-            worker.stop(number)
+            worker.child.stop(number)
 
     def _is_over(self) -> bool:
         return bool(self._finished or self._failure or self._stop)
@@ -284,13 +225,13 @@ class Launcher:
     def _kill_workers(self) -> None:
         for worker in self._workers:
             if not worker.ended:
-                worker.process.kill()
+                worker.child.kill()
 
     def _end_all(self) -> None:
         """Leave no process behind, whatever happened; the store last."""
         self._kill_workers()
         for worker in self._workers:
-            worker.process.wait()
+            worker.child.wait()
         if self._store:
             self._store.kill()
             self._store.wait()
@@ -325,41 +266,6 @@ def make_logs(folder: Path) -> None:
         raise RunError(f"{folder}: cannot be made: {error.strerror}") from None
 
 
-def told() -> FileIO:
-    """Return a worker's standard input, without a buffer, whose lock a thread would hold."""
-    return FileIO(0, closefd=False)
-
-
-def heed(saw_end: Callable[[str, bool], None]) -> None:
-    """Listen, in a worker, to what its launcher writes; end with it.
-
-    Args:
-        saw_end: called, in a thread, with the name of a worker that ended, and whether no other
-            will be started in its place.
-    """
-
-    def listen() -> None:
-        with told() as lines:
-            for line in lines:
-                name, _, words = line.decode().strip().partition(" ")
-                saw_end(name, words == "lost for good")
-        end("the launcher is gone", CUT_OFF)
-
-    threading.Thread(target=listen, name="digitlab-launcher", daemon=True).start()
-
-
-def _lines(events: BinaryIO) -> Iterator[dict[str, Any]]:
-    for line in events:
-        with suppress(ValueError):  # cut short by a kill
-            yield json.loads(line)
-
-
 def _how(status: int) -> str:
-    """Return how a process ended, in words."""
-    if status in _LOST:
-        return _LOST[status]
-    if status < 0 and -status in set(signal.Signals):
-        return f"was killed by {signal.Signals(-status).name}"
-    if status < 0:  # a real-time signal
-        return f"was killed by signal {-status}"
-    return f"ended with status {status}"
+    """Return how a worker ended, in words."""
+    return _LOST.get(status) or how_it_ended(status)

@@ -38,10 +38,11 @@ from typing import Any
 
 import torch.distributed as dist
 
-from digitlab.parallel.launch import heed
+from digitlab.child import heed
 from digitlab.parallel.seat import Seat, slot_of
 from digitlab.parallel.strategy import AlreadyFinishedError
-from digitlab.parallel.watchdog import CUT_OFF, DROPPED, ENDED, Watchdog, end
+from digitlab.parallel.watchdog import DROPPED, ENDED, Watchdog
+from digitlab.processes import CUT_OFF, end
 
 _BEAT = 0.25
 _SILENCE = 3.0  # seconds without a beat after which a worker is taken for lost
@@ -97,9 +98,10 @@ class Membership:
         self._where = f"the rendezvous store at {seat.host}:{seat.port}"
         self._seen_to_end: SimpleQueue[tuple[str, bool]] = SimpleQueue()
         if seat.regroups:  # first of all: a launcher that is gone took the store with it
-            heed(self.saw_end)
+            heed(self._hear_of_end)
         # On its own machine the store was started when we were, elsewhere it may not be there yet.
-        patience = seat.start_timeout if seat.slot >= seat.per_node else seat.timeout + _STARTING
+        is_elsewhere = seat.slot >= seat.per_node
+        patience = seat.plan.start_timeout if is_elsewhere else seat.plan.timeout + _STARTING
         waiting = timedelta(seconds=patience)
         self.here = ""  # this machine's address, as seen from the store's
         self._wait_for_the_store(patience)
@@ -238,7 +240,7 @@ class Membership:
 
     def restore_timeout(self) -> None:
         """Undo what torch does to it when it makes a group."""
-        self._root.set_timeout(timedelta(seconds=self.seat.timeout))
+        self._root.set_timeout(timedelta(seconds=self.seat.plan.timeout))
 
     def first(self, key: str, value: str) -> str:
         """Set a key, where nobody has; return what it holds."""
@@ -247,14 +249,15 @@ class Membership:
 
     def hear(self, key: str) -> str:
         """Return the value of a key, once somebody has told it."""
-        with self._answers(self.seat.start_timeout):
+        with self._answers(self.seat.plan.start_timeout):
             while not self.store.check([key]):
                 time.sleep(_POLL)
             return bytes(self.store.get(key)).decode()
 
-    def saw_end(self, worker: str, for_good: bool) -> None:
-        """Pass on what a launcher saw; `for_good`: it will not start that worker again."""
-        self._seen_to_end.put((worker, for_good))
+    def _hear_of_end(self, line: str) -> None:
+        """Pass on which worker the launcher saw end, and whether no other will take its place."""
+        worker, _, words = line.partition(" ")
+        self._seen_to_end.put((worker, words == "lost for good"))
 
     def close(self) -> None:
         """Stop beating."""
@@ -302,7 +305,7 @@ class Membership:
             lost = self.is_lost(worker)
             if not lost and self.store.check([key]):
                 joined[worker] = Why(bytes(self.store.get(key)).decode())
-            elif not lost and waited < self.seat.timeout:
+            elif not lost and waited < self.seat.plan.timeout:
                 return None
         knowing = [worker for worker, why in joined.items() if why is not Why.NEW]
         new = [worker for worker, why in joined.items() if why is Why.NEW]
@@ -323,7 +326,7 @@ class Membership:
         nodes = {slot // self.seat.per_node for slot in here}
         for slot in set(range(self.seat.workers)) - here:
             started = slot // self.seat.per_node in nodes
-            patience = self.seat.timeout if started else self.seat.start_timeout
+            patience = self.seat.plan.timeout if started else self.seat.plan.start_timeout
             if waited < patience and not self.store.check([f"never/{slot}"]):
                 return True
         return False
@@ -349,7 +352,7 @@ class Membership:
         """End the process where the store does not answer what is asked inside."""
         line = f"{self._where} does not answer: its process or its machine is lost"
         try:
-            with self._watchdog.limit(seconds or self.seat.timeout, line):
+            with self._watchdog.limit(seconds or self.seat.plan.timeout, line):
                 yield
         except dist.DistError:
             end(line, CUT_OFF)

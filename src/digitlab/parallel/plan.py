@@ -6,17 +6,38 @@ Checked here, before anything is started.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from digitlab.errors import ConfigError
-from digitlab.parallel.seat import COMPRESSIONS, SYNCS, Seat
 from digitlab.wording import one_of
+
+SYNCS = ("exact", "ddp")
+COMPRESSIONS = ("none", "fp16", "bf16", "powersgd")
+# Of these a launcher of ours takes care; torchrun has its own.
+_OF_LAUNCHER = (
+    *("count", "nodes", "node_rank", "rendezvous", "log_dir"),
+    *("max_restarts", "min_workers"),
+)
+
+
+def flag(default: Any, metavar: str, text: str, same: bool = False) -> Any:
+    """Return a field that is a flag of `digitlab train`, too: all that is known of it, once.
+
+    Args:
+        default: its value where it is not given.
+        metavar, text: for the help.
+        same: whether it must be the same on all machines.
+    """
+    return field(default=default, metadata={"metavar": metavar, "text": text, "same": same})
 
 
 @dataclass(frozen=True)
 class Workers:
     """How many workers train, where, and what they do about faults.
+
+    Each field is the flag of that name (`count` is `--workers`).
 
     Attributes:
         count: workers on each machine; None: as many as `devices`, or, under torchrun, its own.
@@ -34,19 +55,34 @@ class Workers:
         min_workers: with fewer in all, those who are left wait `timeout` and then stop.
     """
 
-    count: int | None = None
-    nodes: int = 1
-    node_rank: int = 0
-    rendezvous: str = ""
-    devices: Sequence[int] = ()
-    log_dir: str | Path | None = None
-    sync: str = "exact"
-    compress: str = "none"
-    local_steps: int = 1
-    timeout: float = 30.0
-    start_timeout: float = 300.0
-    max_restarts: int = 3
-    min_workers: int = 1
+    count: int | None = flag(None, "N", "Processes on this machine that train together.")
+    nodes: int = flag(1, "N", "Machines that train together (1).")
+    node_rank: int = flag(0, "N", "Which of the machines this is, from 0.")
+    rendezvous: str = flag("", "HOST:PORT", "An address of machine 0, and a free port of it.")
+    devices: Sequence[int] = flag((), "0,1,...", "This machine's CUDA devices, one a worker.")
+    log_dir: str | Path | None = flag(
+        None, "DIR", "Folder for the output of each worker; else RUN/logs."
+    )
+    sync: str = flag(
+        "exact",
+        "|".join(SYNCS),
+        "exact (the default): the bits of one process; ddp: faster on GPUs.",
+        same=True,
+    )
+    compress: str = flag(
+        "none", "|".join(COMPRESSIONS), "With ddp: send smaller gradients.", same=True
+    )
+    local_steps: int = flag(
+        1, "N", "With ddp: each takes N steps alone, then weights are averaged (1).", same=True
+    )
+    timeout: float = flag(
+        30.0, "SECONDS", "A worker that is silent for so long is taken for lost (30).", same=True
+    )
+    start_timeout: float = flag(
+        300.0, "SECONDS", "So long machines wait for each other at the start (300)."
+    )
+    max_restarts: int = flag(3, "N", "So many lost workers of this machine are started again (3).")
+    min_workers: int = flag(1, "N", "Stop where fewer are left on all machines (1).", same=True)
 
     @property
     def here(self) -> int:
@@ -75,12 +111,19 @@ class Workers:
 
     def of_launcher(self) -> list[str]:
         """Return those flags that were given and that only our own launcher heeds."""
-        names = (
-            *("count", "nodes", "node_rank", "rendezvous", "log_dir"),
-            *("max_restarts", "min_workers"),
-        )
-        given = [name for name in names if getattr(self, name) != getattr(Workers(), name)]
-        return [f"--{name.replace('_', '-').replace('count', 'workers')}" for name in given]
+        unset = Workers()
+        given = [name for name in _OF_LAUNCHER if getattr(self, name) != getattr(unset, name)]
+        return [flag_of(name) for name in given]
+
+    def same_for_all(self) -> dict[str, Any]:
+        """Return the values that must be the same on all machines, by flag."""
+        same = [one.name for one in fields(self) if one.metadata["same"]]
+        return {flag_of(name): getattr(self, name) for name in same}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for `Workers(**values)`."""
+        log_dir = None if self.log_dir is None else str(self.log_dir)
+        return {**asdict(self), "devices": list(self.devices), "log_dir": log_dir}
 
     def check(self, shards: int, device: str, moving_average: float = 0.0) -> None:
         """Refuse what cannot work.
@@ -134,32 +177,6 @@ class Workers:
                 "training.moving_average=0 with it"
             )
 
-    def seat(self, local: int, start: str, port: int, ledger: bool) -> Seat:
-        """Return the place of one of this machine's workers; `start` tells its starts apart."""
-        seat = Seat(
-            slot=self.node_rank * self.here + local,
-            start=start,
-            workers=self.everywhere,
-            per_node=self.here,
-            host=self.address()[0],
-            port=port,
-        )
-        return self.seated(seat, ledger)
-
-    def seated(self, seat: Seat, ledger: bool) -> Seat:
-        """Return a seat with what does not depend on who started it."""
-        return replace(
-            seat,
-            devices=tuple(self.devices),
-            timeout=self.timeout,
-            start_timeout=self.start_timeout,
-            min_workers=self.min_workers,
-            sync=self.sync,
-            compress=self.compress,
-            local_steps=self.local_steps,
-            ledger=ledger,
-        )
-
     def _check_devices(self) -> None:
         if not self.devices:
             return
@@ -183,3 +200,8 @@ class Workers:
             raise ConfigError("--compress and --local-steps cannot stand together; choose one")
         if self.compress == "bf16" and not (self.devices or device.startswith("cuda")):
             raise ConfigError("--compress bf16 needs CUDA devices; on CPU, use fp16")
+
+
+def flag_of(name: str) -> str:
+    """Return the flag of a field of `Workers`."""
+    return "--workers" if name == "count" else f"--{name.replace('_', '-')}"

@@ -46,7 +46,7 @@ class ProcessGroup:
         # peer that is gone before; all enter a round at the same time, so this needs no patience.
         # Where a peer is stopped in these milliseconds, gloo heeds no timeout: it is ended.
         gloo = device.type != "cuda"
-        seconds = min(_CONNECTING, seat.timeout / 2) if gloo else seat.timeout
+        seconds = min(_CONNECTING, seat.plan.timeout / 2) if gloo else seat.plan.timeout
         try:
             with guard():
                 dist.init_process_group(
@@ -56,7 +56,7 @@ class ProcessGroup:
                     world_size=len(now.members),
                     timeout=timedelta(seconds=seconds),
                 )
-                dist.distributed_c10d._set_pg_timeout(timedelta(seconds=seat.timeout))
+                dist.distributed_c10d._set_pg_timeout(timedelta(seconds=seat.plan.timeout))
         except BaseException:
             with guard():
                 self.close()

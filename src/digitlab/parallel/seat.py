@@ -1,4 +1,4 @@
-"""A worker's place in a team, and what its members have agreed on before; needs no torch.
+"""A worker's place among the others, and what was asked of all; needs no torch.
 
 Made by whoever starts a worker: the launcher (`launch.py`), or torchrun by its environment.
 """
@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-SYNCS = ("exact", "ddp")
-COMPRESSIONS = ("none", "fp16", "bf16", "powersgd")
+from digitlab.parallel.plan import Workers
 
 
 @dataclass(frozen=True)
@@ -24,16 +23,10 @@ class Seat:
         workers: how many there are in all.
         per_node: how many of them are on each machine.
         host, port: of the rendezvous store.
-        timeout: seconds after which one who does not answer is taken for lost.
-        start_timeout: seconds that machines wait for each other at the start.
-        min_workers: fewer than that do not go on.
+        plan: what was asked for on this worker's machine.
         regroups: whether those who are left go on without one who is lost (not under torchrun).
-        sync: "exact" or "ddp".
-        compress: "none", "fp16", "bf16" or "powersgd"; for "ddp".
-        local_steps: steps between two averages of the weights; for "ddp".
         ledger: whether all are told which sample went through which worker.
         prefix: of the keys in the store, another for each restart by torchrun.
-        devices: CUDA devices of this worker's machine, one a worker; empty: all there are.
     """
 
     slot: int
@@ -42,16 +35,10 @@ class Seat:
     per_node: int
     host: str
     port: int
-    timeout: float = 30.0
-    start_timeout: float = 300.0
-    min_workers: int = 1
+    plan: Workers = field(default_factory=Workers)
     regroups: bool = True
-    sync: str = "exact"
-    compress: str = "none"
-    local_steps: int = 1
     ledger: bool = False
     prefix: str = "digitlab"
-    devices: tuple[int, ...] = ()
 
     @property
     def id(self) -> str:
@@ -68,17 +55,41 @@ class Seat:
         return {
             "--workers": self.per_node,
             "--workers times --nodes": self.workers,
-            "--sync": self.sync,
-            "--compress": self.compress,
-            "--local-steps": self.local_steps,
             "--ledger": "on" if self.ledger else "off",
-            "--min-workers": self.min_workers,
-            "--timeout": self.timeout,
+            **self.plan.same_for_all(),
         }
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain values for `Seat(**values)`."""
-        return asdict(self)
+        """Return plain values for `seat_of_json`."""
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {**values, "plan": self.plan.to_json()}
+
+
+def seat_of_json(values: Mapping[str, Any]) -> Seat:
+    """Return the seat of what `Seat.to_json` gave."""
+    return Seat(**{**values, "plan": Workers(**values["plan"])})
+
+
+def seat_here(plan: Workers, local: int, start: str, port: int, ledger: bool) -> Seat:
+    """Return the place of one of this machine's workers.
+
+    Args:
+        plan: of this machine.
+        local: which of its workers, from 0.
+        start: a word that tells its starts apart.
+        port: of the rendezvous store.
+        ledger: see `Seat`.
+    """
+    return Seat(
+        slot=plan.node_rank * plan.here + local,
+        start=start,
+        workers=plan.everywhere,
+        per_node=plan.here,
+        host=plan.address()[0],
+        port=port,
+        plan=plan,
+        ledger=ledger,
+    )
 
 
 def slot_of(worker: str) -> int:

@@ -206,7 +206,7 @@ def connect(seat: Seat, membership: Membership, now: Round) -> Sockets:
     try:
         with _as_loss():
             connecting.all()
-            return Sockets(now.rank, connecting.peers, seat.timeout)
+            return Sockets(now.rank, connecting.peers, seat.plan.timeout)
     except BaseException:
         for peer in connecting.peers.values():
             peer.close()

@@ -1,16 +1,15 @@
 """The interface between the training loop and whatever computes the gradient of a batch.
 
 The loop asks for one gradient a step and never learns how it came about; each strategy is a file of
-its own beside this one.
+its own beside this one, and build.py chooses among them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -19,10 +18,6 @@ from digitlab.config import Recipe
 from digitlab.data.batches import Batch, Batches
 from digitlab.data.dataset import Images, Split
 from digitlab.objectives import Objective
-from digitlab.parallel.seat import Seat
-
-if TYPE_CHECKING:
-    from digitlab.parallel.team import Team
 
 
 class AlreadyFinishedError(Exception):
@@ -159,30 +154,3 @@ class Job:
     def parameters(self) -> tuple[nn.Parameter, ...]:
         """The parameters that are trained, in the network's order."""
         return tuple(p for p in self.network.parameters() if p.requires_grad)
-
-
-@contextmanager
-def entered(seat: Seat | None, device: torch.device) -> Iterator[Team | None]:
-    """Find the other workers, and tell them what ends this one; None where it is alone."""
-    if seat is None:
-        yield None
-        return
-    from digitlab.parallel.team import Team
-
-    with Team(seat, device) as team:
-        yield team
-
-
-def build(job: Job, team: Team | None) -> Strategy:
-    """Return the strategy of a job: all shards in this process, or this worker's among others'."""
-    if team is None:
-        from digitlab.parallel.shards import ShardPool
-
-        return ShardPool(job)
-    if team.seat.sync == "ddp":
-        from digitlab.parallel.ddp import Averaged
-
-        return Averaged(job, team)
-    from digitlab.parallel.data_parallel import DataParallel
-
-    return DataParallel(job, team)

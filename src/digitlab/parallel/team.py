@@ -48,7 +48,7 @@ class Team:
         self.seat, self.device = seat, device
         self._watchdog = Watchdog()
         self.membership = Membership(seat, self._watchdog)
-        self._by_sockets = seat.sync == "exact" and device.type == "cpu"
+        self._by_sockets = seat.plan.sync == "exact" and device.type == "cpu"
         if not self._by_sockets:
             choose_interface(self.membership.here)
         self._round: Round | None = None
@@ -140,13 +140,13 @@ class Team:
             TrainingError: where they do not come.
         """
         began = time.monotonic()
-        while len(self.round.members) < self.seat.min_workers:
+        while len(self.round.members) < self.seat.plan.min_workers:
             if self.is_wanted():
                 self.take_in()
-            elif time.monotonic() - began > self.seat.timeout:
+            elif time.monotonic() - began > self.seat.plan.timeout:
                 raise TrainingError(
                     f"{len(self.round.members)} of {self.seat.workers} workers are left, "
-                    f"--min-workers asks for {self.seat.min_workers}"
+                    f"--min-workers asks for {self.seat.plan.min_workers}"
                 )
             else:
                 time.sleep(0.1)
@@ -167,7 +167,7 @@ class Team:
         action()
         self.membership.tell("done")
         for member in self.round.members[1:]:  # the store may end with us: let them see it
-            self.membership.wait_for(f"left/{member}", member, self.seat.timeout)
+            self.membership.wait_for(f"left/{member}", member, self.seat.plan.timeout)
 
     def end_if_dropped(self) -> None:
         """End this process where it was taken for lost; before it writes what others may read.
@@ -213,7 +213,7 @@ class Team:
         """
         line = f"worker {self.seat.slot}: a collective call hangs past its timeout"
         try:
-            with self._watchdog.limit(self.seat.timeout + _GRACE, line, HUNG):
+            with self._watchdog.limit(self.seat.plan.timeout + _GRACE, line, HUNG):
                 yield
         except torch.OutOfMemoryError:
             raise
@@ -342,7 +342,7 @@ class Team:
     def _leave(self, error: PeersLostError | None) -> None:
         """Let go of the others, which tells them, too, that this round is over."""
         line = f"worker {self.seat.slot}: cannot let go of the others"
-        with self._watchdog.limit(self.seat.timeout + _GRACE, line, HUNG):
+        with self._watchdog.limit(self.seat.plan.timeout + _GRACE, line, HUNG):
             if self._exchange is not None:
                 self._exchange.close()
                 self._exchange = None

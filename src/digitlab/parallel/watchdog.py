@@ -6,17 +6,15 @@ collective may; nothing in the calling thread can help then. Used by the team an
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
 
-# Exit statuses of a worker, for its launcher.
+from digitlab.processes import CUT_OFF, end
+
+# Exit statuses of a worker, for its launcher; processes.CUT_OFF where the store does not answer.
 ENDED = 74  # another worker's error ended the run
-CUT_OFF = 75  # the rendezvous store does not answer: nothing can go on from here
 DROPPED = 76  # the others went on without this worker, which may come back
 HUNG = 77  # a collective call hangs past its timeout; likewise
 _TICK = 0.1
@@ -54,9 +52,3 @@ class Watchdog:
                 over = [(line, status) for left, line, status in self._left.values() if left <= 0]
             for line, status in over:
                 end(line, status)
-
-
-def end(line: str, status: int) -> NoReturn:
-    """Print a line and end this process at once, from whichever thread."""
-    print(f"digitlab: {line}", file=sys.stderr, flush=True)
-    os._exit(status)

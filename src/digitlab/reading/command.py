@@ -14,10 +14,10 @@ from pathlib import Path
 from digitlab.decoding import Picture, read_pipe
 from digitlab.durable_files import write_whole
 from digitlab.errors import DigitlabError, PictureError
+from digitlab.live_line import Counter
 from digitlab.reading.formats import csv_header, csv_lines, json_line, text_line
 from digitlab.reading.guard import GuardedDecoder
 from digitlab.reading.picture_files import STANDARD_INPUT, OutputFolder, find_pictures, marked_png
-from digitlab.reading.progress import ProgressLine
 from digitlab.reading.recogniser import Recogniser
 from digitlab.reading.types import Reading, ReadingError
 
@@ -63,7 +63,7 @@ class ReadCommand:
             # Names need not be UTF-8; a lone surrogate becomes an escape, which JSON has, too.
             encoding = None if self.style == "text" else "utf-8"
             sys.stdout.reconfigure(encoding=encoding, errors="backslashreplace")
-        progress = ProgressLine(len(found), sys.stderr)
+        progress = Counter(len(found), sys.stderr)
         failures = 0
         try:
             if self.style == "csv":

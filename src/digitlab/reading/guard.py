@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -22,7 +21,7 @@ import numpy as np
 from digitlab.decoding import MAX_PIXELS, MAX_SECONDS, Picture, open_picture
 from digitlab.errors import ConfigError, DigitlabError, PictureError
 from digitlab.header import check_header
-from digitlab.processes import own_modules
+from digitlab.processes import own_module, start
 from digitlab.reading.decoder_process import ANSWER, READY, REQUEST
 
 try:
@@ -76,9 +75,8 @@ class GuardedDecoder:
         self, limits: Limits | None = None, command: Sequence[str | Path] | None = None
     ) -> None:
         self.limits = limits or Limits()
-        module = (sys.executable, "-P", "-m", "digitlab.reading.decoder_process")
         costs = (str(self.limits.max_seconds), str(self.limits.max_memory))
-        self._command = tuple(command or module) + costs
+        self._command = (*(command or own_module("digitlab.reading.decoder_process")), *costs)
         self._lock = threading.Lock()
         self._process: _Process | None = _Process(self._command)
 
@@ -143,13 +141,7 @@ class _Process:
         # One thread, since each thread of a library takes address space.
         settings = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         try:
-            self._popen = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env={**own_modules(), **settings},
-            )
+            self._popen = start(command, stderr=subprocess.DEVNULL, settings=settings)
         except OSError as error:
             raise _cannot_start(str(error)) from error
         _widen(self._popen.stdin, self._popen.stdout)

@@ -1,143 +1,39 @@
-"""What happens before the first step: device, start weights, config.toml, checkpoint.
+"""How a run is brought to where it is: begun, gone on with, or taken over from another worker.
 
-Used by `digitlab.training.run` alone, in the order in which it stands here.
+Used by `digitlab.training.run` alone.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import platform
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
 
+from digitlab import events
 from digitlab.config import Recipe, read_recorded, to_toml
 from digitlab.data.dataset import Dataset
 from digitlab.durable_files import remove_parts, write_whole
-from digitlab.errors import ConfigError, RunError
-from digitlab.objectives import Objective
-from digitlab.parallel.seat import Seat
+from digitlab.errors import RunError
+from digitlab.events import Listener
 from digitlab.training import checkpoint
 from digitlab.training.checkpoint import Checkpoint
 from digitlab.training.machine import differences
+from digitlab.training.material import Material
 from digitlab.training.metrics import matches
-from digitlab.training.progress import Reporter
+from digitlab.training.model_files import start_from_run
 from digitlab.training.request import recipe_sha256
 from digitlab.training.run_folder import RunFolder
-from digitlab.training.state import TrainingState, weights_sha256
+from digitlab.training.state import weights_sha256
 from digitlab.training.trainer import Trainer
 from digitlab.wording import accuracy_text
 
 _STRATEGY = "strategy/"  # before the names of a strategy's own tensors in a checkpoint
 _TRIES, _PAUSE = 20, 0.25  # for what another machine wrote
-
-
-@dataclass(frozen=True)
-class Material:
-    """What a run works on, before its first step.
-
-    Attributes:
-        sources: each source by itself, prepared as the recipe says.
-        dataset: all sources joined.
-        data_sha256: of the joined splits, before preparation.
-        objective: the recipe's.
-        state: with fresh weights.
-        device: where the network is.
-    """
-
-    sources: Sequence[Dataset]
-    dataset: Dataset
-    data_sha256: Mapping[str, str]
-    objective: Objective
-    state: TrainingState
-    device: torch.device
-
-
-def with_device(recipe: Recipe) -> Recipe:
-    """Return the recipe with `auto` replaced by the device that is there.
-
-    Raises:
-        ConfigError: where the device asked for is not there.
-    """
-    asked = recipe.training.device
-    chosen = asked
-    if asked == "auto":
-        chosen = "cpu"
-        if torch.cuda.is_available():
-            chosen = "cuda"
-        elif torch.backends.mps.is_available():
-            chosen = "mps"
-    elif asked == "mps" and not torch.backends.mps.is_available():
-        raise ConfigError("device mps is not there; try --device auto")
-    elif asked.startswith("cuda"):
-        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if int(asked.partition(":")[2] or 0) >= count:
-            raise ConfigError(
-                f"device {asked} is not there (CUDA devices here: {count}); try --device auto"
-            )
-    if recipe.training.precision == "bf16" and not chosen.startswith("cuda"):
-        raise ConfigError(f"training.precision bf16 needs a CUDA device, not {chosen}")
-    return replace(recipe, training=replace(recipe.training, device=chosen))
-
-
-def device_of(recipe: Recipe, seat: Seat | None) -> torch.device:
-    """Return the device of this process: of several workers on CUDA, each has one of its own.
-
-    Raises:
-        ConfigError: where there are not so many.
-    """
-    device = torch.device(recipe.training.device)
-    if seat is None or device.type != "cuda":
-        return device
-    index = seat.devices[seat.local] if seat.devices else seat.local
-    if index >= torch.cuda.device_count():
-        raise ConfigError(
-            f"worker {seat.slot} has no CUDA device {index} (there are "
-            f"{torch.cuda.device_count()}); give fewer --workers, or --devices"
-        )
-    torch.cuda.set_device(index)
-    return torch.device("cuda", index)
-
-
-def repeats_data(recipe: str | Path, data_sha256: Mapping[str, str]) -> bool:
-    """Whether a recipe that is a run's config.toml was run on these data; true for all others."""
-    path = Path(recipe)
-    recorded = read_recorded(path) if path.suffix == ".toml" else {}
-    return bool(recorded.get("data_sha256", data_sha256) == data_sha256)
-
-
-def start_from_run(state: TrainingState, path: Path, then_sha256: str | None) -> None:
-    """Give the network the weights of another run.
-
-    Args:
-        state: whose network takes them.
-        path: the other run's folder.
-        then_sha256: of the weights that this run began with, where it is begun again.
-
-    Raises:
-        RunError: where that run has no good model, of another network, or other weights than then.
-    """
-    other = RunFolder(path)
-    try:
-        weights = safetensors.torch.load(other.weights.read_bytes())
-        card = json.loads(other.model_card.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RunError(
-            f"{path}: cannot start from it: {error.filename}: {error.strerror}"
-        ) from None
-    except (ValueError, safetensors.SafetensorError):
-        raise RunError(f"{path}: cannot start from it: its model is damaged") from None
-    if not isinstance(card, dict) or weights_sha256(weights) != card.get("weights_sha256"):
-        raise RunError(f"{path}: cannot start from it: {other.weights.name} is damaged")
-    state.start_with(weights, str(path))
-    if then_sha256 is not None and weights_sha256(state.weights()) != then_sha256:
-        raise RunError(f"{path}: its weights are not those that this run began with")
 
 
 def write_config(folder: RunFolder, recipe: Recipe, recorded: Mapping[str, Any]) -> None:
@@ -153,20 +49,22 @@ def write_config(folder: RunFolder, recipe: Recipe, recorded: Mapping[str, Any])
         raise RunError(f"{folder.config}: cannot be written: {error.strerror}") from None
 
 
-def newest_checkpoint(folder: RunFolder, reporter: Reporter) -> Checkpoint | None:
+def newest_checkpoint(folder: RunFolder, tell: Listener) -> Checkpoint | None:
     """Return the newest good checkpoint, saying which ones were not."""
     folder.checkpoints.mkdir(exist_ok=True)
     remove_parts(folder.path)
     remove_parts(folder.checkpoints)
     found, warnings = checkpoint.load_newest(folder.checkpoints)
     for warning in warnings:
-        reporter.warn(warning)
+        tell(events.warning(warning))
     if found is None:
-        reporter.note("resume", f"{folder.path}: no checkpoint yet; starting at step 0", step=0)
+        tell(events.note("resume", f"{folder.path}: no checkpoint yet; starting at step 0", step=0))
     elif not matches(folder.metrics, found.facts["metrics"]):
-        reporter.warn(
-            f"{folder.metrics}: does not hold what it held at step {found.facts['step']}; "
-            "the weights are exact, the curves before that step are not"
+        tell(
+            events.warning(
+                f"{folder.metrics}: does not hold what it held at step {found.facts['step']}; "
+                "the weights are exact, the curves before that step are not"
+            )
         )
     return found
 
@@ -199,7 +97,7 @@ class Beginning:
                 f"{folder.path}: the data are not those that the run began with "
                 f"({material.dataset.source}); put the same files back to go on"
             )
-        found = newest_checkpoint(folder, trainer.reporter) if resumed else None
+        found = newest_checkpoint(folder, trainer.tell) if resumed else None
         if recipe.start_from and not found:
             start_from_run(state, Path(recipe.start_from), self.recorded.get("start_sha256"))
         if not resumed:
@@ -214,7 +112,7 @@ class Beginning:
             trainer.restore(found.tensors, found.facts)
             self._remember(found.tensors)
         for line in differences(self.recorded, trainer.origin):
-            trainer.reporter.warn(line)
+            trainer.tell(events.warning(line))
         trainer.records.begin(found.facts["metrics"]["bytes"] if found else 0, state.step)
         announce(trainer, recipe, material.dataset, found)
         measure_start(trainer, recipe, material.sources)
@@ -254,17 +152,19 @@ class Beginning:
                 "nodes must see the same one: name one on shared storage by --run-dir"
             )
         for line in differences(facts["recorded"], trainer.origin):
-            trainer.reporter.warn(f"{platform.node()}: {line}")
+            trainer.tell(events.warning(f"{platform.node()}: {line}"))
         self.recorded = dict(facts["recorded"])
         trainer.restore(tensors, facts)
         trainer.records.remember(facts["recent"], trainer.state.step)
         self._remember(tensors)
         path, step = str(trainer.folder.path), trainer.state.step
-        trainer.reporter.note("joined", f"run {path}, joined at step {step}", path=path, step=step)
+        trainer.tell(
+            events.note("joined", f"run {path}, joined at step {step}", path=path, step=step)
+        )
 
     def warn(self, text: str) -> None:
         """Tell the user; see `Run.warn`."""
-        self.trainer.reporter.warn(text)
+        self.trainer.tell(events.warning(text))
 
     def _remember(self, tensors: Mapping[str, torch.Tensor]) -> None:
         self._memory = {name: t for name, t in tensors.items() if name.startswith(_STRATEGY)}
@@ -286,16 +186,18 @@ def announce(trainer: Trainer, recipe: Recipe, dataset: Dataset, found: Checkpoi
     ]
     if found:
         lines.append(f"going on from step {trainer.state.step} of {trainer.batches.total_steps}")
-    trainer.reporter.note(
-        "run",
-        "\n".join(lines),
-        path=str(trainer.folder.path),
-        recipe=recipe.to_dict(),
-        parameters=parameters,
-        steps=trainer.batches.total_steps,
-        step=trainer.state.step,
-        threads=trainer.threads,
-        workers=trainer.workers,
+    trainer.tell(
+        events.note(
+            "run",
+            "\n".join(lines),
+            path=str(trainer.folder.path),
+            recipe=recipe.to_dict(),
+            parameters=parameters,
+            steps=trainer.batches.total_steps,
+            step=trainer.state.step,
+            threads=trainer.threads,
+            workers=trainer.workers,
+        )
     )
 
 
@@ -311,7 +213,7 @@ def measure_start(trainer: Trainer, recipe: Recipe, sources: Sequence[Dataset]) 
     before = {source.source: trainer.accuracy_on(source) for source in sources}
     trainer.records.write({"kind": "start", "step": 0, "accuracy": before})
     text = ", ".join(f"{name} {accuracy_text(value)}" for name, value in before.items())
-    trainer.reporter.note("start", f"before training: {text}", accuracy=before)
+    trainer.tell(events.note("start", f"before training: {text}", accuracy=before))
 
 
 def _sha256_of(path: Path) -> str:

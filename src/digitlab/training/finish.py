@@ -14,13 +14,14 @@ from typing import Any
 
 import torch
 
+from digitlab import events
 from digitlab.config import Recipe
 from digitlab.data.dataset import Dataset, Split
 from digitlab.durable_files import write_whole
 from digitlab.evaluation import Evaluation, evaluate_predictions
-from digitlab.training.begin import Material
 from digitlab.training.calibrate import best_temperature, photographed
 from digitlab.training.charts import draw_confusion, draw_curves
+from digitlab.training.material import Material
 from digitlab.training.metrics import read_metrics
 from digitlab.training.model_files import ExportError, onnx_model, write_weights
 from digitlab.training.state import weights_sha256
@@ -34,16 +35,16 @@ def finish(trainer: Trainer, recipe: Recipe, material: Material) -> None:
     Raises:
         OSError: where the disk refuses; the run can be resumed and ends again.
     """
-    folder, reporter = trainer.folder, trainer.reporter
+    folder, tell = trainer.folder, trainer.tell
     dataset, sources = material.dataset, material.sources
     trainer.save_the_last()
-    reporter.phase("evaluate")
+    tell(events.phase("evaluate"))
     test = _evaluated(trainer, dataset.splits.get("test"))
     valid = dataset.splits.get("valid")
     valid_accuracy = trainer.measure(valid)[1] if valid else None
-    reporter.phase("calibrate")
+    tell(events.phase("calibrate"))
     temperature = _temperature(trainer, recipe, valid)
-    reporter.phase("export")
+    tell(events.phase("export"))
     with trainer.state.averaged():
         weights = trainer.state.weights()
         write_weights(folder, weights, _card(recipe, trainer, weights_sha256(weights)))
@@ -73,16 +74,16 @@ def finish(trainer: Trainer, recipe: Recipe, material: Material) -> None:
         "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
     summary |= _each_source(trainer, sources, recipe)
-    reporter.phase("pictures")
+    tell(events.phase("pictures"))
     lines = list(read_metrics(folder.metrics))
     draw_curves(folder.curves, lines, recipe.name)
     if test:
         draw_confusion(folder.confusion, test.confusion_matrix)
-    reporter.phase("summary")
+    tell(events.phase("summary"))
     written = json.dumps(summary, indent=2)
     write_whole(folder.summary, f"{written}\n".encode())
     summary = json.loads(written)  # what whoever resumes the finished run will read
-    reporter.note("done", _closing_words(trainer, summary, recipe), **summary)
+    tell(events.note("done", _closing_words(trainer, summary, recipe), **summary))
 
 
 def _evaluated(trainer: Trainer, split: Split | None) -> Evaluation | None:
@@ -114,10 +115,12 @@ def _temperature(trainer: Trainer, recipe: Recipe, valid: Split | None) -> float
     if not recipe.training.calibrate or not valid or trainer.objective.outputs == 1:
         return None
     pictures = recipe.training.calibrate
-    trainer.reporter.note("calibrate", f"calibrating on {pictures:,} made pictures", count=pictures)
+    trainer.tell(
+        events.note("calibrate", f"calibrating on {pictures:,} made pictures", count=pictures)
+    )
 
     def made(done: int, every: int) -> None:
-        trainer.reporter.count("made pictures", done, every)
+        trainer.tell(events.count("made pictures", done, every))
 
     images, labels = photographed(valid, pictures, recipe.seed, made)
     with trainer.state.averaged():
@@ -135,7 +138,7 @@ def _write_onnx(
         content = onnx_model(network, recipe, temperature, examples)
     except ExportError as error:
         trainer.folder.onnx.unlink(missing_ok=True)
-        trainer.reporter.warn(f"no model.onnx was written: {error}; reading needs one")
+        trainer.tell(events.warning(f"no model.onnx was written: {error}; reading needs one"))
         return
     write_whole(trainer.folder.onnx, content)
 

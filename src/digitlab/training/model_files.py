@@ -1,4 +1,4 @@
-"""What a run leaves to be read with: model.safetensors with model.json, and model.onnx beside them.
+"""What a run leaves to be read with, or started from: model.safetensors, model.json, model.onnx.
 
 The contract of model.onnx is in docs/formats.md; whatever reads with it needs no PyTorch.
 """
@@ -20,9 +20,10 @@ from torch import Tensor, nn
 from digitlab.config import Recipe
 from digitlab.data.dataset import Images
 from digitlab.durable_files import write_whole
-from digitlab.errors import ModelError
+from digitlab.errors import ModelError, RunError
 from digitlab.reading.model_file import model_of_bytes, properties, seal
 from digitlab.training.run_folder import RunFolder
+from digitlab.training.state import TrainingState, weights_sha256
 
 _OPSET = 17
 _CLOSE = 1e-4  # largest difference allowed between the two models, relative to the largest output
@@ -40,6 +41,34 @@ def write_weights(folder: RunFolder, weights: Mapping[str, Tensor], card: dict[s
     """
     write_whole(folder.weights, safetensors.torch.save(dict(weights)))
     write_whole(folder.model_card, (json.dumps(card, indent=2) + "\n").encode())
+
+
+def start_from_run(state: TrainingState, path: Path, then_sha256: str | None) -> None:
+    """Give the network the weights of another run.
+
+    Args:
+        state: whose network takes them.
+        path: the other run's folder.
+        then_sha256: of the weights that this run began with, where it is begun again.
+
+    Raises:
+        RunError: where that run has no good model, of another network, or other weights than then.
+    """
+    other = RunFolder(path)
+    try:
+        weights = safetensors.torch.load(other.weights.read_bytes())
+        card = json.loads(other.model_card.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RunError(
+            f"{path}: cannot start from it: {error.filename}: {error.strerror}"
+        ) from None
+    except (ValueError, safetensors.SafetensorError):
+        raise RunError(f"{path}: cannot start from it: its model is damaged") from None
+    if not isinstance(card, dict) or weights_sha256(weights) != card.get("weights_sha256"):
+        raise RunError(f"{path}: cannot start from it: {other.weights.name} is damaged")
+    state.start_with(weights, str(path))
+    if then_sha256 is not None and weights_sha256(state.weights()) != then_sha256:
+        raise RunError(f"{path}: its weights are not those that this run began with")
 
 
 def onnx_model(

@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from digitlab import events
 from digitlab.durable_files import write_whole
 from digitlab.errors import RunError
+from digitlab.events import Listener
 from digitlab.training.metrics import MetricsFile, add_points, open_events, read_metrics
-from digitlab.training.progress import Reporter
 from digitlab.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -29,10 +30,10 @@ class Records:
     """The records of one run, in one worker."""
 
     def __init__(
-        self, folder: RunFolder, reporter: Reporter, leads: Callable[[], bool], ledger: bool
+        self, folder: RunFolder, tell: Listener, leads: Callable[[], bool], ledger: bool
     ) -> None:
         """Give the run's folder, and who tells whether this worker is the one to write."""
-        self._folder, self._reporter, self._leads = folder, reporter, leads
+        self._folder, self._tell, self._leads = folder, tell, leads
         self._recent: dict[Path, deque[dict[str, Any]]] = {
             path: deque(maxlen=_REMEMBERED)
             for path in (folder.metrics, *([folder.ledger] if ledger else []))
@@ -160,7 +161,7 @@ class Records:
             self._files[path].write(line)
 
     def _warn(self, path: Path, error: OSError) -> None:
-        self._reporter.warn(f"{path}: cannot be written: {error.strerror}")
+        self._tell(events.warning(f"{path}: cannot be written: {error.strerror}"))
 
 
 def _place(line: Mapping[str, Any]) -> tuple[int, int]:

@@ -1,128 +1,22 @@
-"""`digitlab.train`: what was asked for, checked, and passed on to who does it; needs no torch.
+"""What a run was asked for, in plain values that another process can be sent; needs no torch.
 
-That is `run.py`, in this process, or `crew.py`, which starts processes that do.
+Made by `dispatch.py`, and used by whoever carries it out: here, or as one of several workers.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from digitlab.config import FLAGS, Recipe, load_recipe, parse_augment, read_recorded
-from digitlab.errors import ConfigError, RunError, missing_extra
-from digitlab.parallel.plan import Workers
-from digitlab.parallel.seat import seat_of_torchrun
-from digitlab.training.progress import Quiet, Reporter
+from digitlab.config import Recipe, load_recipe, read_recorded
+from digitlab.errors import RunError
 from digitlab.training.run_folder import RunFolder, existing_run_folder, new_run_folder
 
 
 @dataclass(frozen=True)
-class RunResult:
-    """A run that ended.
-
-    Attributes:
-        path: the run's folder.
-        summary: what its summary.json says.
-    """
-
-    path: Path
-    summary: Mapping[str, Any]
-
-
-def train(
-    recipe: str | Path = "quick",
-    *,
-    network: str | None = None,
-    objective: str | None = None,
-    optimizer: str | None = None,
-    learning_rate: float | None = None,
-    schedule: str | None = None,
-    epochs: float | None = None,
-    batch_size: int | None = None,
-    augment: str | Mapping[str, float] | None = None,
-    seed: int | None = None,
-    device: str | None = None,
-    data: str | Sequence[str] | None = None,
-    train_on: str | None = None,
-    start_from: str | Path | None = None,
-    settings: Mapping[str, Any] | None = None,
-    threads: int | None = None,
-    run_dir: str | Path | None = None,
-    resume: str | Path | None = None,
-    workers: int | Workers | None = None,
-    ledger: bool = False,
-    reporter: Reporter | None = None,
-) -> RunResult:
-    """Train a network and leave a run folder; or go on with a run that was stopped.
-
-    Args:
-        recipe: a recipe's name, or the path of a TOML file.
-        network, objective, optimizer, learning_rate, schedule, epochs, batch_size, augment, seed,
-            device, data, train_on, start_from: override the recipe, as the flags of
-            `digitlab train` do; `start_from` is the flag `--from`.
-        settings: further overrides by dotted key, such as `{"optimizer.momentum": 0.95}`.
-        threads: size of the pool that computes shards; None: the cores there are. Changes no bit.
-        run_dir: where the run goes; None: `runs/RECIPE-DATE-TIME`.
-        resume: a run's folder to go on with; then only `threads`, `workers`, `ledger`, `reporter`
-            and the run's own `network` may stand beside it.
-        workers: how many processes compute, where, and what they do about faults. Their number
-            changes no bit, but with `sync="ddp"`. None: this process alone.
-        ledger: whether to write ledger.jsonl: which sample went through which worker.
-        reporter: where progress goes; None: nowhere, warnings to standard error.
-
-    Returns:
-        The finished run.
-
-    Raises:
-        ConfigError: for a setting that is not allowed.
-        DataError: for a source that cannot be read.
-        RunError: for a folder that cannot be used or written.
-        TrainingError: where the loss stays not finite.
-        Interrupted: a KeyboardInterrupt, where a signal stopped the run; it can be gone on with.
-    """
-    given = {name: value for name, value in locals().items() if name in FLAGS and value is not None}
-    if threads is not None and (not isinstance(threads, int) or threads < 1):
-        raise ConfigError(f"threads is {threads}; expected 1 or more")
-    call = Call(
-        recipe=str(recipe),
-        overrides=_overrides(given, settings or {}),
-        threads=threads,
-        run_dir=None if run_dir is None else str(run_dir),
-        resume=None if resume is None else str(resume),
-        # A run that has one keeps it: a ledger with a gap would be none.
-        ledger=ledger or (resume is not None and RunFolder(Path(resume)).ledger.is_file()),
-    )
-    if resume is not None:
-        call = replace(call, overrides=_of_resumed(call, given, settings or {}, network))
-    plan = workers if isinstance(workers, Workers | None) else Workers(_count(workers))
-    seat = seat_of_torchrun()
-    if seat is not None:
-        plan = plan or Workers()
-        refused = plan.of_launcher()
-        if refused:
-            raise ConfigError(f"{refused[0]} cannot stand here: it is for torchrun to say")
-        training = call.load_recipe().training
-        device = "cuda" if plan.devices else training.device
-        all_of_them = replace(plan, count=seat.workers, devices=())
-        all_of_them.check(training.shards, device, training.moving_average)
-        seat = plan.seated(seat, call.ledger)
-        reporter = reporter if seat.slot == 0 else Quiet()
-    elif plan is not None:
-        from digitlab.training.crew import train_with
-
-        return train_with(plan, call, reporter or Quiet())
-    try:
-        from digitlab.training.run import train_here
-    except ModuleNotFoundError as error:
-        raise missing_extra(error) from None
-    return train_here(call, seat, reporter or Quiet())
-
-
-@dataclass(frozen=True)
-class Call:
+class Request:
     """What `train` was asked for, in plain values that can be sent to another process.
 
     Attributes:
@@ -152,15 +46,15 @@ class Call:
         return load_recipe(folder.config, self.overrides)
 
 
-def make_folder(call: Call, name: str) -> RunFolder:
+def make_folder(request: Request, name: str) -> RunFolder:
     """Return the folder of the run to go on with, or make one for a new run.
 
     Raises:
         RunError: where it is in use, or cannot be made.
     """
-    if call.resume is not None:
-        return existing_run_folder(Path(call.resume))
-    return new_run_folder(None if call.run_dir is None else Path(call.run_dir), name)
+    if request.resume is not None:
+        return existing_run_folder(Path(request.resume))
+    return new_run_folder(None if request.run_dir is None else Path(request.run_dir), name)
 
 
 def recipe_sha256(text: str) -> str:
@@ -183,48 +77,3 @@ def check_config(folder: RunFolder) -> None:
             f"{folder.config}: was edited since the run began; put it back to go on, or begin "
             f"another run by --recipe {folder.config}"
         )
-
-
-def _count(workers: Any) -> int:
-    if not isinstance(workers, int) or isinstance(workers, bool):
-        raise ConfigError(f"workers is {workers!r}; expected a number, or digitlab.Workers")
-    return workers
-
-
-def _overrides(given: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return dotted keys for the arguments and settings of one call."""
-    overrides: dict[str, Any] = {}
-    for name, value in given.items():
-        if name == "augment":
-            table = parse_augment(value) if isinstance(value, str) else value
-            overrides.update({f"augment.{key}": strength for key, strength in table.items()})
-        elif name == "data":
-            overrides[FLAGS[name]] = [value] if isinstance(value, str | Path) else list(value)
-        else:
-            overrides[FLAGS[name]] = str(value) if isinstance(value, Path) else value
-    return {**overrides, **settings}
-
-
-def _of_resumed(
-    call: Call, given: Mapping[str, Any], settings: Mapping[str, Any], network: str | None
-) -> dict[str, Any]:
-    """Return the override that names the run's own network again; refuse all others."""
-    flags = {"start_from": "from", **{name: name.replace("_", "-") for name in given}}
-    refused = [f"--{flags[name]}" for name in given if name != "network"]
-    refused += [f"--set {key}" for key in settings]
-    refused += ["--run-dir"] if call.run_dir is not None else []
-    if refused:
-        raise ConfigError(
-            f"{refused[0]} cannot stand beside --resume: it would change the result; "
-            "only --threads, those of workers, --ledger, --log-every, --quiet and --json may"
-        )
-    if network is None:
-        return {}
-    folder = existing_run_folder(Path(str(call.resume)))
-    recorded = read_recorded(folder.config).get("network_flag")
-    if network != recorded:
-        raise ConfigError(
-            f"network {network} is not the one of {folder.path}; "
-            + (f"expected --network {recorded}" if recorded else "leave it out")
-        )
-    return {"network.name": network}

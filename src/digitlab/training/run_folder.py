@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,19 @@ try:  # POSIX only; elsewhere two processes in one run folder are not told apart
     import fcntl
 except ImportError:  # pragma: no cover
     fcntl = None  # type: ignore[assignment]
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A run that ended.
+
+    Attributes:
+        path: the run's folder.
+        summary: what its summary.json says.
+    """
+
+    path: Path
+    summary: Mapping[str, Any]
 
 
 @dataclass(frozen=True)

@@ -13,14 +13,15 @@ from typing import Any
 
 import torch
 
+from digitlab import events
 from digitlab.data.batches import Batch, Batches
 from digitlab.data.dataset import Dataset, Split
 from digitlab.errors import TrainingError
+from digitlab.events import Listener, Progress
 from digitlab.objectives import Objective
 from digitlab.parallel.strategy import BatchGradient, Strategy, Wish
 from digitlab.training import checkpoint
 from digitlab.training.interrupt import Interrupted, StopRequest
-from digitlab.training.progress import Progress, Reporter
 from digitlab.training.records import Records
 from digitlab.training.run_folder import RunFolder
 from digitlab.training.state import TrainingState
@@ -62,7 +63,7 @@ class Trainer:
     epochs: float
     valid: Split | None
     records: Records
-    reporter: Reporter
+    tell: Listener
     origin: dict[str, Any]
     workers: int
     threads: int
@@ -115,14 +116,14 @@ class Trainer:
 
     def save(self) -> None:
         """Write a checkpoint; where that fails, say so and go on with the earlier ones."""
-        self.reporter.phase("checkpoint")
+        self.tell(events.phase("checkpoint"))
         self._last_save_began = time.monotonic()
         memory = self.strategy.memory()
         if self.strategy.leads:
             self._write_checkpoint(memory)
         self._last_save_cost = time.monotonic() - self._last_save_began
         self.clock.saving += self._last_save_cost
-        self.reporter.phase("train")
+        self.tell(events.phase("train"))
 
     def save_the_last(self) -> None:
         """Write the last step's checkpoint, where the worker that should have was lost before."""
@@ -158,9 +159,11 @@ class Trainer:
                 self.folder.checkpoints, self.state.step, self.best["step"] if self.best else None
             )
         except OSError as error:
-            self.reporter.warn(
-                f"{self.folder.checkpoints}: the checkpoint of step {self.state.step} could not be "
-                f"written ({error.strerror}); training goes on, earlier checkpoints stay"
+            self.tell(
+                events.warning(
+                    f"{self.folder.checkpoints}: the checkpoint of step {self.state.step} could "
+                    f"not be written ({error.strerror}); training goes on, earlier checkpoints stay"
+                )
             )
 
     def _must_save(self) -> bool:
@@ -206,16 +209,18 @@ class Trainer:
             points = {"loss": loss, "accuracy": accuracy, "learning_rate": rate}
             self.records.event(batch.step + 1, {f"train/{key}": points[key] for key in points})
         left = self.batches.total_steps - self.state.step
-        self.reporter.step(
-            Progress(
-                epoch=batch.epoch + 1,
-                epochs=self.epochs,
-                step=self.state.step,
-                steps=self.batches.total_steps,
-                loss=loss,
-                accuracy=self._accuracy,
-                images_per_second=self._speed,
-                seconds_left=left * self.batches.batch_size / self._speed,
+        self.tell(
+            events.step(
+                Progress(
+                    epoch=batch.epoch + 1,
+                    epochs=self.epochs,
+                    step=self.state.step,
+                    steps=self.batches.total_steps,
+                    loss=loss,
+                    accuracy=self._accuracy,
+                    images_per_second=self._speed,
+                    seconds_left=left * self.batches.batch_size / self._speed,
+                )
             )
         )
         self._flush_now_and_then()
@@ -227,8 +232,10 @@ class Trainer:
             self.records.flush()
 
     def _check_skips(self, batch: Batch) -> None:
-        self.reporter.warn(
-            f"step {batch.step + 1}: loss or gradient is not finite; the step was skipped"
+        self.tell(
+            events.warning(
+                f"step {batch.step + 1}: loss or gradient is not finite; the step was skipped"
+            )
         )
         if self.state.skips_in_a_row >= self.max_skips:
             raise TrainingError(
@@ -246,18 +253,18 @@ class Trainer:
             "skips": self.state.skips,
         }
         if self.valid is not None and len(self.valid):
-            self.reporter.phase("validate")
+            self.tell(events.phase("validate"))
             loss, accuracy = self.measure(self.valid)
             line |= {"valid_loss": loss, "valid_accuracy": accuracy}
             if self.best is None or accuracy > self.best["valid_accuracy"]:
                 self.best = {"step": self.state.step, "valid_accuracy": accuracy}
             self.records.event(self.state.step, {"valid/accuracy": accuracy})
-            self.reporter.phase("train")
+            self.tell(events.phase("train"))
         self.records.write({**line, "seconds": round(self.clock.training, 3)})
         accuracy_now = line.get("valid_accuracy")
         text = f"epoch {batch.epoch + 1}: validation accuracy {accuracy_text(accuracy_now)}"
         facts = {key: value for key, value in line.items() if key != "kind"}
-        self.reporter.note("epoch", text if accuracy_now is not None else "", **facts)
+        self.tell(events.note("epoch", text if accuracy_now is not None else "", **facts))
 
     def measure(self, split: Split) -> tuple[float | None, float]:
         """Return mean loss (None where not finite) and accuracy on a split, averaged weights."""

@@ -5,55 +5,55 @@ What belongs to the run as a whole is done here, on the first node: its folder i
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
+from digitlab import events
 from digitlab.errors import TrainingError, missing_extra
+from digitlab.events import Event, Listener
 from digitlab.parallel.launch import Launcher, StoppedError, make_logs
 from digitlab.parallel.plan import Workers
 from digitlab.training.interrupt import Interrupted
-from digitlab.training.progress import Reporter
 from digitlab.training.relay import Chorus
-from digitlab.training.request import Call, RunResult, make_folder
-from digitlab.training.run_folder import RunFolder, locked
+from digitlab.training.request import Request, make_folder
+from digitlab.training.run_folder import RunFolder, RunResult, locked
+from digitlab.training.run_process import MODULE
 
 
-def train_with(plan: Workers, call: Call, reporter: Reporter) -> RunResult:
+def train_with(plan: Workers, request: Request, tell: Listener) -> RunResult:
     """Train with this machine's workers; see `train`."""
     if plan.devices:
-        call = replace(call, overrides={**call.overrides, "training.device": "cuda"})
+        request = replace(request, overrides={**request.overrides, "training.device": "cuda"})
     if find_spec("torch") is None:
         raise missing_extra(ModuleNotFoundError(name="torch"))
-    recipe = call.load_recipe()
+    recipe = request.load_recipe()
     training = recipe.training
     plan.check(training.shards, training.device, training.moving_average)
-    if call.resume is not None and (summary := RunFolder(Path(call.resume)).read_summary()):
-        reporter.note("finished", f"{call.resume}: this run has ended already", **summary)
-        return RunResult(Path(call.resume), summary)
+    if request.resume is not None and (summary := RunFolder(Path(request.resume)).read_summary()):
+        tell(events.note("finished", f"{request.resume}: this run has ended already", **summary))
+        return RunResult(Path(request.resume), summary)
     if plan.log_dir:
         make_logs(Path(plan.log_dir))  # before anything is begun
-    with _folder(plan, call, recipe.name) as folder:
+    with _folder(plan, request, recipe.name) as folder:
         if plan.node_rank:
             where = f"looking for the first machine at {plan.rendezvous}"
-            reporter.note("rendezvous", where, address=plan.rendezvous)
-        asked = replace(call, run_dir=str(folder.path) if folder else None)
-        chorus = Chorus(reporter)
+            tell(events.note("rendezvous", where, address=plan.rendezvous))
+        asked = replace(request, run_dir=str(folder.path) if folder else None)
+        chorus = Chorus(tell)
         known = {"path": str(folder.path) if folder else ""}
 
-        def hear(event: Mapping[str, Any]) -> None:
-            known["path"] = event.get("facts", {}).get("path", known["path"])
-            chorus.hear(event)
+        def hear(event: Event) -> None:
+            known["path"] = event.facts.get("path", known["path"])
+            chorus(event)
 
         launcher = Launcher(
             plan,
-            [sys.executable, "-P", "-m", "digitlab.training.worker"],
-            {"call": asdict(asked)},
-            call.ledger,
+            MODULE,
+            {"run": asdict(asked)},
+            request.ledger,
             Path(plan.log_dir) if plan.log_dir else (folder.path if folder else Path()) / "logs",
             hear,
         )
@@ -80,12 +80,12 @@ def _was_begun(path: str) -> bool:
 
 
 @contextmanager
-def _folder(plan: Workers, call: Call, name: str) -> Iterator[RunFolder | None]:
+def _folder(plan: Workers, request: Request, name: str) -> Iterator[RunFolder | None]:
     """Make and hold the run's folder, on the first node; others hear of it from there."""
     if plan.node_rank:
         yield None
         return
-    folder = make_folder(call, name)
+    folder = make_folder(request, name)
     if plan.nodes > 1:  # the others may stand in another folder
         folder = RunFolder(folder.path.absolute())
     with locked(folder):

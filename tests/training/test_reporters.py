@@ -12,21 +12,25 @@ from pathlib import Path
 
 import pytest
 
-from digitlab.training.progress import JsonLines, Lines, Progress
+from digitlab import events
+from digitlab.events import Event, Progress
+from digitlab.training.reporters import JsonLines, Lines
 from digitlab.wording import accuracy_text, duration
 
 
-def progress(step: int, loss: float | None = 0.5) -> Progress:
-    return Progress(
-        epoch=1 + step // 50, epochs=2, step=step, steps=100, loss=loss, accuracy=0.934,
-        images_per_second=12345.6, seconds_left=75,
+def progress(step: int, loss: float | None = 0.5) -> Event:
+    return events.step(
+        Progress(
+            epoch=1 + step // 50, epochs=2, step=step, steps=100, loss=loss, accuracy=0.934,
+            images_per_second=12345.6, seconds_left=75,
+        )
     )  # fmt: skip
 
 
 def test_plain_lines_come_about_five_times_an_epoch(capsys: pytest.CaptureFixture[str]) -> None:
     lines = Lines(live=False)
     for step in range(1, 101):
-        lines.step(progress(step))
+        lines(progress(step))
     printed = capsys.readouterr().out.splitlines()
     assert len(printed) == 10
     assert printed[0] == (
@@ -37,7 +41,7 @@ def test_plain_lines_come_about_five_times_an_epoch(capsys: pytest.CaptureFixtur
 def test_log_every_decides(capsys: pytest.CaptureFixture[str]) -> None:
     lines = Lines(log_every=30, live=True)
     for step in range(1, 101):
-        lines.step(progress(step, loss=None))
+        lines(progress(step, loss=None))
     printed = capsys.readouterr().out
     assert [f"step {step}/100" in printed for step in (30, 60, 90)] == [True] * 3
     assert "loss not finite" in printed
@@ -47,11 +51,11 @@ def test_json_steps_are_thinned_but_the_last_is_told() -> None:
     out = io.StringIO()
     lines = JsonLines(log_every=40, out=out)
     for step in range(1, 101):
-        lines.step(progress(step))
-    lines.warn("careful")
-    events = [json.loads(line) for line in out.getvalue().splitlines()]
-    assert [event.get("step") for event in events] == [40, 80, 100, None]
-    assert events[-1] == {"event": "warning", "message": "careful"}
+        lines(progress(step))
+    lines(events.warning("careful"))
+    written = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert [event.get("step") for event in written] == [40, 80, 100, None]
+    assert written[-1] == {"event": "warning", "message": "careful"}
 
 
 def test_durations_and_accuracies_are_for_people() -> None:
@@ -102,8 +106,8 @@ def test_a_reader_that_stops_listening_is_no_error(small_recipe: Path) -> None:
 def test_a_count_is_a_live_line_that_goes_away(capsys: pytest.CaptureFixture[str]) -> None:
     live, plain = Lines(live=True), Lines(live=False)
     for reporter in (live, plain):
-        reporter.count("made pictures", 1, 1200)
-        reporter.count("made pictures", 1200, 1200)
+        reporter(events.count("made pictures", 1, 1200))
+        reporter(events.count("made pictures", 1200, 1200))
     printed = capsys.readouterr().out
     assert printed.startswith("\r1 of 1,200 made pictures")
     assert printed.endswith("\r" + " " * len("1 of 1,200 made pictures") + "\r")

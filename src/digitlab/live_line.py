@@ -1,0 +1,82 @@
+"""The one line on a terminal that is drawn over itself while long work goes on.
+
+Used by every command that takes long. It is taken away before anything else is printed, since
+results and progress often share a screen.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from typing import TextIO
+
+_EVERY = 0.1  # seconds
+_WIDTH = 30  # of the bar
+
+
+class LiveLine:
+    """A line that is drawn where there is a terminal, and else never."""
+
+    def __init__(self, out: TextIO | None, live: bool | None = None) -> None:
+        """Give the stream, and whether to draw on it; None: where it is a terminal."""
+        self._out = out
+        self.is_live = (out is not None and out.isatty()) if live is None else live
+        self._shown = 0
+        self._last = 0.0
+
+    def draw(self, line: str) -> None:
+        """Draw the line, ten times a second at most."""
+        if self.is_live and time.monotonic() - self._last > _EVERY:
+            self._last = time.monotonic()
+            # A line that wraps could not be drawn over.
+            line = line[: shutil.get_terminal_size().columns - 1]
+            self._write("\r" + line.ljust(self._shown))
+            self._shown = len(line)
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._shown:
+            self._write("\r" + " " * self._shown + "\r")
+            self._shown = 0
+
+    def _write(self, text: str) -> None:
+        assert self._out is not None
+        self._out.write(text)
+        self._out.flush()
+
+
+class Counter:
+    """A live line that counts things done; none where there is only one.
+
+    Args:
+        total: things to come.
+        out: usually standard error; None where there is none.
+    """
+
+    def __init__(self, total: int, out: TextIO | None) -> None:
+        self._total = total
+        self._line = LiveLine(out, live=None if total > 1 else False)
+        self._done = self._failed = 0
+        self._start = time.monotonic()
+
+    def advance(self, failed: bool = False) -> None:
+        """Count one more, and draw; what is done at once is never drawn."""
+        self._done += 1
+        self._failed += failed
+        seconds = time.monotonic() - self._start
+        if seconds > _EVERY:
+            self._line.draw(self._text(seconds))
+
+    def clear(self) -> None:
+        """Take the line away."""
+        self._line.clear()
+
+    def _text(self, seconds: float) -> str:
+        share = self._done / self._total
+        full = round(share * _WIDTH)
+        failed = f"  {self._failed:,} not read" if self._failed else ""
+        left = seconds / self._done * (self._total - self._done)
+        return (
+            f"{'━' * full}{'╌' * (_WIDTH - full)} {self._done:,} of {self._total:,}{failed}  "
+            f"{self._done / seconds:,.0f} a second  {left:,.0f} s left"
+        )

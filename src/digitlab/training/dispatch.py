@@ -1,0 +1,155 @@
+"""`digitlab.train`: what was asked for, checked, and passed on to who does it; needs no torch.
+
+That is `run.py`, in this process, or `launched_run.py`, which starts processes that do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from digitlab.config import FLAGS, parse_augment, read_recorded
+from digitlab.errors import ConfigError, missing_extra
+from digitlab.events import Listener
+from digitlab.parallel.plan import Workers
+from digitlab.parallel.seat import seat_of_torchrun
+from digitlab.training.reporters import quiet
+from digitlab.training.request import Request
+from digitlab.training.run_folder import RunFolder, RunResult, existing_run_folder
+
+
+def train(
+    recipe: str | Path = "quick",
+    *,
+    network: str | None = None,
+    objective: str | None = None,
+    optimizer: str | None = None,
+    learning_rate: float | None = None,
+    schedule: str | None = None,
+    epochs: float | None = None,
+    batch_size: int | None = None,
+    augment: str | Mapping[str, float] | None = None,
+    seed: int | None = None,
+    device: str | None = None,
+    data: str | Sequence[str] | None = None,
+    train_on: str | None = None,
+    start_from: str | Path | None = None,
+    settings: Mapping[str, Any] | None = None,
+    threads: int | None = None,
+    run_dir: str | Path | None = None,
+    resume: str | Path | None = None,
+    workers: int | Workers | None = None,
+    ledger: bool = False,
+    reporter: Listener | None = None,
+) -> RunResult:
+    """Train a network and leave a run folder; or go on with a run that was stopped.
+
+    Args:
+        recipe: a recipe's name, or the path of a TOML file.
+        network, objective, optimizer, learning_rate, schedule, epochs, batch_size, augment, seed,
+            device, data, train_on, start_from: override the recipe, as the flags of
+            `digitlab train` do; `start_from` is the flag `--from`.
+        settings: further overrides by dotted key, such as `{"optimizer.momentum": 0.95}`.
+        threads: size of the pool that computes shards; None: the cores there are. Changes no bit.
+        run_dir: where the run goes; None: `runs/RECIPE-DATE-TIME`.
+        resume: a run's folder to go on with; then only `threads`, `workers`, `ledger`, `reporter`
+            and the run's own `network` may stand beside it.
+        workers: how many processes compute, where, and what they do about faults. Their number
+            changes no bit, but with `sync="ddp"`. None: this process alone.
+        ledger: whether to write ledger.jsonl: which sample went through which worker.
+        reporter: is called with each `digitlab.events.Event`; None: warnings go to standard error,
+            all else nowhere.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        ConfigError: for a setting that is not allowed.
+        DataError: for a source that cannot be read.
+        RunError: for a folder that cannot be used or written.
+        TrainingError: where the loss stays not finite.
+        Interrupted: a KeyboardInterrupt, where a signal stopped the run; it can be gone on with.
+    """
+    given = {name: value for name, value in locals().items() if name in FLAGS and value is not None}
+    if threads is not None and (not isinstance(threads, int) or threads < 1):
+        raise ConfigError(f"threads is {threads}; expected 1 or more")
+    request = Request(
+        recipe=str(recipe),
+        overrides=_overrides(given, settings or {}),
+        threads=threads,
+        run_dir=None if run_dir is None else str(run_dir),
+        resume=None if resume is None else str(resume),
+        # A run that has one keeps it: a ledger with a gap would be none.
+        ledger=ledger or (resume is not None and RunFolder(Path(resume)).ledger.is_file()),
+    )
+    if resume is not None:
+        request = replace(request, overrides=_of_resumed(request, given, settings or {}, network))
+    plan = workers if isinstance(workers, Workers | None) else Workers(_count(workers))
+    seat = seat_of_torchrun()
+    if seat is not None:
+        plan = plan or Workers()
+        refused = plan.of_launcher()
+        if refused:
+            raise ConfigError(f"{refused[0]} cannot stand here: it is for torchrun to say")
+        training = request.load_recipe().training
+        device = "cuda" if plan.devices else training.device
+        all_of_them = replace(plan, count=seat.workers, devices=())
+        all_of_them.check(training.shards, device, training.moving_average)
+        seat = replace(seat, plan=plan, ledger=request.ledger)
+        reporter = reporter if seat.slot == 0 else quiet
+    elif plan is not None:
+        from digitlab.training.launched_run import train_with
+
+        return train_with(plan, request, reporter or quiet)
+    try:
+        from digitlab.training.run import train_here
+    except ModuleNotFoundError as error:
+        raise missing_extra(error) from None
+    return train_here(request, seat, reporter or quiet)
+
+
+def _count(workers: Any) -> int:
+    if not isinstance(workers, int) or isinstance(workers, bool):
+        raise ConfigError(f"workers is {workers!r}; expected a number, or digitlab.Workers")
+    return workers
+
+
+def _overrides(given: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return dotted keys for the arguments and settings of one call."""
+    overrides: dict[str, Any] = {}
+    for name, value in given.items():
+        if name == "augment":
+            table = parse_augment(value) if isinstance(value, str) else value
+            overrides.update({f"augment.{key}": strength for key, strength in table.items()})
+        elif name == "data":
+            overrides[FLAGS[name]] = [value] if isinstance(value, str | Path) else list(value)
+        else:
+            overrides[FLAGS[name]] = str(value) if isinstance(value, Path) else value
+    return {**overrides, **settings}
+
+
+def _of_resumed(
+    request: Request, given: Mapping[str, Any], settings: Mapping[str, Any], network: str | None
+) -> dict[str, Any]:
+    """Return the override that names the run's own network again; refuse all others."""
+    flags = {"start_from": "from", **{name: name.replace("_", "-") for name in given}}
+    refused = [f"--{flags[name]}" for name in given if name != "network"]
+    refused += [f"--set {key}" for key in settings]
+    refused += ["--run-dir"] if request.run_dir is not None else []
+    if refused:
+        raise ConfigError(
+            f"{refused[0]} cannot stand beside --resume: it would change the result; "
+            "only --threads, those of workers, --ledger, --log-every, --quiet and --json may"
+        )
+    if network is None:
+        return {}
+    folder = existing_run_folder(Path(str(request.resume)))
+    recorded = read_recorded(folder.config).get("network_flag")
+    if network != recorded:
+        raise ConfigError(
+            f"network {network} is not the one of {folder.path}; "
+            + (f"expected --network {recorded}" if recorded else "leave it out")
+        )
+    return {"network.name": network}

@@ -1,0 +1,86 @@
+"""The line that is drawn over itself: on a terminal alone, never longer than it, and taken away."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from digitlab.live_line import Counter, LiveLine
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Let time pass as a test says."""
+    now = [100.0]
+    monkeypatch.setattr("digitlab.live_line.time.monotonic", lambda: now[0])
+    return now
+
+
+def test_a_line_is_drawn_over_the_one_before_and_taken_away(clock: list[float]) -> None:
+    out = Terminal()
+    line = LiveLine(out)
+    line.draw("a long one")
+    clock[0] += 0.2
+    line.draw("short")
+    assert out.getvalue() == "\ra long one\rshort     "
+    line.clear()
+    line.clear()
+    assert out.getvalue().endswith("short     \r     \r")
+
+
+def test_it_is_drawn_ten_times_a_second_at_most(clock: list[float]) -> None:
+    out = Terminal()
+    line = LiveLine(out)
+    for _ in range(1000):
+        line.draw("x")
+        clock[0] += 0.001
+    assert 5 <= out.getvalue().count("\r") <= 10
+
+
+def test_it_never_wraps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    out = Terminal()
+    LiveLine(out).draw("x" * 200)
+    assert out.getvalue() == "\r" + "x" * 19
+
+
+@pytest.mark.parametrize("out", [io.StringIO(), None])
+def test_where_there_is_no_terminal_nothing_is_drawn(
+    out: io.StringIO | None, clock: list[float]
+) -> None:
+    line, counter = LiveLine(out), Counter(100, out)
+    clock[0] += 5
+    line.draw("x")
+    counter.advance()
+    line.clear()
+    counter.clear()
+    assert out is None or out.getvalue() == ""
+
+
+def test_a_counter_says_how_far_how_fast_and_how_long_yet(clock: list[float]) -> None:
+    out = Terminal()
+    counter = Counter(1000, out)
+    counter.advance()
+    assert out.getvalue() == ""  # what is done at once is not shown
+    clock[0] += 2
+    for _ in range(98):
+        counter.advance()
+    clock[0] += 2
+    counter.advance(failed=True)
+    last = out.getvalue().rsplit("\r", 1)[-1]
+    assert last.startswith("━━━╌")
+    assert "100 of 1,000  1 not read  25 a second  36 s left" in last
+
+
+def test_of_one_thing_nothing_is_counted(clock: list[float]) -> None:
+    out = Terminal()
+    counter = Counter(1, out)
+    clock[0] += 5
+    counter.advance()
+    assert out.getvalue() == ""
