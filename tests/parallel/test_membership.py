@@ -13,7 +13,8 @@ from digitlab.parallel.watchdog import DROPPED
 
 ASK = """
 import sys
-from digitlab.parallel.membership import Membership, Round
+from digitlab.parallel.membership import Membership
+from digitlab.parallel.quorum import Round
 from digitlab.parallel.seat import Seat
 from digitlab.parallel.watchdog import Watchdog
 seat = Seat(0, "a", 2, 2, "127.0.0.1", int(sys.argv[1]), regroups=False)

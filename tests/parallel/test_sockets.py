@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from digitlab.parallel.exchange import PeersLostError
-from digitlab.parallel.membership import Membership, Round
+from digitlab.parallel.membership import Membership
+from digitlab.parallel.quorum import Round
 from digitlab.parallel.seat import Seat
 from digitlab.parallel.sockets import Sockets, connect
 from digitlab.parallel.watchdog import Watchdog

@@ -11,6 +11,7 @@ process of its own (`store_process.py`); its keys are
     asks        the names of those who asked to be taken in, in that order
     join/R/W    W has left round R - 1 and waits for round R; a `Why` says from where
     round/R     the workers of round R, by rank; set once, by whoever of them first sees it ready
+                (quorum.py)
     flags       what the first worker was started with, and all others must be
     end         a line: an error of one worker ended the run for all
     finishing   the worker that does what ends the run
@@ -30,15 +31,13 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 from queue import SimpleQueue
-from typing import Any
 
 import torch.distributed as dist
 
 from digitlab.child import heed
+from digitlab.parallel.quorum import Move, Round, Seen, Why, next_move
 from digitlab.parallel.seat import Seat, slot_of
 from digitlab.parallel.strategy import AlreadyFinishedError
 from digitlab.parallel.watchdog import DROPPED, ENDED, Watchdog
@@ -49,44 +48,6 @@ _SILENCE = 3.0  # seconds without a beat after which a worker is taken for lost
 _POLL = 0.02
 _DROPPED = "the others went on without this worker, taking it for lost"
 _STARTING = 7.0  # seconds that the store's process may need to import torch
-
-
-class Why(StrEnum):
-    """From where a worker comes to a round."""
-
-    NEW = "new"  # it does not know yet where the run is
-    AT_REST = "at rest"  # between two steps: others can be told where the run is
-    LOST = "lost"  # out of an operation that failed
-
-
-@dataclass(frozen=True)
-class Round:
-    """Workers that compute together.
-
-    Attributes:
-        number: of the round, from 1.
-        members: their names; a worker's rank is its place among them.
-        new: those of them that have to be told where the run is. In the first round, and after the
-            loss of all, these are all, and the one of rank 0 finds out from the run's folder.
-        answered: how many requests to be taken in had been made and are dealt with.
-        me: this worker's name.
-    """
-
-    number: int
-    members: tuple[str, ...]
-    new: tuple[str, ...]
-    answered: int
-    me: str
-
-    @property
-    def rank(self) -> int:
-        """This worker's rank."""
-        return self.members.index(self.me)
-
-    @property
-    def founds(self) -> bool:
-        """Whether nobody in this round knows where the run is."""
-        return set(self.members) == set(self.new)
 
 
 class Membership:
@@ -100,8 +61,9 @@ class Membership:
         if seat.regroups:  # first of all: a launcher that is gone took the store with it
             heed(self._hear_of_end)
         # On its own machine the store was started when we were, elsewhere it may not be there yet.
-        is_elsewhere = seat.slot >= seat.per_node
-        patience = seat.plan.start_timeout if is_elsewhere else seat.plan.timeout + _STARTING
+        patience = (
+            seat.plan.start_timeout if seat.slot >= seat.per_node else seat.plan.timeout + _STARTING
+        )
         waiting = timedelta(seconds=patience)
         self.here = ""  # this machine's address, as seen from the store's
         self._wait_for_the_store(patience)
@@ -146,6 +108,7 @@ class Membership:
             AlreadyFinishedError: where there is none, because the run is finished.
         """
         number = before.number + 1 if before else 1
+        has_asked = before is None
         if before:
             self.tell(f"join/{number}/{self.seat.id}", why)
         else:
@@ -153,24 +116,48 @@ class Membership:
         began = time.monotonic()
         while True:
             with self._answers():
-                decided = self.decided(number)
-                if decided and self.seat.id in decided.members:
-                    return decided
-                if self.store.check(["done"]):
+                seen = self._look(number, time.monotonic() - began)
+                move, chosen = next_move(seen, self.seat, why)
+                if move is Move.ENTER and chosen:
+                    return chosen
+                if move is Move.PROPOSE and chosen:
+                    self.store.compare_set(f"round/{number}", "", _said(chosen))
+                    continue
+                if move is Move.LEAVE:
                     raise AlreadyFinishedError
-                if decided and why is not Why.NEW:
+                if move is Move.END:
                     end(_DROPPED, DROPPED)
-                if decided:
+                if move is Move.ASK:
                     number += 1
-                    if before:
-                        before = None
+                    if not has_asked:
                         self._ask()
-                elif not self._is_being_finished():
-                    proposal = self._proposal(number, time.monotonic() - began)
-                    if proposal:
-                        self.store.compare_set(f"round/{number}", "", json.dumps(proposal))
-                        continue
+                        has_asked = True
             time.sleep(_POLL)
+
+    def _look(self, number: int, waited: float) -> Seen:
+        """Return what there is to see of a round that this worker waits for."""
+        decided = self.decided(number)
+        is_finished = self.store.check(["done"])
+        if decided or is_finished:
+            return Seen(number, decided, is_finished=is_finished)
+        before, asked = self.decided(number - 1), _names(self.store)
+        members = before.members if before else ()
+        awaited = () if before else range(self.seat.workers)
+        keys = {worker: f"join/{number}/{worker}" for worker in members}
+        return Seen(
+            number,
+            before=before,
+            asked=asked,
+            joined={
+                worker: Why(bytes(self.store.get(key)).decode())
+                for worker, key in keys.items()
+                if self.store.check([key])
+            },
+            lost={worker for worker in {*asked, *members} if self.is_lost(worker)},
+            never={slot for slot in awaited if self.store.check([f"never/{slot}"])},
+            waited=waited,
+            is_being_finished=self._is_being_finished(),
+        )
 
     def decided(self, number: int) -> Round | None:
         """Return a round that was agreed upon, or None."""
@@ -288,48 +275,10 @@ class Membership:
         with self._answers():
             self.store.append("asks", f"{self.seat.id} ")  # type: ignore[attr-defined]
 
-    def _proposal(self, number: int, waited: float) -> dict[str, Any] | None:
-        """Return what round `number` should be, or None where it is too early to say."""
-        before = self.decided(number - 1)
-        asked = _names(self.store)
-        answered = len(asked)
-        newcomers = [worker for worker in asked if not self.is_lost(worker)]
-        newcomers = sorted(dict.fromkeys(newcomers), key=slot_of)
-        if before is None:
-            if self._someone_may_come({slot_of(worker) for worker in newcomers}, waited):
-                return None
-            return {"members": newcomers, "new": newcomers, "answered": answered}
-        joined: dict[str, Why] = {}
-        for worker in before.members:
-            key = f"join/{number}/{worker}"
-            lost = self.is_lost(worker)
-            if not lost and self.store.check([key]):
-                joined[worker] = Why(bytes(self.store.get(key)).decode())
-            elif not lost and waited < self.seat.plan.timeout:
-                return None
-        knowing = [worker for worker, why in joined.items() if why is not Why.NEW]
-        new = [worker for worker, why in joined.items() if why is Why.NEW]
-        if all(joined[worker] is Why.AT_REST for worker in knowing):  # or nobody is left who knows
-            new += [worker for worker in newcomers if worker not in joined]
-        else:
-            new, answered = [], before.answered
-        members = [*knowing, *new]
-        return {"members": members, "new": new, "answered": answered} if members else None
-
     def _is_being_finished(self) -> bool:
         if not self.store.check(["finishing"]):
             return False
         return not self.is_lost(bytes(self.store.get("finishing")).decode())
-
-    def _someone_may_come(self, here: set[int], waited: float) -> bool:
-        """Whether the first round should wait for a slot from which nobody came yet."""
-        nodes = {slot // self.seat.per_node for slot in here}
-        for slot in set(range(self.seat.workers)) - here:
-            started = slot // self.seat.per_node in nodes
-            patience = self.seat.plan.timeout if started else self.seat.plan.start_timeout
-            if waited < patience and not self.store.check([f"never/{slot}"]):
-                return True
-        return False
 
     def _beat(self) -> None:
         """Show that this worker lives, and look whether the run was ended; in a thread."""
@@ -361,3 +310,9 @@ class Membership:
 def _names(store: dist.Store) -> list[str]:
     """Return who ever asked to be taken in, once for each time."""
     return bytes(store.get("asks")).decode().split() if store.check(["asks"]) else []
+
+
+def _said(decided: Round) -> str:
+    """Return a round as it stands in the store."""
+    content = {"members": decided.members, "new": decided.new, "answered": decided.answered}
+    return json.dumps(content)

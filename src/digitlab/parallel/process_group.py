@@ -13,7 +13,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from digitlab.parallel.membership import Membership, Round
+from digitlab.parallel.membership import Membership
+from digitlab.parallel.quorum import Round
 from digitlab.parallel.seat import Seat
 
 _CONNECTING = 4.0  # seconds for each wait in it

@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 from digitlab.parallel.exchange import PeersLostError
-from digitlab.parallel.membership import Membership, Round
+from digitlab.parallel.membership import Membership
+from digitlab.parallel.quorum import Round
 from digitlab.parallel.seat import Seat, slot_of
 
 _AWAKE = 0.005  # seconds that a worker stays awake while it waits

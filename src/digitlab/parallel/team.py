@@ -28,8 +28,9 @@ from digitlab.data.batches import Share
 from digitlab.errors import DigitlabError, TrainingError
 from digitlab.parallel import sockets
 from digitlab.parallel.exchange import Exchange, PeersLostError
-from digitlab.parallel.membership import Membership, Round, Why
+from digitlab.parallel.membership import Membership
 from digitlab.parallel.process_group import ProcessGroup, choose_interface
+from digitlab.parallel.quorum import Round, Why
 from digitlab.parallel.seat import Seat, slot_of
 from digitlab.parallel.strategy import AlreadyFinishedError, Run
 from digitlab.parallel.watchdog import HUNG, Watchdog
