@@ -306,7 +306,7 @@ class Crew:
 
 def _is_worker(pid: int, command: str, slot: int) -> bool:
     """Tell a worker by its log, which is its standard output."""
-    if "digitlab.training.worker" not in command:
+    if "digitlab.training.run_process" not in command:
         return False
     with suppress(OSError):
         return os.readlink(f"/proc/{pid}/fd/1").endswith(f"/worker-{slot}.log")
