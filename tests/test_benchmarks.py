@@ -1,17 +1,22 @@
-"""The benchmarks count what they say: of reading, on made photographs, and of many workers."""
+"""The benchmarks count what they say: of reading, of many workers, and of two revisions."""
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from digitlab import Recogniser, load_dataset
+from digitlab import Recogniser, load_dataset, train
 from digitlab.synthesis.camera import photograph
 
 BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "reading.py"
@@ -133,3 +138,235 @@ def test_a_timed_run_tells_when_its_steps_were(tmp_path: Path) -> None:
     assert len(said["bytes"]) == len(said["processor"]) == 2
     assert said["bytes"][1] >= said["bytes"][0] > 0 or not linux  # steps may be heard of in one go
     assert said["processor"][1] >= said["processor"][0] > 0 or not linux
+
+
+@pytest.fixture(scope="module")
+def compared_runs() -> ModuleType:
+    spec = importlib.util.spec_from_file_location(
+        "compared_runs", BENCHMARK.with_name("compared_runs.py")
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look for it there
+    spec.loader.exec_module(module)
+    return module
+
+
+def steps(*losses: float | None, **others: Any) -> list[dict[str, Any]]:
+    """Return lines of a metrics.jsonl."""
+    numbered = enumerate(losses, start=1)
+    return [{"kind": "step", "step": step, "loss": loss, **others} for step, loss in numbered]
+
+
+def test_the_first_step_whose_loss_parts_and_the_largest_difference_are_named(
+    compared_runs: ModuleType,
+) -> None:
+    (loss,) = compared_runs.partings(steps(3, 2.5, 1, 0.5), steps(3, 2.25, 2, 0.5))
+    assert (loss.key, loss.lines, loss.of) == ("loss", 2, 4)
+    assert (loss.step, loss.first, loss.second) == (2, 2.5, 2.25)
+    assert (loss.largest, loss.largest_step) == (1, 3)
+    assert compared_runs.partings(steps(3, 2), steps(3, 2)) == []
+
+
+def test_validation_parts_by_a_name_of_its_own(compared_runs: ModuleType) -> None:
+    first, second = (
+        [{"kind": "epoch", "step": 9, "accuracy": 0.5, "valid_accuracy": value}]
+        for value in (0.5, 0.75)
+    )
+    found = compared_runs.partings(steps(1, accuracy=0.25) + first, steps(1, accuracy=0.5) + second)
+    assert [(part.key, part.step) for part in found] == [
+        ("accuracy", 1),
+        ("epoch valid_accuracy", 9),
+    ]
+
+
+def test_losses_that_are_not_finite_are_the_same_as_themselves_alone(
+    compared_runs: ModuleType, tmp_path: Path
+) -> None:
+    (tmp_path / "metrics.jsonl").write_text(
+        '{"kind": "step", "step": 1, "loss": NaN}\n{"kind": "step", "step": 2, "loss": null}\n'
+    )
+    lines = compared_runs.metrics_of(tmp_path)
+    assert compared_runs.partings(lines, compared_runs.metrics_of(tmp_path)) == []
+    (loss,) = compared_runs.partings(lines, steps(0.5, 0.5))
+    assert (loss.step, loss.lines, loss.first, loss.largest) == (1, 2, "NaN", None)
+    (loss,) = compared_runs.partings(steps(1, None), steps(1, 0.5))
+    assert (loss.step, loss.first, loss.second, loss.largest) == (2, None, 0.5, None)
+
+
+def test_a_zero_of_the_other_sign_is_another_bit(compared_runs: ModuleType) -> None:
+    (loss,) = compared_runs.partings(steps(0.0), steps(-0.0))
+    assert (loss.step, loss.largest) == (1, 0)
+
+
+def test_lines_that_are_missing_twice_or_elsewhere_part(
+    compared_runs: ModuleType, tmp_path: Path
+) -> None:
+    whole = steps(3, 2, 1)
+    (line,) = compared_runs.partings(whole, whole[:1])
+    assert (line.key, line.lines, line.of) == ("line", 2, 3)
+    assert (line.step, line.first, line.second) == (2, "there", "absent")
+    (line,) = compared_runs.partings(whole[1:], whole)
+    assert (line.step, line.first, line.second) == (1, "absent", "there")
+    (line,) = compared_runs.partings(whole, [*whole, whole[1]])
+    assert (line.key, line.lines, line.step) == ("line", 1, 2)
+    (order,) = compared_runs.partings(whole, [whole[0], whole[2], whole[1]])
+    assert (order.key, order.step) == ("order", 2)
+    cut = "".join(json.dumps(line) + "\n" for line in whole).rstrip("\n")
+    (tmp_path / "metrics.jsonl").write_text(cut)
+    assert compared_runs.metrics_of(tmp_path) == whole[:2]
+
+
+def test_another_seed_parts_at_the_first_step_and_the_same_never(
+    compared_runs: ModuleType, small_recipe: Path
+) -> None:
+    for name, seed, threads in (("first", 1, 1), ("again", 1, 2), ("other", 2, 1)):
+        train(small_recipe, seed=seed, threads=threads, run_dir=name)
+    same = compared_runs.compare(Path("first"), Path("again"))
+    assert same.same
+    assert compared_runs.told(same) == []
+    assert same.steps == 24
+    other = compared_runs.compare(Path("first"), Path("other"))
+    assert not other.same
+    assert other.step == 1
+    assert other.config["seed"] == (1, 2)
+    assert other.parted_in == [
+        "weights",
+        "model.onnx",
+        "model.safetensors",
+        "the last checkpoint",
+        "metrics.jsonl",
+        "config.toml",
+        "summary.json",
+    ]
+    assert other.files == ([], [])
+
+
+def edit(name: str, change: Callable[[dict[str, Any]], object]) -> Callable[[Path], object]:
+    """Return what changes a JSON file of a run."""
+
+    def changed(folder: Path) -> None:
+        content = json.loads((folder / name).read_text())
+        change(content)
+        (folder / name).write_text(json.dumps(content))
+
+    return changed
+
+
+def put(name: str, old: str, new: str) -> Callable[[Path], object]:
+    """Return what changes a text file of a run."""
+
+    def changed(folder: Path) -> None:
+        text = (folder / name).read_text()
+        assert old in text
+        (folder / name).write_text(text.replace(old, new))
+
+    return changed
+
+
+CONFIG = """seed = 1
+[optimizer]
+learning_rate = 0.01
+[recorded]
+start_sha256 = "ab"
+digitlab = "0.1.0"
+cores = 2
+"""
+SUMMARY = {"weights_sha256": "cd", "test_accuracy": 0.5, "ended": "now", "images_per_second": 1}
+STATE = "checkpoints/step-0000000002/state.safetensors"
+
+
+@pytest.fixture
+def two_runs(tmp_path: Path) -> tuple[Path, Path]:
+    """Return two folders with what runs leave, made by hand, so that one thing may be changed."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    for name in (
+        STATE,
+        STATE.replace("2", "1"),
+        "model.onnx",
+        "model.safetensors",
+        "tensorboard/e",
+    ):
+        (first / name).parent.mkdir(parents=True, exist_ok=True)
+        (first / name).write_text(name)
+    (first / "tensorboard/e").rename(first / "tensorboard/events.out.tfevents.11.host.22.0")
+    (first / "config.toml").write_text(CONFIG)
+    (first / "summary.json").write_text(json.dumps({**SUMMARY, "versions": {"torch": "2"}}))
+    lines = [{**line, "seconds": 0.25} for line in steps(2, 1)]
+    (first / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    shutil.copytree(first, second)
+    return first, second
+
+
+@pytest.mark.parametrize(
+    ("change", "parted"),
+    [
+        (put("model.onnx", "o", "O"), "model.onnx"),
+        (put("model.safetensors", "o", "O"), "model.safetensors"),
+        (put(STATE, "s", "S"), "the last checkpoint"),
+        (put("metrics.jsonl", '"loss": 1', '"loss": 1.5'), "metrics.jsonl"),
+        (put("config.toml", "0.01", "0.011"), "config.toml"),
+        (put("config.toml", '"ab"', '"AB"'), "config.toml"),
+        (put("config.toml", "[optimizer]", "new = 1\n[optimizer]"), "config.toml"),
+        (edit("summary.json", lambda summary: summary.update(weights_sha256="ef")), "weights"),
+        (edit("summary.json", lambda summary: summary.update(test_accuracy=1)), "summary.json"),
+        (edit("summary.json", lambda summary: summary.update(new=None)), "summary.json"),
+        (lambda folder: (folder / "new.png").touch(), "the list of files"),
+    ],
+)
+def test_whatever_of_a_run_is_changed_parts_and_nothing_else_does(
+    compared_runs: ModuleType,
+    two_runs: tuple[Path, Path],
+    change: Callable[[Path], object],
+    parted: str,
+) -> None:
+    assert compared_runs.compare(*two_runs).same
+    change(two_runs[1])
+    found = compared_runs.compare(*two_runs)
+    assert found.parted_in == [parted]
+    assert not found.same
+    assert len(compared_runs.told(found)) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        put("metrics.jsonl", '"seconds": 0.25', '"seconds": 7.5'),
+        put("config.toml", "0.1.0", "0.2.0"),
+        put("config.toml", "cores = 2", "cores = 4"),
+        edit("summary.json", lambda summary: summary.update(ended="later", images_per_second=9)),
+        edit("summary.json", lambda summary: summary.update(versions={"torch": "3"})),
+        lambda folder: next((folder / "tensorboard").iterdir()).rename(
+            folder / "tensorboard" / "events.out.tfevents.33.host.44.0"
+        ),
+        lambda folder: shutil.rmtree((folder / STATE.replace("2", "1")).parent),  # saved by time
+    ],
+)
+def test_clocks_dates_and_versions_are_left_out(
+    compared_runs: ModuleType, two_runs: tuple[Path, Path], change: Callable[[Path], object]
+) -> None:
+    change(two_runs[1])
+    assert compared_runs.compare(*two_runs).parted_in == []
+
+
+def test_two_runs_that_failed_alike_are_not_the_same(
+    compared_runs: ModuleType, two_runs: tuple[Path, Path]
+) -> None:
+    for run in two_runs:
+        (run / "summary.json").unlink()
+    found = compared_runs.compare(*two_runs)
+    assert not found.same
+    assert compared_runs.told(found) == ["A has not ended", "B has not ended"]
+    (two_runs[0] / "config.toml").unlink()
+    assert compared_runs.compare(*two_runs).parted_in == ["weights", "the list of files"]
+
+
+def test_the_first_picture_that_is_read_otherwise_is_named(compared_runs: ModuleType) -> None:
+    first = b'{"file": "a.png", "text": "1"}\n{"file": "b.png", "text": "2"}\n'
+    assert compared_runs.readings(first, first) == compared_runs.Readings(2, 0)
+    found = compared_runs.readings(first, first.replace(b"2", b"7"))
+    assert (found.lines, found.parted, found.file) == (2, 1, "b.png")
+    assert found.second == '{"file": "b.png", "text": "7"}'
+    found = compared_runs.readings(first[:31], first)
+    assert (found.parted, found.file, found.first) == (1, "b.png", "absent")
