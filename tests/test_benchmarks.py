@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -370,3 +373,223 @@ def test_the_first_picture_that_is_read_otherwise_is_named(compared_runs: Module
     assert found.second == '{"file": "b.png", "text": "7"}'
     found = compared_runs.readings(first[:31], first)
     assert (found.parted, found.file, found.first) == (1, "b.png", "absent")
+
+
+# Stands for digitlab in a repository of the tests, and tells what it was asked for.
+STAND_IN = """
+import json, os, sys, time
+from pathlib import Path
+
+LOSS, SPEED, TEXT = 2, 100, "1"
+if sys.argv[1] == "read":
+    if sys.argv[3] == "fails":
+        sys.exit("Error: a bug")
+    print(json.dumps({"file": "one.png", "text": TEXT}))
+    sys.exit(1)  # as where a picture cannot be read
+at = sys.argv.index("--run-dir")
+run = Path(sys.argv[at + 1])
+asked = " ".join(sys.argv[1:at] + sys.argv[at + 2 :])
+with open(os.environ["ASKED"], "a") as file:
+    print(LOSS, asked, file=file, flush=True)
+if "--seed 3" in asked:
+    time.sleep(600)
+if "--seed 4" in asked:
+    print("digitlab: no such seed", file=sys.stderr)
+    sys.exit(2)
+if "--seed 5" in asked and LOSS == 1:
+    sys.exit("Error: a bug")
+losses = [3, LOSS + ("--seed 6" in asked and run.name.endswith("run 2"))]
+lines = [{"kind": "step", "step": step, "loss": loss} for step, loss in enumerate(losses, 1)]
+run.mkdir()
+(run / "metrics.jsonl").write_text("".join(json.dumps(line) + chr(10) for line in lines))
+summary = {"weights_sha256": str(losses), "images_per_second": SPEED}
+(run / "summary.json").write_text(json.dumps(summary))
+"""
+
+
+class Repository:
+    """A repository with two revisions of a stand-in, `old` and `new`."""
+
+    def __init__(self, folder: Path) -> None:
+        """Make both."""
+        self.folder, self.main = folder, folder / "src/digitlab/__main__.py"
+        self.temporary, self.asked = folder.parent / "temporary", folder.parent / "asked"
+        self.temporary.mkdir()
+        self.recipe = self.main.with_name("recipes") / "small.toml"
+        self.recipe.parent.mkdir(parents=True)
+        self.recipe.touch()
+        self.main.with_name("__init__.py").touch()
+        self.main.write_text(STAND_IN)
+        (folder / "benchmarks").mkdir()
+        for name in ("compare_revisions", "compared_runs", "checkouts"):
+            shutil.copy(BENCHMARK.with_name(f"{name}.py"), folder / "benchmarks")
+        self.git("init", "--quiet")
+        self.commit("old")
+        self.edit('LOSS, SPEED, TEXT = 2, 100, "1"', 'LOSS, SPEED, TEXT = 1, 200, "7"')
+        self.commit("new")
+
+    def git(self, *arguments: str) -> str:
+        author = ["-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "tag.gpgSign=false"]
+        command = ["git", *author, "-c", "commit.gpgSign=false", *arguments]
+        return subprocess.run(
+            command, cwd=self.folder, check=True, capture_output=True, text=True
+        ).stdout
+
+    def commit(self, tag: str) -> None:
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", tag)
+        self.git("tag", tag)
+
+    def edit(self, old: str, new: str) -> None:
+        text = self.main.read_text()
+        assert old in text
+        self.main.write_text(text.replace(old, new))
+
+    def started(self, *arguments: str) -> subprocess.Popen[str]:
+        # Not measured: coverage would take the stand-in for digitlab.
+        environment = {
+            k: v for k, v in os.environ.items() if not k.startswith(("COV_", "COVERAGE"))
+        }
+        environment |= {"TMPDIR": str(self.temporary), "ASKED": str(self.asked)}
+        script = self.folder / "benchmarks" / "compare_revisions.py"
+        return subprocess.Popen(
+            [sys.executable, str(script), *arguments],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def compared(self, *arguments: str) -> tuple[int, list[str], list[str]]:
+        """Return the status and the lines of both outputs of a comparison that left nothing."""
+        with self.started(*arguments) as process:
+            output, said = process.communicate(timeout=300)
+        self.assert_nothing_stays()
+        return process.returncode, output.splitlines(), said.splitlines()
+
+    def assert_nothing_stays(self) -> None:
+        assert len(self.git("worktree", "list").splitlines()) == 1
+        assert list(self.temporary.iterdir()) == []
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    if shutil.which("git") is None:
+        pytest.skip("there is no git")
+    (tmp_path / "repository").mkdir()
+    return Repository(tmp_path / "repository")
+
+
+def test_two_revisions_part_where_their_losses_do(repository: Repository) -> None:
+    status, output, _ = repository.compared("old", "new", "--repeats", "2", "--json", "all.json")
+    assert (status, output[-1]) == (1, "parted: small at step 2")
+    assert "  loss parts in 1 of 2 lines, first at step 2: 2 and 1; most at step 2, by 1" in output
+    row = next(line for line in output if line.startswith("small "))
+    assert row.split()[:8] == ["small", "2", "parted", "same", "parted", "same", "100", "200"]
+    assert row.endswith("  2.00 (2.00 to 2.00)")
+    found = json.loads(Path("all.json").read_text())
+    assert (found["same"], found["verdict"]) == (False, output[-1])
+    (small,) = found["recipes"]
+    assert small["images_per_second"] == [[100, 100], [200, 200]]
+    assert small["ratios"] == [2, 2]
+    assert small["comparison"]["metrics"][0]["step"] == 2
+    turns = [line.split()[0] for line in repository.asked.read_text().splitlines()]
+    assert turns == ["2", "1", "2", "1"]
+
+
+def test_a_revision_has_the_bits_of_itself(repository: Repository) -> None:
+    status, output, _ = repository.compared("new", "HEAD")
+    assert (status, output[-1]) == (0, "same bits in 1 of 1 recipes")
+
+
+def test_both_train_by_what_was_asked_for_and_calibrate_little(repository: Repository) -> None:
+    Path("own.toml").write_text("[training]\ncalibrate = 2400\n")
+    given = ["--seed", "7", "--threads", "1", "--epochs", "0.5", "--workers", "0", "2"]
+    repository.compared("old", "old", "--recipes", "small", "own.toml", *given)
+    asked = repository.asked.read_text().splitlines()[::2]
+    often = "--quiet --seed 7 --threads 1 --epochs 0.5"
+    assert asked == [
+        f"2 train --recipe small {often}",
+        f"2 train --recipe small {often} --workers 2",
+        f"2 train --recipe own.toml {often} --set training.calibrate=52",
+        f"2 train --recipe own.toml {often} --set training.calibrate=52 --workers 2",
+    ]
+
+
+@pytest.mark.parametrize("name", [".", "worktree"])
+def test_the_working_tree_is_compared_as_it_lies(repository: Repository, name: str) -> None:
+    assert repository.compared("new", name)[0] == 0
+    repository.edit("LOSS, SPEED, TEXT = 1", "LOSS, SPEED, TEXT = 2")
+    assert repository.compared("old", name)[0] == 0
+    status, output, _ = repository.compared("new", name)
+    assert (status, output[-1]) == (1, "parted: small at step 2")
+
+
+def test_recipes_are_those_that_ship_in_both(repository: Repository) -> None:
+    repository.recipe.with_name("later.toml").touch()
+    status, output, _ = repository.compared("new", ".")
+    assert (status, output[-1]) == (0, "same bits in 1 of 1 recipes")
+    assert "left out, for it ships in one alone: later" in output
+
+
+def test_readings_of_two_revisions_are_compared(repository: Repository) -> None:
+    Path("photos").mkdir()
+    given = ["--recipes", "--pictures", "photos"]
+    status, output, _ = repository.compared("old", "new", *given)
+    assert (status, output[-1]) == (1, "parted: the reading of one.png")
+    status, output, _ = repository.compared("old", "old", *given)
+    assert (status, output[-1]) == (0, "same readings of 1 pictures")
+
+
+def test_a_run_that_fails_parts_and_says_by_what(repository: Repository) -> None:
+    status, output, _ = repository.compared("old", "new", "--seed", "5")
+    assert (status, output[-1]) == (1, "parted: small at step 1")
+    assert "  B ended with status 1: Error: a bug" in output
+    status, output, _ = repository.compared("new", "new", "--seed", "5")
+    assert (status, output[-1]) == (1, "parted: small in weights")
+
+
+def test_a_revision_that_does_not_repeat_itself_is_told(repository: Repository) -> None:
+    status, output, _ = repository.compared("old", "old", "--seed", "6", "--repeats", "2")
+    assert (status, output[-1]) == (1, "parted: small in its own repetition")
+    assert "  B does not repeat itself: run 2 is not as run 1" in output
+
+
+def test_a_mistake_in_the_call_is_one_line(repository: Repository) -> None:
+    Path("fails").mkdir()
+    asked = {
+        ("new", "new", "--recipes"): "error: nothing to compare: name recipes or --pictures",
+        ("new", "new", "--repeats", "0"): "error: --repeats: 1 at least",
+        ("new", "new", "--pictures", "none"): "error: none: there is no such folder",
+        ("new", "new", "--recipes", "--pictures", "fails"): "A: Error: a bug",
+        ("nosuch", "new"): "nosuch: is no revision here; give a commit, or . for the files here",
+        ("new", "new", "--recipes", "none"): "none: is no file, nor a recipe of both: small",
+        ("new", "new", "--seed", "4"): "A: digitlab: no such seed",
+    }
+    for arguments, line in asked.items():
+        status, _, said = repository.compared(*arguments)
+        usage = ".py" if line.startswith("error") else ""  # argparse's, some lines above
+        assert (status, said[-1]) == (2, f"compare_revisions{usage}: {line}")
+        assert len(said) == 1 or usage
+
+
+def test_another_digitlab_is_never_taken_for_that_of_a_revision(repository: Repository) -> None:
+    repository.git("rm", "-r", "--quiet", "src")
+    repository.commit("empty")
+    status, _, said = repository.compared("new", "empty")
+    assert status == 2
+    assert said == ["compare_revisions: empty: has no src/digitlab that can be imported"]
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_what_is_interrupted_leaves_nothing(
+    repository: Repository, number: int, status: int
+) -> None:
+    with repository.started("old", "new", "--seed", "3") as process:
+        while not repository.asked.exists():
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(number)
+        process.communicate(timeout=300)
+    assert process.returncode == status
+    repository.assert_nothing_stays()
