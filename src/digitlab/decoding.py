@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import io
 import os
+import select
 import stat
-import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -42,6 +42,7 @@ Picture = npt.NDArray[np.uint8]
 
 MAX_PIXELS = 64_000_000
 MAX_SECONDS = 20.0  # of waiting until somebody writes to a pipe
+_LONGEST_WAIT = 2_000_000.0  # seconds, 23 days; poll counts milliseconds in 32 bits
 _STRIP = 1 << 20  # pixels; wide intermediate values are kept of so many at a time
 
 
@@ -90,7 +91,10 @@ def open_picture(
         return
     name = name or os.fspath(source)
     try:
-        with _opened(source, name, max_seconds) as file:
+        if _is_pipe(source):
+            yield io.BytesIO(_read_named_pipe(source, name, max_seconds)), name
+            return
+        with open(source, "rb") as file:
             yield (file if file.seekable() else io.BytesIO(read_pipe(file, name))), name
     except FileNotFoundError as error:
         raise PictureError(f"{name}: no such file; check the path", "missing") from error
@@ -99,55 +103,63 @@ def open_picture(
         raise PictureError(f"{name!r} cannot be opened: {reason}", "unreadable") from error
 
 
-def _opened(path: str | Path, name: str, max_seconds: float) -> IO[bytes]:
-    """Open a file; of a pipe, wait for the writer, but not for ever as the system would."""
-    if not stat.S_ISFIFO(os.stat(path).st_mode):
-        return open(path, "rb")
-    result: list[IO[bytes] | OSError] = []
-
-    def wait() -> None:
-        try:
-            result.append(open(path, "rb"))  # noqa: SIM115
-        except OSError as error:
-            result.append(error)
-
-    waiting = threading.Thread(target=wait, daemon=True)
-    waiting.start()
-    try:
-        waiting.join(max_seconds)
-    finally:
-        late = waiting.is_alive()
-        if late:  # also after Ctrl-C; a writer of our own lets it go on
-            with suppress(OSError):
-                os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
-            waiting.join(1)
-    file = result[0] if result else None
-    if isinstance(file, OSError):
-        raise file
-    if file is None or late:
-        if file is not None:
-            file.close()
-        raise PictureError(
-            f"{name} is a pipe that nobody has opened for writing within {max_seconds:g} s: "
-            "start what writes to it, or raise the limit",
-            "timeout",
-        )
-    return file
-
-
-def read_pipe(file: IO[bytes], name: str) -> bytes:
+def read_pipe(file: IO[bytes], name: str, begun: bytes = b"") -> bytes:
     """Read what cannot be sought, such as standard input, but not without end.
+
+    Args:
+        file: is read from where it stands.
+        name: what to call it in an error.
+        begun: what was read of it before.
 
     Raises:
         PictureError: `not-a-picture` or `too-large`.
     """
-    head = file.read(HEAD)
+    head = begun + file.read(HEAD)
     if format_of(head) is None:
         raise no_picture(name)
     content = head + file.read(MAX_BYTES)
     if len(content) > MAX_BYTES:
         raise too_large(name, f"more than {MAX_BYTES:,} bytes")
     return content
+
+
+def _is_pipe(path: str | Path) -> bool:
+    """Return whether opening a file may wait for ever; Windows has no such pipes, and no poll."""
+    return stat.S_ISFIFO(os.stat(path).st_mode) and hasattr(select, "poll")
+
+
+def _read_named_pipe(path: str | Path, name: str, max_seconds: float) -> bytes:
+    """Read a pipe to its end; wait for its writer, but not for ever as opening it would."""
+    with open(path, "rb", opener=_opened_at_once) as pipe:
+        begun = _first_bytes(pipe.fileno(), max_seconds)
+        if begun is None:
+            raise PictureError(
+                f"{name} is a pipe that nobody has opened for writing within {max_seconds:g} s: "
+                "start what writes to it, or raise the limit",
+                "timeout",
+            )
+        os.set_blocking(pipe.fileno(), True)  # who has opened it may take any time to write
+        return read_pipe(pipe, name, begun)
+
+
+def _opened_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def _first_bytes(pipe: int, max_seconds: float) -> bytes | None:
+    """Wait until a pipe, opened without blocking, has a writer; None where nobody comes in time.
+
+    Returns what had to be read to know that: as a rule nothing.
+    """
+    waiting = select.poll()
+    waiting.register(pipe, select.POLLIN)
+    if waiting.poll(1000 * min(max_seconds, _LONGEST_WAIT)):
+        return b""  # there is something to read, or a writer came and left
+    # Nobody has written, but somebody may have opened it: then reading would wait, else it ends.
+    try:
+        return os.read(pipe, 1) or None
+    except BlockingIOError:
+        return b""
 
 
 def as_picture(array: npt.NDArray[np.generic], name: str = "the picture") -> Picture:

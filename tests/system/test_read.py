@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import os
@@ -276,6 +277,17 @@ def test_a_reader_that_closes_the_pipe_is_no_error(digits: list[bytes]) -> None:
     assert one.returncode == 141
 
 
+def opened_once_it_is_read(pipe: str) -> int:
+    """Return a pipe for writing as soon as somebody has opened it for reading."""
+    while True:
+        try:
+            return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            time.sleep(0.01)
+
+
 def test_ctrl_c_ends_cleanly_and_leaves_no_process(digits: list[bytes]) -> None:
     """The second picture is a pipe that nobody writes to."""
     Path("first.png").write_bytes(digits[0])
@@ -286,9 +298,10 @@ def test_ctrl_c_ends_cleanly_and_leaves_no_process(digits: list[bytes]) -> None:
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline().startswith(b"first.png: 7")
-        time.sleep(0.2)  # so that it may wait at the pipe
+        writer = opened_once_it_is_read("second.png")
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         _, words = process.communicate(timeout=60)
+        os.close(writer)
     assert process.returncode == 130
     assert words == b"digitlab: interrupted\n"
     with pytest.raises(ProcessLookupError):
