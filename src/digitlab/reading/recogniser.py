@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +17,8 @@ import numpy.typing as npt
 
 from digitlab.decoding import MAX_PIXELS, Picture, load_picture
 from digitlab.errors import ConfigError, ModelError, PictureError
-from digitlab.preparation import SIDE, find_glyph, prepare, prepare_images
+from digitlab.preparation import find_glyph
+from digitlab.reading.image_arrays import Images, check_images, prepared_images
 from digitlab.reading.model_file import Model, load_model
 from digitlab.reading.refusal import refused
 from digitlab.reading.types import Digit, Number, Reading, ReadingError, Row
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from digitlab.reading.guard import GuardedDecoder
 
 Source = str | Path | bytes | npt.NDArray[np.generic]
-Images = npt.NDArray[np.uint8] | npt.NDArray[np.floating]
 Floats = npt.NDArray[np.float32]
 
 SHIPPED_MODEL = Path(__file__).parent / "models" / "default.onnx"
@@ -193,11 +192,9 @@ class Recogniser:
 
     def _outputs(self, images: Images, prepared: bool) -> tuple[Floats, npt.NDArray[np.bool_]]:
         """Return what the model gives, [N, width], and which images are blank, bool [N]."""
-        _check_images(images)
+        check_images(images, prepared)
         if not prepared:
-            images = self._prepared(images)
-        elif images.shape[1:] != (SIDE, SIDE):
-            raise PictureError(f"prepared images are {list(images.shape)}: expected [N, 28, 28]")
+            images = prepared_images(images, self.model.preparation)
         firsts = range(0, len(images), BATCH)
         outputs = [self._run(images[first : first + BATCH]) for first in firsts]
         together = np.concatenate([np.zeros((0, self.model.width), np.float32), *outputs])
@@ -210,33 +207,6 @@ class Recogniser:
             batch /= 255
         (outputs,) = self.model.session.run(None, {"images": batch})
         return np.asarray(outputs, np.float32)
-
-    def _prepared(self, images: Images) -> Images:
-        """Return images as the model wants them, uint8 or float [N, 28, 28]; blank ones as 0."""
-        alike = images.shape[1:] == (SIDE, SIDE)
-        if alike and self.model.preparation == "none":
-            return images
-        floating = images.dtype != np.uint8
-        levels = np.rint(images * 255).astype(np.uint8) if floating else images.astype(np.uint8)
-        if alike:
-            return self._dataset_like(levels)
-        prepared = np.zeros((len(levels), SIDE, SIDE), np.uint8)
-        for picture, place in zip(levels, prepared, strict=True):
-            with suppress(PictureError):  # blank, which is all that can be wrong with it
-                place[:] = prepare(picture)
-        return prepared
-
-    def _dataset_like(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        """Prepare uint8 [N, 28, 28]: as images of a dataset, or, on light ground, as pictures."""
-        border = np.concatenate(
-            [images[:, 0], images[:, -1], images[:, 1:-1, 0], images[:, 1:-1, -1]], axis=1
-        )
-        prepared = prepare_images(images, self.model.preparation)
-        for at in np.flatnonzero(np.median(border, axis=1) > 127):
-            with suppress(PictureError):  # all white: blank
-                prepared[at] = 0
-                prepared[at] = prepare(images[at])
-        return prepared
 
     def _digit(
         self,
@@ -253,22 +223,6 @@ class Recogniser:
         confidence = float(likely[best])
         probabilities = tuple(map(float, likely[:NO_DIGIT]))
         return Digit(best, confidence, bool(refused(likely[None], reject)[0]), box, probabilities)
-
-
-def _check_images(images: Images) -> None:
-    """Raise PictureError for what is no uint8 or float [N, H, W] of pixels."""
-    if not isinstance(images, np.ndarray):
-        raise PictureError(
-            f"images are a {type(images).__name__}: expected an array, uint8 or float [N, H, W]"
-        )
-    floating = np.issubdtype(images.dtype, np.floating)
-    if images.ndim != 3 or 0 in images.shape[1:] or not (floating or images.dtype == np.uint8):
-        raise PictureError(
-            f"images are {images.dtype} {list(images.shape)}: "
-            "expected uint8 (0 to 255) or float (0 to 1) [N, height, width]"
-        )
-    if floating and images.size and not (images.min() >= 0 and images.max() <= 1):
-        raise PictureError("images of floats have values outside 0 to 1: divide bytes by 255")
 
 
 def _softmax(logits: Floats, temperature: float | None) -> Floats:
