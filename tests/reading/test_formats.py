@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digitlab.reading.formats import CSV_HEADER, csv_header, csv_lines, json_line, text_line
-from digitlab.reading.types import Digit, Number, Reading, ReadingError, Row
+from digitlab.reading.types import Digit, Mark, Number, Reading, ReadingError, Row
 
 BOX = (1, 2, 3, 4)
 NAMES = st.one_of(
@@ -38,6 +38,21 @@ def test_a_line_of_csv_a_digit() -> None:
         "a.png", "", "1", "1", "1", "4", "0.250000", "true", "1", "2", "3", "4", ""
     ]  # fmt: skip
     assert (second["digit"], second["position"]) == ("2", "2")
+
+
+def test_marks_leave_csv_a_line_a_digit() -> None:
+    digits = tuple(Digit(one, 0.25, False, BOX, (0.1,) * 10) for one in (3, 5))
+    marks = (Mark("-", 0.9, False, BOX, 0), Mark(",", None, True, BOX, 1))
+    reading = Reading("a.png", (Row((Number(digits, BOX, None, marks),), BOX),))
+    assert [(row["digit"], row["position"]) for row in rows_of(csv_lines(reading))] == [
+        ("3", "1"),
+        ("5", "2"),
+    ]
+    assert json.loads(json_line(reading))["text"] == "-3?5"
+    assert text_line(reading) == "a.png: -3?5"
+    dash = Reading("a.png", (Row((Number((), BOX, 0.9, marks[:1]),), BOX),))
+    (row,) = rows_of(csv_lines(dash))
+    assert (row["file"], row["digit"], row["error"]) == ("a.png", "", "")
 
 
 def test_pictures_without_a_digit_keep_their_line_of_csv() -> None:

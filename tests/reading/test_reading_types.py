@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 
-from digitlab.reading.types import Digit, Number, Reading, ReadingError, Row
+from hypothesis import given
+from hypothesis import strategies as st
+
+from digitlab.reading.types import Digit, Mark, Number, Reading, ReadingError, Row
 
 SURE = (0.0, 0.99, 0.01, *[0.0] * 7)
 
@@ -15,6 +18,10 @@ def digit(answer: int, refused: bool = False, confidence: float | None = 0.99) -
 
 def number(*digits: Digit) -> Number:
     return Number(digits, (1, 2, 9, 4), digits[0].confidence)
+
+
+def mark(text: str, place: int, refused: bool = False) -> Mark:
+    return Mark(text, 0.9, refused, (5, 2, 1, 1), place)
 
 
 def test_text_joins_numbers_by_a_space_and_rows_by_a_newline() -> None:
@@ -64,3 +71,46 @@ def test_the_text_for_people_never_rounds_up_to_certainty() -> None:
     assert Reading("a.png", (row,)).to_text() == "1 (99.9 %)   2"
     assert Reading("a.png").to_text() == "no digit found"
     assert Reading("a.png", error=ReadingError("blank", "it is blank")).to_text() == "it is blank"
+
+
+def test_marks_stand_in_the_text_as_written() -> None:
+    digits = (digit(1), digit(2), digit(3))
+
+    def text(*marks: Mark) -> str:
+        return Number(digits, (0, 0, 9, 9), None, marks).text
+
+    assert text() == "123"
+    assert text(mark("-", 0), mark(".", 2)) == "-12.3"
+    assert text(mark("-", 0), mark("-", 0), mark(",", 3), mark("-", 3)) == "--123,-"
+    assert text(mark("/", 1, refused=True)) == "1?23"
+    row = Row((Number(digits, (0,) * 4, None, (mark(":", 1),)), number(digit(7))), (0,) * 4)
+    assert Reading("a.png", (row,)).text == "1:23 7"
+    assert Reading("a.png", (row,)).to_text() == "1:23   7 (99.0 %)"
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.booleans()), max_size=6),
+    st.lists(st.tuples(st.sampled_from(".,-/:–"), st.booleans(), st.integers(0, 6)), max_size=4),
+)
+def test_programs_find_each_mark_at_its_place(
+    answers: list[tuple[int, bool]], marked: list[tuple[str, bool, int]]
+) -> None:
+    digits = tuple(digit(answer, refused) for answer, refused in answers)
+    places = sorted(min(place, len(digits)) for *_, place in marked)
+    marks = tuple(
+        mark(text, place, refused) for (text, refused, _), place in zip(marked, places, strict=True)
+    )
+    shown = json.loads(json.dumps(Number(digits, (0, 0, 9, 9), 0.5, marks).to_json()))
+    assert ("marks" in shown) == bool(marks)
+    found = shown.get("marks", [])
+    text = ""
+    for at in range(len(digits) + 1):
+        here = [one for one in found if one["place"] == at]
+        text += "".join("?" if one["refused"] else one["mark"] for one in here)
+        text += digits[at].text if at < len(digits) else ""
+    assert shown["text"] == text
+    assert [one["mark"] for one in found] == [text for text, *_ in marked]
+    assert [list(one) for one in found] == [
+        ["mark", "confidence", "refused", "box", "place"] for _ in marks
+    ]
+    assert [len(shown["digits"]), shown["confidence"]] == [len(digits), 0.5]

@@ -50,26 +50,77 @@ class Digit:
 
 
 @dataclass(frozen=True)
-class Number:
-    """Digits that belong together by their distances; its confidence is that all are right."""
+class Mark:
+    """A mark in a number: decimal point, comma, minus, slash, colon or dash.
 
-    digits: tuple[Digit, ...]
-    box: Box
+    Attributes:
+        mark: as it is written, such as `.` or `-`, even if it is refused.
+        confidence: the probability that it is this mark; None where no probability is known.
+        refused: true where it is not certain enough to be read.
+        box: where it stands.
+        place: how many digits of its number stand before it.
+    """
+
+    mark: str
     confidence: float | None
+    refused: bool
+    box: Box
+    place: int
 
     @property
     def text(self) -> str:
-        """The digits without spaces."""
-        return "".join(digit.text for digit in self.digits)
+        """The mark, or `?` where it is refused."""
+        return "?" if self.refused else self.mark
 
     def to_json(self) -> dict[str, Any]:
         """Return what `--json` and HTTP show."""
         return {
+            "mark": self.mark,
+            "confidence": self.confidence,
+            "refused": self.refused,
+            "box": list(self.box),
+            "place": self.place,
+        }
+
+
+@dataclass(frozen=True)
+class Number:
+    """Digits that belong together by their distances; its confidence is that all are right.
+
+    Attributes:
+        digits: from left to right.
+        box: round all that is written.
+        confidence: that every digit and mark is right; None where one of them has none.
+        marks: between, before or after the digits, from left to right; most numbers have none.
+    """
+
+    digits: tuple[Digit, ...]
+    box: Box
+    confidence: float | None
+    marks: tuple[Mark, ...] = ()
+
+    @property
+    def written(self) -> tuple[Digit | Mark, ...]:
+        """The digits and the marks, in the order in which they are written."""
+        ordered: list[Digit | Mark] = list(self.digits)
+        for mark in reversed(self.marks):
+            ordered.insert(mark.place, mark)
+        return tuple(ordered)
+
+    @property
+    def text(self) -> str:
+        """The digits and marks as written, without spaces."""
+        return "".join(one.text for one in self.written)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `--json` and HTTP show; `marks` only where there are any."""
+        shown = {
             "text": self.text,
             "confidence": self.confidence,
             "box": list(self.box),
             "digits": [digit.to_json() for digit in self.digits],
         }
+        return shown | ({"marks": [mark.to_json() for mark in self.marks]} if self.marks else {})
 
 
 @dataclass(frozen=True)
