@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from digitlab.decoding import MAX_PIXELS, Picture, load_picture
+from digitlab.decoding import MAX_PIXELS, Picture
 from digitlab.errors import ConfigError, ModelError, PictureError
 from digitlab.preparation import find_glyph
 from digitlab.reading.image_arrays import Images, check_images, prepared_images
 from digitlab.reading.model_file import Model, load_model
+from digitlab.reading.pages import Source, load_pages
 from digitlab.reading.refusal import refused
 from digitlab.reading.types import Digit, Number, Reading, ReadingError, Row
 
 if TYPE_CHECKING:
     from digitlab.reading.guard import GuardedDecoder
 
-Source = str | Path | bytes | npt.NDArray[np.generic]
 Floats = npt.NDArray[np.float32]
 
 SHIPPED_MODEL = Path(__file__).parent / "models" / "default.onnx"
@@ -72,7 +72,8 @@ class Recogniser:
         fault of a decoder could still end the process. For files of strangers give a `decoder`.
 
         Args:
-            source: a file, the bytes of one, or uint8 [H, W], [H, W, 3] or [H, W, 4].
+            source: a file, the bytes of one, uint8 [H, W], [H, W, 3] or [H, W, 4], or a page of
+                `load_pages`; of a source of several pages the first is read.
             reject: None refuses what is most likely no digit; "none" refuses nothing; a number
                 R between 0 and 1 also refuses what is wrong with a probability above R.
             name: what the reading calls the picture; the path where there is one.
@@ -93,15 +94,18 @@ class Recogniser:
         self.check_reject(reject)
         if name is None and isinstance(source, (str, Path)):
             name = os.fspath(source)
+        number = None
         try:
-            glyph = find_glyph(*_loaded(source, name, max_pixels, decoder))
+            page = next(load_pages(source, name, max_pixels, decoder))
+            number = page.number
+            glyph = find_glyph(page.picture, name or "the picture")
         except PictureError as error:
             if error.code == "blank":
-                return Reading(name)
-            return Reading(name, error=ReadingError(error.code, str(error)))
+                return Reading(name, page=number)
+            return Reading(name, page=number, error=ReadingError(error.code, str(error)))
         digit = self._digit(glyph.image, glyph.box, reject)
-        number = Number((digit,), glyph.box, digit.confidence)
-        return Reading(name, (Row((number,), glyph.box),))
+        found = Number((digit,), glyph.box, digit.confidence)
+        return Reading(name, (Row((found,), glyph.box),), number)
 
     def read_many(
         self,
@@ -235,19 +239,6 @@ def _softmax(logits: Floats, temperature: float | None) -> Floats:
 def _nearest_digits(values: Floats) -> npt.NDArray[np.int64]:
     """Return the digit nearest to each value, int64 [N]; halves go to the even one."""
     return np.clip(np.rint(np.nan_to_num(values)), 0, 9).astype(np.int64)
-
-
-def _loaded(
-    source: Source, name: str | None, max_pixels: int, decoder: GuardedDecoder | None
-) -> tuple[Picture, str]:
-    called = name or "the picture"
-    if isinstance(source, np.ndarray):
-        return source, called  # type: ignore[return-value]  # find_glyph checks any array
-    if isinstance(source, (str, Path, bytes)):
-        if decoder is not None:
-            return decoder.decode(source, name), called
-        return load_picture(source, max_pixels, name), called
-    raise PictureError(f"{called} is a {type(source).__name__}: expected a path, bytes or an array")
 
 
 def _model_path(model: str | Path | None) -> Path:
