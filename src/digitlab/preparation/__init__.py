@@ -16,6 +16,7 @@ centre of mass the centre of 28 x 28 (glyph.py). `explain` shows each of them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,25 +84,29 @@ def prepare(picture: Picture) -> Picture:
     return find_glyph(picture).image
 
 
-def find_glyph(picture: Picture, name: str = "the picture") -> Glyph:
+def find_glyph(
+    picture: Picture, name: str = "the picture", record: Callable[[Step], None] | None = None
+) -> Glyph:
     """Find one digit and make it what the network wants.
 
     Args:
         picture: uint8 [H, W], [H, W, 3] or [H, W, 4] of any size; dark ink on light ground or light
             on dark, anywhere in the picture.
         name: what to call the picture in an error.
+        record: is given each step of the way, from the picture to the 28 x 28. A small digit in a
+            large picture is looked at twice, and both ways are given.
 
     Raises:
         PictureError: `blank` where nothing stands out from the ground, `not-a-picture` for an array
             of another shape or type.
     """
-    return _find(picture, name, None)
+    if record is None:
+        return _find(picture, name, None)
+    return _find(picture, name, lambda what, image: record(Step(what, image)))
 
 
 def explain(picture: Picture, name: str = "the picture") -> tuple[Step, ...]:
     """Return each step from a picture to the 28 x 28 that `find_glyph` gives, which is the last.
-
-    A small digit in a large picture is looked at twice, and both ways are shown.
 
     Args:
         picture: as of `find_glyph`.
@@ -111,7 +116,7 @@ def explain(picture: Picture, name: str = "the picture") -> tuple[Step, ...]:
         PictureError: as `find_glyph` does.
     """
     steps: list[Step] = []
-    _find(picture, name, lambda what, image: steps.append(Step(what, image)))
+    find_glyph(picture, name, steps.append)
     return tuple(steps)
 
 

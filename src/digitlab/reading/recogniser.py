@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,14 +15,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from digitlab.decoding import MAX_PIXELS, Picture
+from digitlab.decoding import MAX_PIXELS
 from digitlab.errors import ConfigError, ModelError, PictureError
-from digitlab.preparation import find_glyph
+from digitlab.preparation import Glyph
+from digitlab.reading.assembly import assemble
+from digitlab.reading.glyphs import find_glyphs
 from digitlab.reading.image_arrays import Images, check_images, prepared_images
 from digitlab.reading.model_file import Model, load_model
 from digitlab.reading.pages import Source, load_pages
 from digitlab.reading.refusal import refused
-from digitlab.reading.types import Digit, Number, Reading, ReadingError, Row
+from digitlab.reading.types import Box, Digit, Reading, ReadingError
 
 if TYPE_CHECKING:
     from digitlab.reading.guard import GuardedDecoder
@@ -63,7 +65,7 @@ class Recogniser:
         max_pixels: int = MAX_PIXELS,
         decoder: GuardedDecoder | None = None,
     ) -> Reading:
-        """Read a picture of one digit.
+        """Read a picture of one digit in three steps: `find_glyphs`, `classify`, `assemble`.
 
         The picture always goes through `preparation.prepare`, whatever the model's property
         `preparation` is, because that property speaks of images of a dataset.
@@ -94,18 +96,12 @@ class Recogniser:
         self.check_reject(reject)
         if name is None and isinstance(source, (str, Path)):
             name = os.fspath(source)
-        number = None
         try:
             page = next(load_pages(source, name, max_pixels, decoder))
-            number = page.number
-            glyph = find_glyph(page.picture, name or "the picture")
+            glyphs = find_glyphs(page.picture, name or "the picture")
         except PictureError as error:
-            if error.code == "blank":
-                return Reading(name, page=number)
-            return Reading(name, page=number, error=ReadingError(error.code, str(error)))
-        digit = self._digit(glyph.image, glyph.box, reject)
-        found = Number((digit,), glyph.box, digit.confidence)
-        return Reading(name, (Row((found,), glyph.box),), number)
+            return Reading(name, error=ReadingError(error.code, str(error)))
+        return Reading(name, assemble(self.classify(glyphs, reject)), page.number)
 
     def read_many(
         self,
@@ -120,6 +116,34 @@ class Recogniser:
         return (
             self.read(one, reject=reject, max_pixels=max_pixels, decoder=decoder) for one in sources
         )
+
+    def classify(
+        self, glyphs: Sequence[Glyph], reject: float | str | None = None
+    ) -> tuple[Digit, ...]:
+        """Say which digit each glyph is, many in one call of the network.
+
+        Args:
+            glyphs: as `find_glyphs` gives them; what it prepared is not prepared a second time.
+            reject: as of `read`.
+
+        Returns:
+            A digit a glyph, in the same order; each as if it were alone.
+
+        Raises:
+            ModelError, ConfigError: as `read` does.
+        """
+        self.check_reject(reject)
+        if not glyphs:
+            return ()
+        outputs = self._run(np.stack([glyph.image for glyph in glyphs]))
+        boxes = [glyph.box for glyph in glyphs]
+        if self.model.output == "value":
+            nearest = _nearest_digits(outputs[:, 0]).tolist()
+            answers = zip(nearest, boxes, strict=True)
+            return tuple(Digit(digit, None, False, box, None) for digit, box in answers)
+        likely = _softmax(outputs, self.model.temperature)
+        refusals = refused(likely, reject).tolist()
+        return tuple(map(_most_likely, likely, refusals, boxes))
 
     def check_reject(self, reject: float | str | None) -> None:
         """Raise ModelError or ConfigError where `read` would for this `reject`."""
@@ -199,34 +223,17 @@ class Recogniser:
         check_images(images, prepared)
         if not prepared:
             images = prepared_images(images, self.model.preparation)
-        firsts = range(0, len(images), BATCH)
-        outputs = [self._run(images[first : first + BATCH]) for first in firsts]
-        together = np.concatenate([np.zeros((0, self.model.width), np.float32), *outputs])
-        return together, np.asarray(~images.any(axis=(1, 2)), np.bool_)
+        return self._run(images), np.asarray(~images.any(axis=(1, 2)), np.bool_)
 
     def _run(self, prepared: Images) -> Floats:
-        """Run the model on at most BATCH images as it wants them, uint8 or float [N, 28, 28]."""
-        batch = np.ascontiguousarray(prepared, np.float32)[:, None]
-        if prepared.dtype == np.uint8:
-            batch /= 255
-        (outputs,) = self.model.session.run(None, {"images": batch})
-        return np.asarray(outputs, np.float32)
-
-    def _digit(
-        self,
-        image: Picture,
-        box: tuple[int, int, int, int],
-        reject: float | str | None,
-    ) -> Digit:
-        # What was prepared from a picture is not prepared a second time.
-        output = self._run(image[None])
-        if self.model.output == "value":
-            return Digit(int(_nearest_digits(output[:, 0])[0]), None, False, box, None)
-        likely = _softmax(output, self.model.temperature)[0]
-        best = int(likely[:NO_DIGIT].argmax())
-        confidence = float(likely[best])
-        probabilities = tuple(map(float, likely[:NO_DIGIT]))
-        return Digit(best, confidence, bool(refused(likely[None], reject)[0]), box, probabilities)
+        """Run the model on images as it wants them, uint8 or float [N, 28, 28]: [N, width]."""
+        outputs = [np.zeros((0, self.model.width), np.float32)]
+        for first in range(0, len(prepared), BATCH):
+            batch = np.ascontiguousarray(prepared[first : first + BATCH], np.float32)[:, None]
+            if prepared.dtype == np.uint8:
+                batch /= 255
+            outputs += self.model.session.run(None, {"images": batch})
+        return np.concatenate(outputs, dtype=np.float32)
 
 
 def _softmax(logits: Floats, temperature: float | None) -> Floats:
@@ -234,6 +241,13 @@ def _softmax(logits: Floats, temperature: float | None) -> Floats:
     scaled = logits.astype(np.float64) / (temperature or 1.0)
     likely = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     return np.asarray(likely / likely.sum(axis=1, keepdims=True), np.float32)
+
+
+def _most_likely(likely: Floats, is_refused: bool, box: Box) -> Digit:
+    """Return the best of ten digits, of probabilities float32 [10] or [11]."""
+    ten = likely[:NO_DIGIT].tolist()
+    best = int(likely[:NO_DIGIT].argmax())
+    return Digit(best, ten[best], is_refused, box, tuple(ten))
 
 
 def _nearest_digits(values: Floats) -> npt.NDArray[np.int64]:
