@@ -90,6 +90,18 @@ def test_equal_names_are_numbered_and_no_input_is_written_over() -> None:
     assert places == ["out/1.png", "out/1-3.png", "out/1-4.png", "out/standard-input.png"]
 
 
+def test_pages_of_a_document_have_names_of_their_own_also_where_the_name_is_long() -> None:
+    folder = OutputFolder(Path("out"))
+    places = [folder.place(name, ".png", page) for name in ("a", "b/a") for page in (None, 1, 2)]
+    assert [place.name for place in places] == [
+        "a.png", "a-page-1.png", "a-page-2.png", "a-2.png", "a-page-1-2.png", "a-page-2-2.png",
+    ]  # fmt: skip
+    for page in (1, 12_345):
+        place = folder.place("ü" * 300, ".png", page)
+        assert place.name.endswith(f"ü-page-{page}.png")
+        place.write_bytes(b"")
+
+
 @given(st.lists(st.sampled_from(["a", "A", "a-2", "A-2", "a-3", "b", "B", "-"]), max_size=12))
 def test_any_names_stay_apart_also_where_case_does_not_count(stems: list[str]) -> None:
     folder = OutputFolder(Path("out"), [Path("out/A.png"), Path("out/b")])

@@ -1,4 +1,4 @@
-"""Reading many pictures as a command does: each gives its line, and none stops the others.
+"""Reading many pictures as a command does: each page gives its line, and none stops the others.
 
 Used by `digitlab read`.
 """
@@ -11,12 +11,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from digitlab.decoding import Picture, read_pipe
+from digitlab.decoding import read_pipe
 from digitlab.durable_files import write_whole
 from digitlab.errors import DigitlabError, PictureError
 from digitlab.live_line import Counter
 from digitlab.reading.formats import csv_header, csv_lines, json_line, text_line
 from digitlab.reading.guard import GuardedDecoder
+from digitlab.reading.pages import Page, load_pages
 from digitlab.reading.picture_files import STANDARD_INPUT, OutputFolder, find_pictures, marked_png
 from digitlab.reading.recogniser import Recogniser
 from digitlab.reading.types import Reading, ReadingError
@@ -68,72 +69,77 @@ class ReadCommand:
         try:
             if self.style == "csv":
                 print(csv_header(), flush=True)
-            for reading, picture in self._readings(found):
-                progress.clear()
-                self._print(reading)
-                failed = reading.error is not None
-                if picture is not None and not failed:
+            for one in found:
+                failed = False
+                for reading, page in self._readings(one):
+                    progress.clear()
+                    self._print(reading)
+                    failed |= reading.error is not None
                     try:
-                        _draw(self.recogniser, picture, reading, annotations, explanations)
+                        if page is not None and reading.error is None:
+                            _draw(self.recogniser, page, reading, annotations, explanations)
                     except DigitlabError as error:
-                        print(f"digitlab: {error}", file=sys.stderr, flush=True)
+                        _say(str(error))
                         failed = True
                 failures += failed
                 progress.advance(failed)
         finally:
             progress.clear()
         if failures and len(found) > 1:
-            text = f"{failures:,} of {len(found):,} could not be read"
-            print(f"digitlab: {text}", file=sys.stderr, flush=True)
+            _say(f"{failures:,} of {len(found):,} could not be read")
         return failures
 
-    def _readings(self, found: list[Path | Reading]) -> Iterator[tuple[Reading, Picture | None]]:
-        for one in found:
-            if isinstance(one, Reading):
-                yield one, None
-                continue
-            name = str(one)
-            try:
-                picture = self._picture(one)
-            except PictureError as error:
-                yield Reading(name, error=ReadingError(error.code, str(error))), None
-            else:
-                yield self.recogniser.read(picture, reject=self.reject, name=name), picture
+    def _readings(self, one: Path | Reading) -> Iterator[tuple[Reading, Page | None]]:
+        """Yield the reading of each page, with the page; what cannot be read has none."""
+        if isinstance(one, Reading):
+            yield one, None
+            return
+        name = str(one)
+        try:
+            for page in self._pages(one):
+                yield self.recogniser.read(page, reject=self.reject, name=name), page
+        except PictureError as error:
+            yield Reading(name, error=ReadingError(error.code, str(error))), None
 
-    def _picture(self, path: Path) -> Picture:
+    def _pages(self, path: Path) -> Iterator[Page]:
         if str(path) != STANDARD_INPUT:
-            return self.decoder.decode(path)
+            return load_pages(path, decoder=self.decoder)
         name = "standard input"
         if sys.stdin is None:
             raise PictureError(f"{name} is closed: name a file, or pipe one in", "unreadable")
-        return self.decoder.decode(read_pipe(sys.stdin.buffer, name), name)
+        return load_pages(read_pipe(sys.stdin.buffer, name), name, decoder=self.decoder)
 
     def _print(self, reading: Reading) -> None:
         if self.style != "text" or reading.error is None:
             print(_LINES[self.style](reading), flush=True)
         if self.style != "json" and reading.error is not None:
-            print(f"digitlab: {text_line(reading)}", file=sys.stderr, flush=True)
+            _say(text_line(reading))
+
+
+def _say(text: str) -> None:
+    print(f"digitlab: {text}", file=sys.stderr, flush=True)
 
 
 def _draw(
     recogniser: Recogniser,
-    picture: Picture,
+    page: Page,
     reading: Reading,
     annotations: OutputFolder | None,
     explanations: OutputFolder | None,
 ) -> None:
-    """Write the annotated picture and the explanation, where they are asked for."""
+    """Write the annotated picture and the explanation of a page, where they are asked for."""
     source = reading.file or STANDARD_INPUT
     if annotations is not None:
         from digitlab.reading.annotate import annotated
 
-        place = annotations.place(source, ".png")
+        place = annotations.place(source, ".png", page.number)
         try:
-            write_whole(place, marked_png(annotated(picture, reading)))
+            write_whole(place, marked_png(annotated(page.picture, reading)))
         except OSError as error:
             reason = error.strerror or str(error)
             raise DigitlabError(f"{place}: the picture cannot be written: {reason}") from error
     if explanations is not None:
         from digitlab.reading.explain import explain_reading
 
-        explain_reading(recogniser, picture, reading).write(explanations.place(source))
+        place = explanations.place(source, page=page.number)
+        explain_reading(recogniser, page.picture, reading).write(place)

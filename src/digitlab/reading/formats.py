@@ -24,10 +24,11 @@ Line = Callable[[Reading], str]
 
 
 def text_line(reading: Reading) -> str:
-    """Return `name: 5 (99.1 %)`, or the error in one line."""
+    """Return `name: 5 (99.1 %)`, or the error in one line; a page of a document says which."""
     if reading.error is not None:
         return printable(" ".join(reading.error.message.split()))
-    return f"{printable(reading.file or STANDARD_INPUT)}: {reading.to_text()}"
+    page = "" if reading.page is None else f", page {reading.page}"
+    return f"{printable(reading.file or STANDARD_INPUT)}{page}: {reading.to_text()}"
 
 
 def json_line(reading: Reading) -> str:

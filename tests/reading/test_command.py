@@ -1,0 +1,127 @@
+"""Reading as a command: a source may have several pages, and each has its own of everything."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from digitlab import GuardedDecoder, Recogniser, preparation
+from digitlab.decoding import load_picture
+from digitlab.errors import PictureError
+from digitlab.reading import command
+from digitlab.reading.command import ReadCommand
+from digitlab.reading.pages import Page, load_pages
+from hostile_files import encoded
+from small_models import WriteModel, picture_of
+
+Pages = Callable[..., None]
+
+
+@pytest.fixture
+def documents(monkeypatch: pytest.MonkeyPatch) -> Pages:
+    """Return what makes every source whose name ends with .pdf one of these pages."""
+
+    def make(*pages: Page | PictureError) -> None:
+        def loaded(source: Path | bytes, *more: Any, **options: Any) -> Iterator[Page]:
+            if not str(source).endswith(".pdf"):
+                yield from load_pages(source, *more, **options)
+                return
+            for page in pages:
+                if isinstance(page, PictureError):
+                    raise page
+                yield page
+
+        monkeypatch.setattr(command, "load_pages", loaded)
+
+    return make
+
+
+def run(recogniser: Recogniser, *sources: str, **options: Any) -> int:
+    with GuardedDecoder() as decoder:
+        return ReadCommand(recogniser, decoder, **options).run(map(Path, sources))
+
+
+def test_each_page_has_its_line_its_picture_and_its_explanation(
+    write_model: WriteModel, documents: Pages, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recogniser = Recogniser(write_model())
+    documents(Page(1, picture_of(3)), Page(2, picture_of(7, 200)))
+    Path("sheet.png").write_bytes(encoded(Image.fromarray(picture_of(5)), "PNG"))
+    done = run(
+        recogniser,
+        "sheet.pdf",
+        "sheet.png",
+        style="json",
+        annotate=Path("out"),
+        explain=Path("why"),
+    )
+    assert done == 0
+    out = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(one["file"], one["page"], one["text"]) for one in out] == [
+        ("sheet.pdf", 1, "3"),
+        ("sheet.pdf", 2, "7"),
+        ("sheet.png", None, "5"),
+    ]
+    names = ["sheet-page-1", "sheet-page-2", "sheet"]
+    for name, digit, reading in zip(names, (3, 7, 5), out, strict=True):
+        assert load_picture(f"out/{name}.png").shape[0] >= 480
+        explained = json.loads(Path(f"why/{name}/explanation.json").read_text())
+        assert explained["reading"] == reading
+        size = 200 if digit == 7 else 160
+        seen = preparation.prepare(picture_of(digit, size))
+        assert np.array_equal(load_picture(f"why/{name}/network-saw.png"), seen)
+    assert {path.stem for path in Path("out").iterdir()} == set(names)
+    assert {path.name for path in Path("why").iterdir()} == set(names)
+
+
+def test_text_and_csv_say_which_page(
+    write_model: WriteModel, documents: Pages, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recogniser = Recogniser(write_model())
+    documents(Page(1, picture_of(3)), Page(2, np.full((50, 60), 220, np.uint8)))
+    assert run(recogniser, "sheet.pdf") == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("sheet.pdf, page 1: 3 (")
+    assert second == "sheet.pdf, page 2: no digit found"
+    assert run(recogniser, "sheet.pdf", style="csv") == 0
+    _, first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("sheet.pdf,1,1,1,1,3,")
+    assert second.startswith("sheet.pdf,2,,,,,")
+
+
+def test_a_page_that_cannot_be_read_costs_neither_those_before_nor_other_files(
+    write_model: WriteModel, documents: Pages, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recogniser = Recogniser(write_model())
+    documents(
+        Page(1, picture_of(3)), Page(2, picture_of(4)), PictureError("it is cut off", "memory")
+    )
+    Path("a.png").write_bytes(encoded(Image.fromarray(picture_of(5)), "PNG"))
+    assert run(recogniser, "sheet.pdf", "a.png", style="json") == 1
+    shown = capsys.readouterr()
+    out = [json.loads(line) for line in shown.out.splitlines()]
+    assert [one["text"] for one in out] == ["3", "4", "", "5"]
+    assert [one["error"] and one["error"]["code"] for one in out] == [None, None, "memory", None]
+    assert shown.err == "digitlab: 1 of 2 could not be read\n"
+
+
+def test_a_document_counts_once_however_many_of_its_pages_fail(
+    write_model: WriteModel, documents: Pages, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recogniser = Recogniser(write_model())
+    documents(Page(1, picture_of(3)), Page(2, picture_of(4)))
+    Path("out").mkdir()
+    for name in ("sheet-page-1", "sheet-page-2"):
+        Path("why", name, "explanation.png").mkdir(parents=True)
+    assert run(recogniser, "sheet.pdf", "sheet.pdf", explain=Path("why")) == 1
+    *lines, last = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    assert all("the explanation cannot be written" in line for line in lines)
+    assert last == "digitlab: 1 of 2 could not be read"
+    assert Path("why/sheet-page-1-2/explanation.png").is_file()
