@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +15,44 @@ from PIL import Image
 from digitlab import Recogniser, preparation
 from digitlab.decoding import load_picture
 from digitlab.errors import DigitlabError
-from digitlab.reading.explain import PATCH, attention, explain_reading
+from digitlab.preparation import Glyph, Step, find_glyph
+from digitlab.reading import explain as explain_module
+from digitlab.reading import recogniser as recogniser_module
+from digitlab.reading import sheet as sheet_module
+from digitlab.reading.explain import PATCH, ExplainedDigit, attention, explain_reading
+from digitlab.reading.pages import Page
 from digitlab.reading.sheet import explanation_sheet
+from digitlab.reading.types import Digit, Mark, Number, Reading, Row
 from small_models import WriteModel, picture_of
 
 Templates = npt.NDArray[np.uint8]
+Finder = Callable[..., npt.NDArray[np.uint8]]
+PAPER = (250, 250, 248)
+
+
+@pytest.fixture
+def several(monkeypatch: pytest.MonkeyPatch) -> Finder:
+    """Return what makes a picture of digits side by side, each of which is found, the last first.
+
+    That is what finding will do for pages; here it is told where the digits are.
+    """
+
+    def make(*digits: int) -> npt.NDArray[np.uint8]:
+        pictures = [picture_of(digit) for digit in digits]
+
+        def found(_: Any, name: str = "", record: Callable[[Step], None] | None = None) -> Any:
+            glyphs = []
+            for at, picture in enumerate(pictures):
+                glyph = find_glyph(picture, name, record)
+                x, *rest = glyph.box
+                glyphs.append(Glyph(glyph.image, (x + 160 * at, *rest)))
+            return tuple(reversed(glyphs))
+
+        for module in (explain_module, recogniser_module):
+            monkeypatch.setattr(module, "find_glyphs", found)
+        return np.hstack(pictures)
+
+    return make
 
 
 def test_attention_is_the_loss_of_probability_under_each_patch(
@@ -44,14 +79,32 @@ def test_the_image_is_what_was_read_whatever_the_model_prepares(write_model: Wri
         picture = picture_of(7)
         reading = recogniser.read(picture, name="seven.png")
         explanation = explain_reading(recogniser, picture, reading)
-        assert explanation.image is not None
-        assert np.array_equal(explanation.image, preparation.prepare(picture))
-        assert np.array_equal(explanation.steps[-1].image, explanation.image)
-        assert explanation.digit == reading.rows[0].numbers[0].digits[0]
-        assert explanation.digit.probabilities is not None
-        assert explanation.no_digit == pytest.approx(
-            1 - sum(explanation.digit.probabilities), abs=1e-5
-        )
+        (one,) = explanation.digits
+        assert np.array_equal(one.image, preparation.prepare(picture))
+        assert np.array_equal(explanation.steps[-1].image, one.image)
+        assert [step.name for step in explanation.steps] == [
+            step.name for step in preparation.explain(picture)
+        ]
+        assert one.digit == reading.rows[0].numbers[0].digits[0]
+        assert one.digit.probabilities is not None
+        assert one.no_digit == pytest.approx(1 - sum(one.digit.probabilities), abs=1e-5)
+
+
+def test_a_picture_is_prepared_once_to_be_explained(
+    write_model: WriteModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recogniser, looks = Recogniser(write_model()), []
+    find_ink = preparation.find_ink
+
+    def counted(*arguments: Any) -> Any:
+        looks.append(arguments)
+        return find_ink(*arguments)
+
+    monkeypatch.setattr(preparation, "find_ink", counted)
+    reading = recogniser.read(picture_of(7))
+    to_read = len(looks)
+    explain_reading(recogniser, picture_of(7), reading)
+    assert len(looks) == 2 * to_read > 0
 
 
 def test_an_explanation_is_written_for_people_and_for_programs(
@@ -67,7 +120,109 @@ def test_an_explanation_is_written_for_people_and_for_programs(
     content = json.loads((folder / "explanation.json").read_text())
     assert content["reading"] == json.loads(json.dumps(reading.to_json()))
     assert np.shape(content["attention"]) == np.shape(content["image"]) == (28, 28)
+    assert list(content) == ["reading", "no_digit", "patch", "attention", "image", "steps"]
     assert content["steps"]
+    assert len(list(folder.iterdir())) == 3
+
+
+@pytest.mark.parametrize("options", [{}, {"no_digit": -3.0}, {"value": True}])
+def test_each_of_several_digits_is_explained_as_if_it_were_alone(
+    write_model: WriteModel, several: Finder, tmp_path: Path, options: dict[str, float]
+) -> None:
+    recogniser = Recogniser(write_model(**options))
+    picture = several(3, 1, 4)
+    reading = recogniser.read(picture, name="three.png")
+    explanation = explain_reading(recogniser, picture, reading)
+    assert [one.digit for one in explanation.digits] == list(reading.rows[0].numbers[0].digits)
+    for digit, one in zip((3, 1, 4), explanation.digits, strict=True):
+        assert np.array_equal(one.image, preparation.prepare(picture_of(digit)))
+        assert np.array_equal(one.attention, attention(recogniser, one.image))
+        if one.digit.probabilities is not None:
+            left = 1 - sum(one.digit.probabilities)
+            assert one.no_digit == (None if not options else pytest.approx(left, abs=1e-5))
+    folder = tmp_path / "three"
+    explanation.write(folder)
+    content = json.loads((folder / "explanation.json").read_text())
+    assert list(content)[-1] == "digits"
+    assert len(content["digits"]) == 3
+    for shown, one in zip(content["digits"], explanation.digits, strict=True):
+        assert list(shown) == ["no_digit", "attention", "image"]
+        assert np.array_equal(shown["image"], one.image)
+        assert np.abs(np.array(shown["attention"]) - one.attention).max() < 1e-6
+        assert shown["no_digit"] == one.no_digit
+    assert {key: content[key] for key in content["digits"][0]} == content["digits"][0]
+    for at, one in enumerate(explanation.digits):
+        name = f"network-saw-{at + 1}.png" if at else "network-saw.png"
+        assert np.array_equal(load_picture(folder / name), one.image)
+
+
+def test_the_sheet_has_a_block_a_digit(write_model: WriteModel, several: Finder) -> None:
+    recogniser = Recogniser(write_model(no_digit=-3.0))
+    seen: dict[int, npt.NDArray[np.uint8]] = {}
+    for digits in ((3,), (3, 1, 4)):
+        picture = several(*digits)
+        sheet = explanation_sheet(explain_reading(recogniser, picture, recogniser.read(picture)))
+        seen[len(digits)] = np.asarray(sheet)
+    colours = [(drawn == (11, 97, 189)).all(axis=2) for drawn in seen.values()]
+    bars = [(found[:, 800:].sum(axis=1) > 60).astype(int) for found in colours]  # of the best
+    assert [int((np.diff(found) == 1).sum()) for found in bars] == [1, 3]
+    assert (seen[3][-16:] == PAPER).all()  # nothing was cut off
+
+
+def test_the_sheet_of_a_page_says_which(write_model: WriteModel) -> None:
+    recogniser = Recogniser(write_model())
+    drawn = {
+        number: explanation_sheet(
+            explain_reading(recogniser, page.picture, recogniser.read(page, name="sheet.pdf"))
+        )
+        for number in (None, 1, 2)
+        for page in [Page(number, picture_of(3))]
+    }
+    assert len({sheet.tobytes() for sheet in drawn.values()}) == 3
+    assert len({sheet.crop((0, 120, *sheet.size)).tobytes() for sheet in drawn.values()}) == 1
+
+
+def test_a_sheet_of_very_many_digits_still_is_a_picture(
+    write_model: WriteModel, several: Finder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recogniser = Recogniser(write_model())
+    picture = several(3, 1)
+    explanation = explain_reading(recogniser, picture, recogniser.read(picture))
+    many = explain_module.Explanation(
+        picture, explanation.reading, explanation.steps, explanation.digits * 100
+    )
+    sheet = explanation_sheet(many)
+    assert 20_000 < sheet.height < 32_767
+    assert (np.asarray(sheet)[-16:] == PAPER).all()
+    monkeypatch.setattr(sheet_module, "_MOST_ANSWERS", 1)
+    assert explanation_sheet(many).height < 3000
+
+
+@pytest.mark.parametrize(
+    ("digits", "marks", "refused", "expected"),
+    [
+        ((), 0, False, "no digit found"),
+        ((5,), 0, False, "read as 5, 81.2 % certain"),
+        ((5,), 0, True, "refused; perhaps 5, 81.2 % certain"),
+        ((5, 6), 0, False, "read as 56, 25.0 % certain"),
+        ((5, 6), 0, True, "read as ??, 25.0 % certain"),
+        ((5,), 1, False, "read as -5, 25.0 % certain"),
+        ((1,) * 99, 0, False, f"read as {'1' * 33}..., 25.0 % certain"),
+    ],
+)
+def test_the_title_says_what_was_read_and_how_certain_that_is(
+    digits: tuple[int, ...], marks: int, refused: bool, expected: str
+) -> None:
+    box = (0, 0, 9, 9)
+    found = tuple(Digit(digit, 0.8125, refused, box, None) for digit in digits)
+    number = Number(found, box, 0.25, (Mark("-", 0.9, False, box, 0),) * marks)
+    blank = np.zeros((28, 28))
+    explained = tuple(
+        ExplainedDigit(one, blank.astype(np.uint8), blank.astype(np.float32), None) for one in found
+    )
+    rows = (Row((number,), box),) if digits else ()
+    reading = Reading("a.png", rows)
+    assert sheet_module.title(explain_module.Explanation(blank, reading, (), explained)) == expected
 
 
 @pytest.mark.parametrize(
@@ -99,9 +254,13 @@ def test_blank_paper_is_explained_by_itself(write_model: WriteModel, tmp_path: P
     recogniser = Recogniser(write_model())
     blank = np.full((50, 60), 220, np.uint8)
     explanation = explain_reading(recogniser, blank, recogniser.read(blank))
-    assert (explanation.image, explanation.attention, explanation.digit) == (None, None, None)
+    assert (explanation.steps, explanation.digits) == ((), ())
     explanation.write(tmp_path / "blank")
-    assert json.loads((tmp_path / "blank/explanation.json").read_text())["attention"] is None
+    content = json.loads((tmp_path / "blank/explanation.json").read_text())
+    assert list(content) == ["reading", "no_digit", "patch", "attention", "image", "steps"]
+    assert [content[key] for key in ("no_digit", "attention", "image", "steps")] == [None] * 3 + [
+        []
+    ]
     assert not (tmp_path / "blank/network-saw.png").exists()
     assert Image.open(tmp_path / "blank/explanation.png").size[0] == 1120
 

@@ -16,8 +16,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from digitlab.decoding import Picture
-from digitlab.errors import DigitlabError, PictureError
-from digitlab.preparation import SIDE, Step, explain, prepare
+from digitlab.errors import DigitlabError
+from digitlab.preparation import SIDE, Step
+from digitlab.reading.glyphs import find_glyphs
 from digitlab.reading.picture_files import marked_png
 from digitlab.reading.recogniser import Recogniser
 from digitlab.reading.types import Digit, Reading
@@ -28,6 +29,33 @@ PATCH = 7  # pixels a side; a quarter of the image, wide enough to cut a stroke
 
 
 @dataclass(frozen=True)
+class ExplainedDigit:
+    """What can be said about one digit that was read.
+
+    Attributes:
+        digit: what was answered, refused or not.
+        image: uint8 [28, 28], what the network saw.
+        attention: float32 [28, 28], by how much the probability of the answer falls when a patch
+            around a pixel is covered with ground, negative where it rises; for a network trained
+            with square error, by how much its value changes.
+        no_digit: the probability of no digit at all; None for networks without that answer.
+    """
+
+    digit: Digit
+    image: Picture
+    attention: Floats
+    no_digit: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the image and the attention, for programs; the answer is in the reading."""
+        return {
+            "no_digit": self.no_digit,
+            "attention": [[round(float(value), 6) for value in row] for row in self.attention],
+            "image": self.image.tolist(),
+        }
+
+
+@dataclass(frozen=True)
 class Explanation:
     """What can be said about one reading of one picture.
 
@@ -35,38 +63,35 @@ class Explanation:
         picture: uint8 [H, W] or [H, W, 3], upright.
         reading: what was read in it.
         steps: of the preparation, each with a name and an image; empty for blank paper.
-        image: uint8 [28, 28], what the network saw; None for blank paper.
-        attention: float32 [28, 28], by how much the probability of the answer falls when a patch
-            around a pixel is covered with ground, negative where it rises; for a network trained
-            with square error, by how much its value changes. None where `image` is.
-        no_digit: the probability of no digit at all; None for networks without that answer.
+        digits: each that was read, as they stand in the reading; empty for blank paper.
     """
 
     picture: Picture
     reading: Reading
     steps: tuple[Step, ...]
-    image: Picture | None
-    attention: Floats | None
-    no_digit: float | None
-
-    @property
-    def digit(self) -> Digit | None:
-        """The digit that was read, refused or not; None for blank paper."""
-        return self.reading.rows[0].numbers[0].digits[0] if self.reading.rows else None
+    digits: tuple[ExplainedDigit, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the reading, the image and the attention, for programs."""
-        return {
+        """Return the reading, and of each digit the image and the attention, for programs.
+
+        Those of the first digit stand by themselves; `digits` has all, where there are several.
+        """
+        digits = [one.to_json() for one in self.digits]
+        first = digits[0] if digits else {}
+        shown = {
             "reading": self.reading.to_json(),
-            "no_digit": self.no_digit,
+            "no_digit": first.get("no_digit"),
             "patch": PATCH,
-            "attention": _rounded(self.attention),
-            "image": None if self.image is None else self.image.tolist(),
+            "attention": first.get("attention"),
+            "image": first.get("image"),
             "steps": [step.name for step in self.steps],
         }
+        return shown | ({"digits": digits} if len(digits) > 1 else {})
 
     def write(self, folder: Path) -> None:
-        """Write explanation.png for people, explanation.json, and the image as network-saw.png.
+        """Write explanation.png for people, explanation.json, and what the network saw.
+
+        That is network-saw.png for the first digit, network-saw-2.png and so on for the others.
 
         Raises:
             DigitlabError: where they cannot be written.
@@ -77,9 +102,9 @@ class Explanation:
             folder.mkdir(parents=True, exist_ok=True)
             sheet = explanation_sheet(self)
             (folder / "explanation.png").write_bytes(marked_png(sheet))
-            if self.image is not None:
-                saw = Image.fromarray(self.image)
-                (folder / "network-saw.png").write_bytes(marked_png(saw))
+            for number, one in enumerate(self.digits, 1):
+                name = "network-saw.png" if number == 1 else f"network-saw-{number}.png"
+                (folder / name).write_bytes(marked_png(Image.fromarray(one.image)))
             text = json.dumps(self.to_json(), indent=None) + "\n"
             (folder / "explanation.json").write_text(text, encoding="utf-8")
         except OSError as error:
@@ -88,23 +113,29 @@ class Explanation:
 
 
 def explain_reading(recogniser: Recogniser, picture: Picture, reading: Reading) -> Explanation:
-    """Explain a reading of a picture of one digit.
+    """Explain a reading of a picture: each digit in it, and the way from the picture to them.
 
     Args:
         recogniser: that gave the reading.
         picture: uint8 [H, W] or [H, W, 3], upright, as `load_picture` gives it.
         reading: of that picture, without an error.
     """
-    name = reading.file or "the picture"
-    try:
-        steps, image = explain(picture, name), prepare(picture)
-    except PictureError:  # blank: nothing to explain, but the picture itself
-        return Explanation(picture, reading, (), None, None, None)
-    no_digit = None
+    digits = [digit for row in reading.rows for number in row.numbers for digit in number.digits]
+    if not digits:  # blank: nothing to explain, but the picture itself
+        return Explanation(picture, reading, (), ())
+    steps: list[Step] = []
+    found = find_glyphs(picture, reading.file or "the picture", steps.append)
+    image_at = {glyph.box: glyph.image for glyph in found}
+    images = [image_at[digit.box] for digit in digits]
+    no_digits: list[float | None] = [None] * len(digits)
     if recogniser.model.output == "logits":
-        likely = recogniser.probabilities(image[None], prepared=True)[0]
-        no_digit = float(likely[10]) if len(likely) > 10 else None
-    return Explanation(picture, reading, steps, image, attention(recogniser, image), no_digit)
+        likely = recogniser.probabilities(np.stack(images), prepared=True)
+        no_digits = [float(one[10]) if len(one) > 10 else None for one in likely]
+    explained = (
+        ExplainedDigit(digit, image, attention(recogniser, image), no_digit)
+        for digit, image, no_digit in zip(digits, images, no_digits, strict=True)
+    )
+    return Explanation(picture, reading, tuple(steps), tuple(explained))
 
 
 def attention(recogniser: Recogniser, image: Picture) -> Floats:
@@ -132,9 +163,3 @@ def attention(recogniser: Recogniser, image: Picture) -> Floats:
         answer = likely[:, int(likely[0, :10].argmax())]
         changes = answer[0] - answer[1:]
     return np.asarray(changes, np.float32).reshape(SIDE, SIDE)
-
-
-def _rounded(values: Floats | None) -> list[list[float]] | None:
-    if values is None:
-        return None
-    return [[round(float(value), 6) for value in row] for row in values]

@@ -15,10 +15,11 @@ from PIL import Image, ImageDraw, ImageFont
 
 from digitlab.decoding import Picture
 from digitlab.reading.annotate import annotated
+from digitlab.reading.types import Digit
 from digitlab.wording import certainty, percent, printable
 
 if TYPE_CHECKING:
-    from digitlab.reading.explain import Explanation
+    from digitlab.reading.explain import ExplainedDigit, Explanation
 
 _PAPER, _TEXT, _SOFT = (250, 250, 248), (32, 32, 38), (104, 104, 112)
 _FRAME, _BAR, _BEST = (206, 206, 210), (168, 176, 188), (11, 97, 189)
@@ -32,6 +33,8 @@ _GLYPH_SCALE = 11
 _GLYPH_SIDE = 28 * _GLYPH_SCALE
 _PICTURE_HEIGHT = 380
 _HEADING, _CAPTION = 21, 15  # pixels of the fonts
+_ANSWER_HEIGHT = 2 * (_HEADING + 14) + _GLYPH_SIDE + 8 + 2 * (_CAPTION + 5) + _GAP
+_MOST_ANSWERS = 60  # programs that show pictures give up at 32,767 pixels
 
 
 class _Page:
@@ -62,33 +65,60 @@ class _Page:
 
 
 def explanation_sheet(explanation: Explanation) -> Image.Image:
-    """Draw an explanation as one picture in RGB, `_WIDTH` pixels wide."""
+    """Draw an explanation as one picture in RGB, `_WIDTH` pixels wide.
+
+    Each digit has a block of its own, up to `_MOST_ANSWERS` of them.
+    """
     rows = math.ceil(len(explanation.steps) / _STEPS_A_ROW)
-    page = _Page(1200 + rows * (_STEP_SIDE + 80))
+    digits = explanation.digits[:_MOST_ANSWERS]
+    page = _Page(1200 + rows * (_STEP_SIDE + 80) + len(digits) * _ANSWER_HEIGHT)
     _draw_title(page, explanation)
     if explanation.steps:
         page.heading("How the picture was prepared")
         _draw_steps(page, explanation)
-    if explanation.image is not None:
-        _draw_answer(page, explanation)
+    for number, one in enumerate(digits, 1):
+        if len(explanation.digits) > 1:
+            page.heading(f"Digit {number}: {_said(one.digit)}")
+        _draw_answer(page, one)
+    if left_out := len(explanation.digits) - len(digits):
+        page.heading(f"and {left_out:,} more digits, which explanation.json has, too")
     return page.cut()
 
 
 def _draw_title(page: _Page, explanation: Explanation) -> None:
-    digit = explanation.digit
-    if digit is None:
-        title = "no digit found"
-    else:
-        sure = "" if digit.confidence is None else f", {certainty(digit.confidence)} certain"
-        title = f"{'refused; perhaps' if digit.refused else 'read as'} {digit.digit}{sure}"
-    page.write(_MARGIN, page.top, title, 34, _TEXT)
-    name = printable(explanation.reading.file or "")
+    reading = explanation.reading
+    page.write(_MARGIN, page.top, title(explanation), 34, _TEXT)
+    name = printable(reading.file or "") + (
+        "" if reading.page is None else f", page {reading.page}"
+    )
     page.write(_MARGIN, page.top + 46, _shortened(name, 110), _CAPTION, _SOFT)
     page.top += 82
-    picture = annotated(explanation.picture, explanation.reading)
+    picture = annotated(explanation.picture, reading)
     picture.thumbnail((_CONTENT, _PICTURE_HEIGHT), Image.Resampling.LANCZOS)
     page.paste(picture, _MARGIN, page.top)
     page.top += picture.height + _GAP + 8
+
+
+def title(explanation: Explanation) -> str:
+    """Return what was read and how certain that is, such as `read as 5, 99.1 % certain`."""
+    numbers = [number for row in explanation.reading.rows for number in row.numbers]
+    if not explanation.digits:
+        return "no digit found"
+    if len(numbers) == 1:
+        (number,) = numbers
+        if number.written == number.digits[:1]:
+            return _said(number.digits[0])
+        return f"read as {_cut(number.text)}{_certain(number.confidence)}"
+    return f"read as {_cut(' / '.join(row.text for row in explanation.reading.rows))}"
+
+
+def _said(digit: Digit) -> str:
+    how = "refused; perhaps" if digit.refused else "read as"
+    return f"{how} {digit.digit}{_certain(digit.confidence)}"
+
+
+def _certain(confidence: float | None) -> str:
+    return "" if confidence is None else f", {certainty(confidence)} certain"
 
 
 def _draw_steps(page: _Page, explanation: Explanation) -> None:
@@ -108,23 +138,21 @@ def _draw_steps(page: _Page, explanation: Explanation) -> None:
         page.top += height + 8 + tallest * (_CAPTION + 4) + _GAP
 
 
-def _draw_answer(page: _Page, explanation: Explanation) -> None:
+def _draw_answer(page: _Page, one: ExplainedDigit) -> None:
     """Draw side by side what the network saw, where it looked, and what it answered."""
-    assert explanation.image is not None
-    assert explanation.attention is not None
     columns = [_MARGIN + at * (_GLYPH_SIDE + 40) for at in range(3)]
     headings = ("What the network saw", "Where it looked", "What it answered")
     for x, text in zip(columns, headings, strict=True):
         page.write(x, page.top, text, _HEADING, _TEXT)
     page.top += _HEADING + 14
     side = (_GLYPH_SIDE, _GLYPH_SIDE)
-    seen = Image.fromarray(explanation.image).convert("RGB").resize(side, Image.Resampling.NEAREST)
+    seen = Image.fromarray(one.image).convert("RGB").resize(side, Image.Resampling.NEAREST)
     page.paste(seen, columns[0], page.top)
-    page.paste(_heat_map(explanation.image, explanation.attention), columns[1], page.top)
-    _draw_bars(page, explanation, columns[2])
+    page.paste(_heat_map(one.image, one.attention), columns[1], page.top)
+    _draw_bars(page, one, columns[2])
     below = page.top + _GLYPH_SIDE + 8
     page.write(columns[0], below, "28 x 28 pixels, ink bright", _CAPTION, _SOFT)
-    for at, (line, colour) in enumerate(_legend(explanation)):
+    for at, (line, colour) in enumerate(_legend(one)):
         page.write(columns[1], below + at * (_CAPTION + 5), line, _CAPTION, colour)
     page.top = below + 2 * (_CAPTION + 5) + _GAP
 
@@ -141,28 +169,27 @@ def _heat_map(image: Picture, attention: npt.NDArray[np.float32]) -> Image.Image
     return Image.fromarray(np.rint(paper * (1 - share) + colour * share).astype(np.uint8))
 
 
-def _legend(explanation: Explanation) -> list[tuple[str, tuple[int, int, int]]]:
-    assert explanation.attention is not None
-    falls, rises = float(explanation.attention.max()), float(-explanation.attention.min())
-    if explanation.digit is None or explanation.digit.confidence is None:
+def _legend(one: ExplainedDigit) -> list[tuple[str, tuple[int, int, int]]]:
+    falls, rises = float(one.attention.max()), float(-one.attention.min())
+    if one.digit.confidence is None:
         return [(f"red: covered, the value changes by up to {falls:.2f}", _FOR)]
-    digit = explanation.digit.digit
+    digit = one.digit.digit
     lines = [(f"red: covered, {digit} loses up to {percent(falls, 1)}", _FOR)]
     if rises > 0.0005:
         lines.append((f"blue: covered, {digit} gains up to {percent(rises, 1)}", _AGAINST))
     return lines
 
 
-def _draw_bars(page: _Page, explanation: Explanation, left: int) -> None:
-    digit = explanation.digit
-    if digit is None or digit.probabilities is None:
+def _draw_bars(page: _Page, one: ExplainedDigit, left: int) -> None:
+    digit = one.digit
+    if digit.probabilities is None:
         text = "a value, trained with square error: no probabilities"
         for at, line in enumerate(_wrapped(text, _GLYPH_SIDE)):
             page.write(left, page.top + at * (_CAPTION + 4), line, _CAPTION, _SOFT)
         return
     bars = [(str(at), likely) for at, likely in enumerate(digit.probabilities)]
-    if explanation.no_digit is not None:
-        bars.append(("none", explanation.no_digit))
+    if one.no_digit is not None:
+        bars.append(("none", one.no_digit))
     height = _GLYPH_SIDE / len(bars)
     room = _GLYPH_SIDE - 48 - 70
     for at, (name, likely) in enumerate(bars):
@@ -199,3 +226,7 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 def _shortened(text: str, most: int) -> str:
     return text if len(text) <= most else f"...{text[3 - most :]}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 36 else f"{text[:33]}..."
