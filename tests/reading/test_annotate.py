@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from digitlab.reading.annotate import LARGEST, SMALLEST, annotated, label
-from digitlab.reading.types import Box, Digit, Number, Reading, Row
+from digitlab.reading.annotate import LARGEST, SMALLEST, Sides, Tag, annotated, label, tags
+from digitlab.reading.types import Box, Digit, Mark, Number, Reading, Row
 from digitlab.wording import certainty
 
 BLUE, ORANGE = (11, 97, 189), (186, 74, 0)
@@ -15,6 +19,28 @@ BLUE, ORANGE = (11, 97, 189), (186, 74, 0)
 def reading(box: Box, refused: bool = False, confidence: float | None = 0.9) -> Reading:
     digit = Digit(5, confidence, refused, box, None)
     return Reading("a.png", (Row((Number((digit,), box, confidence),), box),))
+
+
+def in_a_row(count: int, gap: int, side: int = 60) -> list[Digit]:
+    """Return digits that stand side by side, each a little higher or lower than the one before."""
+    places = ((40 + at * (side + gap), 100 + at % 3 * 5) for at in range(count))
+    return [
+        Digit(at % 10, 0.987, at == 1, (*place, side, 90), None) for at, place in enumerate(places)
+    ]
+
+
+def overlap(one: Sides, other: Sides) -> bool:
+    across = one[0] <= other[2] and other[0] <= one[2]
+    return across and one[1] <= other[3] and other[1] <= one[3]
+
+
+def in_nobodys_way(placed: list[Tag]) -> bool:
+    """Return whether no label lies on another or on another's frame."""
+    return not any(
+        overlap(one.label, place)
+        for one, other in itertools.permutations(placed, 2)
+        for place in (other.label, other.frame)
+    )
 
 
 def extent(drawn: np.ndarray, colour: tuple[int, int, int]) -> tuple[int, int, int, int]:
@@ -70,3 +96,83 @@ def test_the_picture_itself_is_not_drawn_on() -> None:
     picture = np.full((500, 700, 3), 255, np.uint8)
     annotated(picture, reading((10, 10, 50, 90)))
     assert (picture == 255).all()
+
+
+def test_a_digit_alone_has_its_label_above_or_below_whatever_its_size() -> None:
+    for box, below in (((200, 300, 9, 9), False), ((200, 3, 400, 300), True)):
+        (tag,) = tags([Digit(5, 0.987, False, box, None)], 1.0, (1600, 800))
+        assert (tag.text, tag.letters) == ("5  98.7 %", 50)
+        assert tag.label[0] == tag.frame[0]
+        assert tag.label[1] == tag.frame[3] if below else tag.label[3] == tag.frame[1] - 1
+
+
+@pytest.mark.parametrize(("count", "gap"), [(1, 0), (3, 300), (3, 40), (3, 5), (20, 10), (25, 0)])
+def test_labels_of_neighbours_lie_neither_on_each_other_nor_on_frames(count: int, gap: int) -> None:
+    digits = in_a_row(count, gap)
+    placed = tags(digits, 1.0, (1600, 800))
+    assert len(placed) == count
+    assert in_nobodys_way(placed)
+    for tag, digit in zip(placed, digits, strict=True):
+        assert tag.text.startswith("? 1" if digit.refused else str(digit.digit))
+        left, top, right, bottom = tag.label
+        assert 0 <= left < right < 1600
+        assert 0 <= top < bottom < 800
+        assert (left, right) == (tag.frame[0], right) or right == tag.frame[2]
+
+
+def test_labels_become_smaller_before_they_become_shorter() -> None:
+    said = {}
+    for gap in (300, 30, 0):
+        placed = tags(in_a_row(12 if gap < 100 else 3, gap), 1.0, (1600, 800))
+        said[gap] = {(tag.letters, "%" in tag.text) for tag in placed}
+    assert said[300] == {(50, True)}
+    ((letters, percent),) = said[30]
+    assert letters < 50
+    assert percent
+    ((letters, percent),) = said[0]
+    assert letters > 20
+    assert not percent
+
+
+def test_a_label_makes_way_to_the_other_side() -> None:
+    boxes: list[Box] = [(400, 200, 60, 90), (480, 100, 60, 300)]
+    placed = tags([Digit(5, 0.9, False, box, None) for box in boxes], 1.0, (1600, 800))
+    assert {(tag.letters, tag.text) for tag in placed} == {(50, "5  90.0 %")}
+    assert placed[0].label[2] == placed[0].frame[2]
+    assert in_nobodys_way(placed)
+
+
+@given(st.lists(st.tuples(st.integers(0, 500), st.integers(0, 300)), max_size=30))
+def test_any_digits_have_a_label_within_the_picture(corners: list[tuple[int, int]]) -> None:
+    digits = [Digit(5, 0.9, False, (*corner, 30, 40), None) for corner in corners]
+    placed = tags(digits, 1.0, (560, 400))
+    assert [tag.text[0] for tag in placed] == ["5"] * len(digits)
+    for tag in placed:
+        assert 0 <= tag.label[0] < tag.label[2] < 560
+        assert 0 <= tag.label[1] < tag.label[3] < 400
+
+
+def test_several_digits_and_marks_are_drawn_each_with_its_box() -> None:
+    picture = np.full((400, 800), 255, np.uint8)
+    digits = tuple(in_a_row(3, 100))
+    marks = (
+        Mark("-", 0.9, False, (5, 140, 20, 6), 0),
+        Mark(".", 0.4, True, (130, 180, 8, 8), 1),
+    )
+    number = Number(digits, (0, 0, 9, 9), None, marks)
+    drawn = np.asarray(annotated(picture, Reading("a.png", (Row((number,), (0, 0, 9, 9)),))))
+    for one in number.written:
+        x, y, width, height = one.box
+        colour = ORANGE if one.refused else BLUE
+        for at in ((y - 3, x + width // 2), (y + height // 2, x + width + 2)):
+            assert tuple(drawn[at]) == colour, one
+        assert (drawn[y : y + height, x : x + width] == 255).all()
+    placed = tags(number.written, 1.0, (800, 400))
+    assert [tag.text.split()[0] for tag in placed] == ["-", "0", "?", "?", "2"]
+    assert in_nobodys_way(placed)
+
+
+def test_labels_of_marks_say_what_was_read() -> None:
+    box = (0, 0, 1, 1)
+    assert label(Mark(",", 0.99999, False, box, 1)) == ",  99.9 %"
+    assert label(Mark("-", None, True, box, 0)) == "? -"

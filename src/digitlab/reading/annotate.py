@@ -6,11 +6,13 @@ Used by `digitlab read --annotate` and by the sheet of an explanation; drawn wit
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont
 
 from digitlab.decoding import Picture
-from digitlab.reading.types import Digit, Reading
+from digitlab.reading.types import Box, Digit, Mark, Reading
 from digitlab.wording import certainty
 
 LARGEST, SMALLEST = 1600, 480  # pixels of the longer side; others are shrunk or enlarged
@@ -18,6 +20,31 @@ LARGEST, SMALLEST = 1600, 480  # pixels of the longer side; others are shrunk or
 # Blue and orange are told apart by nearly everybody; a refused digit has a "?", too.
 _READ, _REFUSED, _NOTHING = (11, 97, 189), (186, 74, 0), (84, 84, 92)
 _WHITE = (255, 255, 255)
+_SHARES = (1.0, 0.7, 0.5, 0.35)  # of the size of letters, tried where labels have little room
+_SMALLEST_LETTERS = 12  # pixels
+
+Sides = tuple[int, int, int, int]  # left, top, right, bottom; the last pixels belong to it
+Words = Callable[[Digit | Mark], str]
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+
+@dataclass(frozen=True)
+class Tag:
+    """What is drawn for a digit or a mark.
+
+    Attributes:
+        text: of the label, white on the colour.
+        letters: how high they are, in pixels.
+        frame: drawn around what was read.
+        label: a filled rectangle beside it.
+        colour: red, green and blue, of both.
+    """
+
+    text: str
+    letters: int
+    frame: Sides
+    label: Sides
+    colour: tuple[int, int, int]
 
 
 def annotated(picture: Picture, reading: Reading) -> Image.Image:
@@ -38,46 +65,132 @@ def annotated(picture: Picture, reading: Reading) -> Image.Image:
     method = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS
     drawn = Image.fromarray(picture).convert("RGB").resize(size, method, reducing_gap=2.0)
     draw = ImageDraw.Draw(drawn)
-    font_size = max(18, round(max(size) / 32))
-    digits = [digit for row in reading.rows for number in row.numbers for digit in number.digits]
-    for digit in digits:
-        _draw_digit(draw, digit, scale, font_size)
-    if not digits:
-        _draw_label(draw, (0, 0), "no digit found", _NOTHING, font_size)
+    written = [one for row in reading.rows for number in row.numbers for one in number.written]
+    placed = tags(written, scale, size)
+    for tag in placed:
+        draw.rectangle(tag.frame, outline=tag.colour, width=_line(tag.letters))
+    for tag in placed:
+        _draw_label(draw, tag.label, tag.text, tag.colour, tag.letters)
+    if not written:
+        letters = _letters(size)
+        text = "no digit found"
+        place = _label((0, 0), _extent(text, ImageFont.load_default(letters), letters), size)
+        _draw_label(draw, place, text, _NOTHING, letters)
     return drawn
 
 
-def label(digit: Digit) -> str:
-    """Return `5  99.1 %`, or `? 5  61.2 %` for a digit that is refused."""
-    text = f"? {digit.digit}" if digit.refused else str(digit.digit)
-    return text if digit.confidence is None else f"{text}  {certainty(digit.confidence)}"
+def label(one: Digit | Mark) -> str:
+    """Return `5  99.1 %`, or `? 5  61.2 %` for a digit or mark that is refused."""
+    text = answer(one)
+    return text if one.confidence is None else f"{text}  {certainty(one.confidence)}"
 
 
-def _draw_digit(draw: ImageDraw.ImageDraw, digit: Digit, scale: float, font_size: int) -> None:
-    colour = _REFUSED if digit.refused else _READ
-    line = max(2, font_size // 8)
-    x, y, width, height = (round(side * scale) for side in digit.box)
-    # The line lies around the digit, not on it.
+def answer(one: Digit | Mark) -> str:
+    """Return `5`, or `? 5` for a digit or mark that is refused."""
+    text = str(one.digit) if isinstance(one, Digit) else one.mark
+    return f"? {text}" if one.refused else text
+
+
+def tags(written: Sequence[Digit | Mark], scale: float, size: tuple[int, int]) -> list[Tag]:
+    """Place a frame and a label for each digit and mark, so that all labels can be read.
+
+    No label lies on another, nor on another's frame. Where they are too close together for that,
+    all labels become smaller, then shorter: the answers alone. Only the smallest may overlap.
+
+    Args:
+        written: what was read, with boxes in pixels of the picture.
+        scale: from those pixels to the ones that are drawn on.
+        size: width and height of what is drawn on.
+    """
+    for words in (label, answer):
+        for share in _SHARES:
+            letters = max(_SMALLEST_LETTERS, round(_letters(size) * share))
+            placed = _tags(written, scale, size, words, letters)
+            if len(placed) == len(written):
+                return placed
+    return _tags(written, scale, size, answer, _SMALLEST_LETTERS, crowded=True)
+
+
+def _tags(
+    written: Sequence[Digit | Mark],
+    scale: float,
+    size: tuple[int, int],
+    words: Words,
+    letters: int,
+    crowded: bool = False,
+) -> list[Tag]:
+    """Place tags in turn, and stop at the first that has no room unless they may be crowded."""
+    font = ImageFont.load_default(letters)
+    frames = [_frame(one.box, scale, size, _line(letters)) for one in written]
+    placed: list[Tag] = []
+    for at, one in enumerate(written):
+        text = words(one)
+        places = list(_places(frames[at], _extent(text, font, letters), size))
+        others = [*frames[:at], *frames[at + 1 :]]
+        labels = [tag.label for tag in placed]
+        free = [place for place in places if not _touches(place, labels)]
+        best = [place for place in free if not _touches(place, others)]
+        if crowded:
+            best += [*free, *places]
+        if not best:
+            break
+        colour = _REFUSED if one.refused else _READ
+        placed.append(Tag(text, letters, frames[at], best[0], colour))
+    return placed
+
+
+def _frame(box: Box, scale: float, size: tuple[int, int], line: int) -> Sides:
+    """Return the frame of a box, whose line lies around the digit, not on it."""
+    x, y, width, height = (round(side * scale) for side in box)
     left, top = max(0, x - line - 2), max(0, y - line - 2)
-    right = min(draw.im.size[0] - 1, x + width + line + 1)
-    bottom = min(draw.im.size[1] - 1, y + height + line + 1)
-    draw.rectangle((left, top, right, bottom), outline=colour, width=line)
-    label_height = font_size + 8
-    above = top - label_height
-    _draw_label(draw, (left, above if above >= 0 else bottom), label(digit), colour, font_size)
+    right, bottom = x + width + line + 1, y + height + line + 1
+    return left, top, min(size[0] - 1, right), min(size[1] - 1, bottom)
+
+
+def _places(frame: Sides, extent: tuple[int, int], size: tuple[int, int]) -> Iterator[Sides]:
+    """Yield where a label may lie, the best first: above or below, flush left or flush right."""
+    left, top, right, bottom = frame
+    wide, high = extent
+    for x in (left, right - wide + 1):
+        if top - high >= 0:
+            yield _label((x, top - high), extent, size)
+        yield _label((x, bottom), extent, size)
+
+
+def _label(corner: tuple[int, int], extent: tuple[int, int], size: tuple[int, int]) -> Sides:
+    """Return a label at its left upper corner, moved into the picture where it would leave it."""
+    width, height = extent
+    left = max(0, min(corner[0], size[0] - width))
+    top = max(0, min(corner[1], size[1] - height))
+    return left, top, left + width - 1, top + height - 1
+
+
+def _extent(text: str, font: Font, letters: int) -> tuple[int, int]:
+    return round(font.getlength(text)) + 12, letters + 8
+
+
+def _touches(place: Sides, others: list[Sides]) -> bool:
+    left, top, right, bottom = place
+    return any(
+        left <= other[2] and other[0] <= right and top <= other[3] and other[1] <= bottom
+        for other in others
+    )
+
+
+def _letters(size: tuple[int, int]) -> int:
+    return max(18, round(max(size) / 32))
+
+
+def _line(letters: int) -> int:
+    return max(2, letters // 8)
 
 
 def _draw_label(
-    draw: ImageDraw.ImageDraw,
-    corner: tuple[int, int],
-    text: str,
-    colour: tuple[int, int, int],
-    font_size: int,
+    draw: ImageDraw.ImageDraw, place: Sides, text: str, colour: tuple[int, int, int], letters: int
 ) -> None:
-    """Write white on colour, moved into the picture where it would leave it."""
-    font = ImageFont.load_default(font_size)
-    width, height = round(font.getlength(text)) + 12, font_size + 8
-    left = max(0, min(corner[0], draw.im.size[0] - width))
-    top = max(0, min(corner[1], draw.im.size[1] - height))
-    draw.rectangle((left, top, left + width - 1, top + height - 1), fill=colour)
+    """Write white on colour."""
+    left, top, _, _ = place
+    draw.rectangle(place, fill=colour)
+    height = letters + 8
+    font = ImageFont.load_default(letters)
     draw.text((left + 6, top + height / 2), text, _WHITE, font, anchor="lm")
