@@ -1,4 +1,4 @@
-"""A picture with what was read in it: a box round each digit, and a label with its confidence.
+"""A picture with what was read in it: a box round each digit and mark, and a label beside it.
 
 Used by `digitlab read --annotate` and by the sheet of an explanation; drawn with Pillow.
 """

@@ -88,10 +88,9 @@ def explanation_sheet(explanation: Explanation) -> Image.Image:
 def _draw_title(page: _Page, explanation: Explanation) -> None:
     reading = explanation.reading
     page.write(_MARGIN, page.top, title(explanation), 34, _TEXT)
-    name = printable(reading.file or "") + (
-        "" if reading.page is None else f", page {reading.page}"
-    )
-    page.write(_MARGIN, page.top + 46, _shortened(name, 110), _CAPTION, _SOFT)
+    number = "" if reading.page is None else f", page {reading.page}"
+    name = _shortened(printable(reading.file or ""), 110) + number
+    page.write(_MARGIN, page.top + 46, name, _CAPTION, _SOFT)
     page.top += 82
     picture = annotated(explanation.picture, reading)
     picture.thumbnail((_CONTENT, _PICTURE_HEIGHT), Image.Resampling.LANCZOS)
