@@ -17,6 +17,8 @@ from digitlab.preparation import prepare
 from digitlab.reading.model_file import properties, seal
 from small_models import WriteModel, onnx_model, picture_of
 
+pytest_plugins = ("commands",)
+
 # No test asserts on time, hypothesis' deadline included; a continuous integration repeats itself.
 hypothesis.settings.register_profile(
     "digitlab", deadline=None, database=None, derandomize="CI" in os.environ

@@ -1,4 +1,7 @@
-"""The command line as a process: outputs, exit statuses, one line for a mistake, signals."""
+"""The command line: outputs, exit statuses, one line for a mistake, signals.
+
+`run` starts a process; `command` (commands.py) stays in this one, where no process is to be seen.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ import numpy as np
 import pytest
 
 import digitlab
+from commands import Command, mistake
 
 VERBS = ("train", "evaluate", "export", "read", "data", "runs")
 SAMPLE = Path(digitlab.__file__).parent / "reading" / "sample.png"
@@ -23,17 +27,6 @@ SAMPLE = Path(digitlab.__file__).parent / "reading" / "sample.png"
 def run(*arguments: Any, **more: Any) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "digitlab", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=300, **more)
-
-
-def mistake(*arguments: Any) -> str:
-    """Run a command that must end in one line and exit status 2."""
-    done = run(*arguments)
-    assert done.returncode == 2, done
-    assert done.stdout == ""
-    lines = done.stderr.splitlines()
-    assert len(lines) == 1, done.stderr
-    assert lines[0].startswith("digitlab: ")
-    return lines[0]
 
 
 @pytest.fixture(scope="module")
@@ -45,23 +38,29 @@ def trained(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> Path:
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_has_help_with_an_example(verb: str) -> None:
-    done = run(verb, "--help", env={**os.environ, "COLUMNS": "200"})
+def test_every_verb_has_help_with_an_example(
+    command: Command, verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    done = command(verb, "--help")
     assert done.returncode == 0
     assert f"digitlab {verb}" in done.stdout
     assert "Examples" in done.stdout
 
 
+@pytest.mark.process
 def test_without_a_verb_the_help_is_shown() -> None:
     done = run()
     assert done.returncode == 0
     assert all(verb in done.stdout for verb in VERBS)
 
 
+@pytest.mark.process
 def test_the_version_is_told() -> None:
     assert run("--version").stdout == f"digitlab {digitlab.__version__}\n"
 
 
+@pytest.mark.process
 def test_training_prints_what_was_reached_where_it_lies_and_what_to_try(small_recipe: Path) -> None:
     done = run("train", "--recipe", small_recipe, "--run-dir", "run", "--log-every", 10)
     assert done.returncode == 0, done.stderr
@@ -74,11 +73,13 @@ def test_training_prints_what_was_reached_where_it_lies_and_what_to_try(small_re
     assert f"read {SAMPLE} --model run" in lines[-1]
 
 
+@pytest.mark.process
 def test_quiet_is_silent(small_recipe: Path) -> None:
     done = run("train", "--recipe", small_recipe, "--run-dir", "run", "--quiet")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+@pytest.mark.process
 def test_json_is_one_object_a_line(small_recipe: Path) -> None:
     done = run("train", "--recipe", small_recipe, "--run-dir", "run", "--json")
     events = [json.loads(line) for line in done.stdout.splitlines()]
@@ -91,8 +92,8 @@ def test_json_is_one_object_a_line(small_recipe: Path) -> None:
     assert done.stderr == ""
 
 
-def test_flags_override_the_recipe(small_recipe: Path) -> None:
-    done = run(
+def test_flags_override_the_recipe(command: Command, small_recipe: Path) -> None:
+    done = command(
         "train", "--recipe", small_recipe, "--network", "cnn", "--objective", "square-error",
         "--optimizer", "momentum", "--learning-rate", "1e-4", "--schedule", "cosine",
         "--epochs", "0.1", "--batch-size", "40", "--augment", "shift=2", "--seed", "7",
@@ -139,23 +140,46 @@ def test_flags_override_the_recipe(small_recipe: Path) -> None:
         (["export", "nowhere", "--to", "x.onnx"], "nowhere"),
         (["export", "nowhere"], "Missing option '--to'"),
         (["read"], "Missing argument"),
-        (["read", "x.png", "--model", "nowhere"], "nowhere"),
+        pytest.param(["read", "x.png", "--model", "nowhere"], "nowhere", marks=pytest.mark.process),
         (["read", ""], "an argument is empty"),
         (["read", "x.png", "--annotate", ""], "an argument is empty"),
         (["read", "x.png", "--annotate="], "--annotate is empty"),
+        (["read", "x.png", "--json", "--csv"], "--json and --csv cannot stand together"),
+        (["read", "x.png", "--max-pixels", "0"], "max_pixels = 0: expected a number above 0"),
+        (["read", "x.png", "--max-seconds", "nan"], "max_seconds = nan: expected a number above 0"),
+        (["read", "x.png", "--max-memory", "-1"], "max_memory = -1: expected a number above 0"),
+        pytest.param(
+            ["read", SAMPLE, "--annotate", SAMPLE],
+            "sample.png: the folder cannot be made",
+            marks=pytest.mark.process,
+        ),
+        pytest.param(
+            ["read", SAMPLE, "--explain", SAMPLE / "x"],
+            "sample.png/x: the folder cannot be made",
+            marks=pytest.mark.process,
+        ),
         (["runs", ""], "an argument is empty"),
         (["data", "nowhere"], "nowhere"),
         (["runs", "nowhere"], "nowhere: there is no such folder"),
     ],
 )
-def test_a_mistake_is_one_line_and_exit_status_2(arguments: list[str], expected: str) -> None:
-    assert expected in mistake(*arguments)
+def test_a_mistake_is_one_line_and_exit_status_2(
+    command: Command, arguments: list[object], expected: str
+) -> None:
+    assert expected in mistake(command(*arguments))
+    assert os.listdir() == []  # no run, no log, no picture
 
 
-def test_a_mistake_leaves_no_run_behind() -> None:
-    mistake("train", "--from", "nowhere")
-    mistake("train", "--data", "nowhere")
-    assert not Path("runs").exists()
+@pytest.mark.process
+@pytest.mark.parametrize(
+    "arguments",
+    [["train", "--from", "nowhere"], ["read", "x.png", "--model", "nowhere"], ["runs", ""]],
+)
+def test_a_process_says_of_a_mistake_what_main_says_here(
+    command: Command, arguments: list[str]
+) -> None:
+    assert mistake(run(*arguments)) == mistake(command(*arguments))
+    assert os.listdir() == []
 
 
 def stop_and_go_on(recipe: Path, number: int) -> tuple[int, str]:
@@ -175,6 +199,7 @@ def stop_and_go_on(recipe: Path, number: int) -> tuple[int, str]:
     return process.returncode, words
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_ctrl_c_saves_says_how_to_go_on_and_exits_130(
     small_recipe: Path, number: int, status: int
@@ -188,6 +213,7 @@ def test_ctrl_c_saves_says_how_to_go_on_and_exits_130(
     assert status_line["step"] >= 10
 
 
+@pytest.mark.process
 def test_ctrl_c_before_the_first_step_is_one_line(small_recipe: Path) -> None:
     command = [sys.executable, "-m", "digitlab", "train", "--recipe", str(small_recipe), "--json"]
     with subprocess.Popen(
@@ -202,35 +228,39 @@ def test_ctrl_c_before_the_first_step_is_one_line(small_recipe: Path) -> None:
 
 
 def test_evaluate_agrees_with_the_summary_and_draws_mistakes(
-    trained: Path, small_data: Path
+    command: Command, trained: Path, small_data: Path
 ) -> None:
-    done = run("evaluate", trained, "--data", small_data, "--json")
+    done = command("evaluate", trained, "--data", small_data, "--json")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     summary = json.loads((trained / "summary.json").read_text())
     assert report["accuracy"] == summary["test_accuracy"]
     assert np.sum(report["confusion_matrix"]) == 150
     assert Path(report["mistakes"]).read_bytes().startswith(b"\x89PNG")
-    text = run("evaluate", trained / "model.onnx", "--data", small_data, "--split", "valid")
+    text = command("evaluate", trained / "model.onnx", "--data", small_data, "--split", "valid")
     assert f"{100 * summary['valid_accuracy']:.2f}" in text.stdout
 
 
-def test_evaluate_says_when_to_trust_a_model(trained: Path, small_data: Path) -> None:
+@pytest.mark.process
+def test_evaluate_says_when_to_trust_a_model(
+    command: Command, trained: Path, small_data: Path
+) -> None:
     Path("letters").mkdir()
     Path("letters/five.png").write_bytes(SAMPLE.read_bytes())
     asked = ["--data", small_data, "--degraded", "--pictures", 1, "--no-digits", "letters"]
-    done = run("evaluate", trained, *asked, "--json", "--chart", "chart.png")
+    done = command("evaluate", trained, *asked, "--json", "--chart", "chart.png")
     assert (done.returncode, done.stderr) == (0, "")
     report = json.loads(done.stdout)
     assert len(report["degraded"]) == 13
     assert report["no_digits"]["count"] == 1
     assert report["chart"] == "chart.png"
     assert Path("chart.png").read_bytes().startswith(b"\x89PNG")
-    text = run("evaluate", trained, "--data", small_data).stdout
+    text = command("evaluate", trained, "--data", small_data).stdout
     assert (trained / "coverage.png").exists()
     assert f"error over coverage: {trained / 'coverage.png'}" in text
 
 
+@pytest.mark.process
 def test_read_answers_names_what_is_no_picture_and_goes_on(trained: Path) -> None:
     Path("notes.png").write_text("no picture")
     done = run("read", "notes.png", SAMPLE, "gone.png", "--model", trained)
@@ -248,6 +278,7 @@ def test_read_answers_names_what_is_no_picture_and_goes_on(trained: Path) -> Non
     assert digit["confidence"] == max(digit["probabilities"])
 
 
+@pytest.mark.process
 def test_the_shipped_model_reads_the_shipped_sample_without_torch(
     without_training_extra: Mapping[str, str],
 ) -> None:
@@ -263,6 +294,7 @@ def test_the_shipped_model_reads_the_shipped_sample_without_torch(
     assert run("runs", ".", env=without).returncode == 0
 
 
+@pytest.mark.process
 def test_reading_leaves_no_trace_in_the_users_home(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
@@ -271,26 +303,29 @@ def test_reading_leaves_no_trace_in_the_users_home(tmp_path: Path) -> None:
     assert list(home.rglob("*")) == []
 
 
-def test_data_describes_a_source_and_draws_it(small_data: Path) -> None:
-    done = run("data", small_data, "--sheet", "sheet.png", "--json")
+def test_data_describes_a_source_and_draws_it(command: Command, small_data: Path) -> None:
+    done = command("data", small_data, "--sheet", "sheet.png", "--json")
     assert done.returncode == 0, done.stderr
     description = json.loads(done.stdout)
     assert description["sheet"] == "sheet.png"
     assert Path("sheet.png").read_bytes().startswith(b"\x89PNG")
-    assert "600" in run("data", small_data).stdout
-    assert "cannot be written" in mistake("data", small_data, "--sheet", "no/such/folder.png")
+    assert "600" in command("data", small_data).stdout
+    assert "cannot be written" in mistake(
+        command("data", small_data, "--sheet", "no/such/folder.png")
+    )
 
 
-def test_runs_lists_states(trained: Path) -> None:
-    done = run("runs", trained.parent, "--json")
+def test_runs_lists_states(command: Command, trained: Path) -> None:
+    done = command("runs", trained.parent, "--json")
     (status,) = [json.loads(line) for line in done.stdout.splitlines()]
     assert status["state"] == "finished"
     assert status["recipe"] == "quick"
     assert status["test_accuracy"] > 0.5
-    assert "finished" in run("runs", trained.parent).stdout
-    assert run("runs", ".").stdout == "no runs here yet; digitlab train makes one\n"
+    assert "finished" in command("runs", trained.parent).stdout
+    assert command("runs", ".").stdout == "no runs here yet; digitlab train makes one\n"
 
 
+@pytest.mark.process
 def test_importing_digitlab_imports_no_torch() -> None:
     code = (
         "import sys, digitlab, digitlab.cli; digitlab.load_dataset; digitlab.Recogniser; "

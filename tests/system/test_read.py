@@ -26,6 +26,8 @@ from digitlab.data import load_dataset
 from digitlab.decoding import load_picture
 from hostile_files import BOMBS, encoded, mutated, originals
 
+pytestmark = pytest.mark.process
+
 SAMPLE = Path(digitlab.__file__).parent / "reading" / "sample.png"
 COMMAND = [sys.executable, "-m", "digitlab", "read"]
 
@@ -134,9 +136,10 @@ def test_a_pipe_that_nobody_writes_to_is_one_line_and_stops_nothing(digits: list
 @pytest.mark.parametrize(
     "line",
     [
-        "{read} <(sleep 1.5; cat a.png) --max-seconds 1",
-        "(sleep 1.5; cat a.png) | {read} /dev/stdin --max-seconds 1",
-        "(sleep 1.5; cat a.png) | {read} - --max-seconds 1",
+        # The limit is of decoding, too, and a machine may be busy.
+        "{read} <(sleep 3.5; cat a.png) --max-seconds 3",
+        "(sleep 3.5; cat a.png) | {read} /dev/stdin --max-seconds 3",
+        "(sleep 3.5; cat a.png) | {read} - --max-seconds 3",
         "{read} /dev/stdin < a.png",
         "mkfifo p; (sleep 1; cat a.png > p) & {read} p",
     ],
@@ -158,25 +161,6 @@ def test_refusal_is_what_the_model_can_give() -> None:
     done = read(SAMPLE, "--reject", "some")
     assert done.returncode == 2
     assert b"reject = 'some': expected 'none' or a number" in done.stderr
-
-
-@pytest.mark.parametrize(
-    ("arguments", "expected"),
-    [
-        (["--json", "--csv"], "--json and --csv cannot stand together"),
-        (["--max-pixels", "0"], "max_pixels = 0: expected a number above 0"),
-        (["--max-seconds", "nan"], "max_seconds = nan: expected a number above 0"),
-        (["--max-memory", "-1"], "max_memory = -1: expected a number above 0"),
-        (["--annotate", "file"], "file: the folder cannot be made"),
-        (["--explain", "file/x"], "file/x: the folder cannot be made"),
-    ],
-)
-def test_a_mistake_is_one_line(arguments: list[str], expected: str) -> None:
-    Path("file").touch()
-    done = read(SAMPLE, *arguments)
-    assert (done.returncode, done.stdout) == (2, b"")
-    assert len(done.stderr.splitlines()) == 1
-    assert expected in done.stderr.decode()
 
 
 def test_limits_are_options() -> None:
