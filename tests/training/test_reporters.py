@@ -8,10 +8,15 @@ import os
 import pty
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+import digitlab
 from digitlab import events
 from digitlab.events import Event, Progress
 from digitlab.training.reporters import JsonLines, Lines
@@ -67,31 +72,36 @@ def test_durations_and_accuracies_are_for_people() -> None:
     assert accuracy_text(None) == "none"
 
 
-def test_a_terminal_gets_a_live_line_that_is_cleared(small_recipe: Path) -> None:
-    """Train in a real pseudo-terminal."""
-    parent, child = pty.openpty()
-    command = [sys.executable, "-m", "digitlab", "train", "--recipe", str(small_recipe)]
-    command += ["--run-dir", "run", "--epochs", "60"]
-    with subprocess.Popen(command, stdout=child, stderr=child) as process:
-        os.close(child)
-        output = b""
-        while True:
-            try:
-                part = os.read(parent, 65536)
-            except OSError:
-                break
-            if not part:
-                break
-            output += part
-    os.close(parent)
-    assert process.returncode == 0
-    assert output.count(b"\repoch ") >= 2
-    assert b" left" in output
-    lines = output.decode().replace("\r\n", "\n").split("\n")
+def test_a_terminal_gets_a_live_line_that_is_cleared(
+    small_recipe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a real pseudo-terminal, by a clock on which every step is late enough to be drawn."""
+    monkeypatch.setattr("digitlab.live_line.time", SimpleNamespace(monotonic=count(1).__next__))
+    ours, theirs = pty.openpty()
+    with open(theirs, "w") as terminal, ThreadPoolExecutor(1) as pool:
+        shown = pool.submit(_read_to_the_end, ours)
+        monkeypatch.setattr(sys, "stdout", terminal)
+        digitlab.train(small_recipe, run_dir="run", reporter=Lines())
+        monkeypatch.undo()
+        terminal.close()
+        output = shown.result().decode()
+    os.close(ours)
+    assert output.count(" left") == 24
+    lines = output.replace("\r\n", "\n").split("\n")
     last_words = [line.rsplit("\r", 1)[-1] for line in lines]
-    assert any(line.startswith("epoch 60: validation accuracy ") for line in last_words)
+    assert any(line.startswith("epoch 2: validation accuracy ") for line in last_words)
+    assert not any(" left" in words for words in last_words)
 
 
+def _read_to_the_end(descriptor: int) -> bytes:
+    output = b""
+    with suppress(OSError):  # Linux says so where the other end has closed
+        while part := os.read(descriptor, 65536):
+            output += part
+    return output
+
+
+@pytest.mark.process
 def test_a_reader_that_stops_listening_is_no_error(small_recipe: Path) -> None:
     command = (
         f"{sys.executable} -m digitlab train --recipe {small_recipe} --run-dir run --log-every 1"
