@@ -14,11 +14,12 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from multiprocessing.sharedctypes import Synchronized
+from itertools import pairwise
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 PHASES = (
     "start", "data", "network", "train", "validate", "checkpoint", "evaluate",
@@ -33,29 +34,48 @@ _fork.set_forkserver_preload(
 )
 
 
-class Watched:
-    """A listener that tells another process which phase a run is in."""
+class Place(NamedTuple):
+    """A phase that a run has entered, and the last step that it had told of before."""
 
-    def __init__(self, phase: Synchronized[int], durations: Any = None) -> None:
-        self._phase, self._durations, self._since = phase, durations, time.monotonic()
+    phase: str
+    step: int
+
+    def reaches(self, other: Place) -> bool:
+        """Return whether a run that waits for the other is there."""
+        return self.phase == other.phase and self.step >= other.step
+
+
+class Watched:
+    """A listener that tells another process where a run is, and can hold it there.
+
+    A run that has reached the place to be held at goes on to the end of that phase, and no further:
+    whenever the kill comes, it hits that phase.
+    """
+
+    def __init__(self, told: Connection, hold: Place | None) -> None:
+        self._told, self._hold = told, hold
+        self._step, self._is_there = 0, False
 
     def __call__(self, event: Any) -> None:
         assert event.kind != "warning", f"a run warned: {event.text}"
+        if event.kind == "step":
+            self._step = event.facts["step"]
         if event.kind == "phase":
-            self._enter(event.facts["name"])
+            self.enter(event.facts["name"])
 
-    def _enter(self, name: str) -> None:
-        now = time.monotonic()
-        if self._durations is not None and self._phase.value >= 0:
-            index = self._phase.value
-            self._durations[index] = max(self._durations[index], now - self._since)
-        self._phase.value, self._since = PHASES.index(name), now
+    def enter(self, phase: str) -> None:
+        """Leave the phase before for another, or for the end."""
+        while self._is_there:
+            signal.pause()
+        place = Place(phase, self._step)
+        self._told.send((place, time.monotonic()))
+        self._is_there = self._hold is not None and place.reaches(self._hold)
 
 
 def _train(
     where: str,
-    phase: Synchronized[int],
-    durations: Any,
+    told: Connection,
+    hold: Place | None,
     prepare: Callable[[], None] | None,
     arguments: dict[str, Any],
 ) -> None:
@@ -64,26 +84,46 @@ def _train(
     os.chdir(where)
     if prepare is not None:
         prepare()
-    digitlab.train(reporter=Watched(phase, durations), **arguments)
+    watched = Watched(told, hold)
+    digitlab.train(reporter=watched, **arguments)
+    watched.enter("end")
 
 
 def start(
-    where: Path, prepare: Callable[[], None] | None = None, durations: Any = None, **arguments: Any
-) -> tuple[Any, Synchronized[int]]:
-    """Start `digitlab.train(**arguments)` in a process of its own; return it and its phase."""
-    phase = _fork.Value("i", -1, lock=False)
-    process = _fork.Process(target=_train, args=(str(where), phase, durations, prepare, arguments))
+    where: Path,
+    prepare: Callable[[], None] | None = None,
+    hold: Place | None = None,
+    **arguments: Any,
+) -> tuple[Any, Iterator[tuple[Place, float]]]:
+    """Start `digitlab.train(**arguments)` in a process of its own.
+
+    Returns:
+        The process, and the places where it is, each with the time: until it ends.
+    """
+    heard, told = _fork.Pipe(duplex=False)
+    process = _fork.Process(target=_train, args=(str(where), told, hold, prepare, arguments))
     process.start()
-    return process, phase
+    told.close()
+    return process, _places(heard)
 
 
-def run_to_the_end(where: Path, **arguments: Any) -> list[float]:
-    """Train without a fault; return how long each phase took, in seconds, at most."""
-    durations = _fork.Array("d", len(PHASES), lock=False)
-    process, _ = start(where, durations=durations, **arguments)
+def _places(heard: Connection) -> Iterator[tuple[Place, float]]:
+    with heard:
+        while heard.poll(WATCHDOG_SECONDS):
+            try:
+                yield heard.recv()
+            except EOFError:
+                return
+    raise AssertionError("a run says nothing any more")
+
+
+def run_to_the_end(where: Path, **arguments: Any) -> list[tuple[Place, float]]:
+    """Train without a fault; return where the run was, and for how many seconds."""
+    process, places = start(where, **arguments)
+    course = list(places)
     process.join(WATCHDOG_SECONDS)
     assert process.exitcode == 0, f"exit status {process.exitcode}"
-    return list(durations)
+    return [(place, end - began) for (place, began), (_, end) in pairwise(course)]
 
 
 def go_on(where: Path, folder: str, **arguments: Any) -> None:
@@ -114,7 +154,7 @@ class Histogram:
             [
                 "phase       kills",
                 *rows,
-                f"{'all':<12}{count:>5}  ({self.too_late} more came after the end)",
+                f"{'all':<12}{count:>5}  ({self.too_late} more found the run at its end)",
                 f"failures: {len(self.failures)} of {count} (none seen means at most 3 in {count})",
                 *self.failures,
             ]
@@ -128,59 +168,66 @@ def kill_trials(
     same: Callable[[Path], str],
     variants: list[dict[str, Any]],
 ) -> Histogram:
-    """Kill runs at random instants of random phases, some of them twice; compare each end.
+    """Kill runs at random instants of all phases in turn, some of them twice; compare each end.
 
     Args:
         where: an empty folder.
-        trials: how many kills; more are made, up to three times as many, while a phase is empty.
-        chance: chooses phases, instants and variants.
+        trials: how many runs; at least as many as phases, so that each is hit.
+        chance: chooses instants, the order of the phases, and which runs are killed again.
         same: takes a run's folder; returns what must not differ between runs of one variant.
         variants: arguments of `digitlab.train`, taken in turn.
     """
-    expected, durations = [], []
+    expected, courses = [], []
     for number, variant in enumerate(variants):
-        durations.append(run_to_the_end(where, run_dir=f"whole{number}", **variant))
+        courses.append(run_to_the_end(where, run_dir=f"whole{number}", **variant))
         expected.append(same(where / f"whole{number}"))
-    histogram = Histogram()
-    for trial in range(3 * trials):
-        if trial >= trials and not histogram.empty_phases():
-            break
+    histogram, phases = Histogram(), _dealt(chance)
+    for trial in range(trials):
         number = trial % len(variants)
-        wanted = (histogram.empty_phases() or list(PHASES))[0] if trial >= trials else None
-        target = PHASES.index(wanted or chance.choice(PHASES))
         folder = f"trial{trial}"
         arguments: dict[str, Any] = {"run_dir": folder, **variants[number]}
-        for _ in range(chance.choice((1, 1, 2))):
-            hit = _kill(where, arguments, target, chance.random() * durations[number][target])
-            if hit is None:
-                histogram.too_late += 1
-            else:
-                histogram.hits[hit] += 1
-            if not (where / folder / "config.toml").exists():
-                break
-            arguments, target = {"resume": folder}, PHASES.index(chance.choice(PHASES))
+        phase = next(phases)
         try:
+            for again in range(chance.choice((1, 1, 2))):
+                place, seconds = chance.choice([x for x in courses[number] if x[0].phase == phase])
+                if _kill(where, arguments, place, chance.random() * seconds):
+                    histogram.hits[phase] += 1
+                else:
+                    assert again, f"{place} was not reached"
+                    histogram.too_late += 1
+                if not (where / folder / "config.toml").exists():
+                    break
+                arguments, phase = {"resume": folder}, chance.choice(PHASES)
             go_on(where, folder, **variants[number])
             end = same(where / folder)
         except Exception as error:
             histogram.failures.append(f"trial {trial}: {error!r}")
             continue
         if end != expected[number]:
-            histogram.failures.append(f"trial {trial}: other bits, after a kill in {hit}")
+            histogram.failures.append(f"trial {trial}: other bits, after {place}")
         shutil.rmtree(where / folder)
         if trial % 50 == 49:
             print(f"{where.name}: {trial + 1} trials", *histogram.failures, file=sys.__stderr__)
     return histogram
 
 
-def _kill(where: Path, arguments: dict[str, Any], target: int, delay: float) -> str | None:
-    """Start a run, SIGKILL it `delay` seconds after it enters a phase; return the phase hit."""
-    process, phase = start(where, **arguments)
-    deadline = time.monotonic() + WATCHDOG_SECONDS
-    while phase.value < target and process.is_alive() and time.monotonic() < deadline:
-        time.sleep(0.0002)
-    time.sleep(delay)
-    process.kill()
+def _dealt(chance: random.Random) -> Iterator[str]:
+    """Yield all phases in a random order, and again."""
+    while True:
+        yield from chance.sample(PHASES, len(PHASES))
+
+
+def _kill(where: Path, arguments: dict[str, Any], place: Place, delay: float) -> bool:
+    """SIGKILL a run `delay` seconds after it reaches a place, in that phase; False: it never did.
+
+    A run that was resumed may be past it.
+    """
+    process, places = start(where, hold=place, **arguments)
+    reached = any(one.reaches(place) for one, _ in places)
+    if reached:
+        time.sleep(delay)
+        process.kill()
     process.join(WATCHDOG_SECONDS)
-    killed = process.exitcode == -signal.SIGKILL and phase.value >= 0
-    return PHASES[phase.value] if killed else None
+    assert process.exitcode == (-signal.SIGKILL if reached else 0), process.exitcode
+    assert not list(places), "it went on"
+    return reached

@@ -12,6 +12,8 @@ from test_kill import all_bits, variants
 
 from digitlab.config import OPTIMIZERS
 
+pytestmark = pytest.mark.process
+
 TRIALS = 1000
 
 
@@ -22,7 +24,7 @@ def test_a_thousand_kills_cost_no_bit(
     def half(seed: int) -> kills.Histogram:
         where = tmp_path / f"half{seed}"
         where.mkdir()
-        chosen = variants(small_recipe, OPTIMIZERS)
+        chosen = variants(small_recipe, OPTIMIZERS, epochs=6)
         return kills.kill_trials(where, TRIALS // 2, random.Random(seed), all_bits, chosen)
 
     with ThreadPoolExecutor(2) as pool:

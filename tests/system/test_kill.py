@@ -17,6 +17,8 @@ import pytest
 from digitlab.training import checkpoint
 from digitlab.training.metrics import CLOCK, read_metrics
 
+pytestmark = pytest.mark.process
+
 
 def all_bits(run: Path) -> str:
     """Return a hash of final weights, optimizer state, moving average and metrics."""
@@ -33,9 +35,9 @@ def all_bits(run: Path) -> str:
     return digest.hexdigest()
 
 
-def variants(recipe: Path, optimizers: tuple[str, ...]) -> list[dict[str, Any]]:
+def variants(recipe: Path, optimizers: tuple[str, ...], epochs: int = 2) -> list[dict[str, Any]]:
     return [
-        {"recipe": str(recipe), "optimizer": optimizer, "epochs": 6, "threads": 1}
+        {"recipe": str(recipe), "optimizer": optimizer, "epochs": epochs, "threads": 1}
         for optimizer in optimizers
     ]
 
@@ -44,7 +46,7 @@ def test_a_kill_at_any_instant_costs_no_bit(
     small_recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     histogram = kills.kill_trials(
-        tmp_path, 20, random.Random(1), all_bits, variants(small_recipe, ("adamw", "momentum"))
+        tmp_path, 20, random.Random(1), all_bits, variants(small_recipe, ("adamw", "momentum"), 3)
     )
     with capsys.disabled():
         print(f"\n{histogram.table()}")
