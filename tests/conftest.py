@@ -17,7 +17,7 @@ from digitlab.preparation import prepare
 from digitlab.reading.model_file import properties, seal
 from small_models import WriteModel, onnx_model, picture_of
 
-pytest_plugins = ("commands",)
+pytest_plugins = ("own_processes", "commands")
 
 # No test asserts on time, hypothesis' deadline included; a continuous integration repeats itself.
 hypothesis.settings.register_profile(

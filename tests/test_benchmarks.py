@@ -22,6 +22,8 @@ from PIL import Image
 from digitlab import Recogniser, load_dataset, train
 from digitlab.synthesis.camera import photograph
 
+pytestmark = pytest.mark.process
+
 BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "reading.py"
 
 

@@ -107,11 +107,13 @@ needs_bash = pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
 needs_make = pytest.mark.skipif(not shutil.which("make"), reason="needs make")
 
 
+@pytest.mark.process
 @needs_bash
 def test_the_commands_of_the_readme_run_one_after_the_other(tmp_path: Path) -> None:
     run_blocks(README, tmp_path)
 
 
+@pytest.mark.process
 @needs_bash
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
 def test_the_commands_of_a_chapter_run_one_after_the_other(chapter: Path, tmp_path: Path) -> None:
@@ -247,6 +249,7 @@ def test_every_dependency_is_pinned_to_a_version_that_its_range_allows() -> None
     assert pinned["torch"] == "2.13.0"
 
 
+@pytest.mark.process
 @needs_make
 def test_make_says_in_one_line_that_there_is_no_python(tmp_path: Path) -> None:
     done = subprocess.run(
@@ -262,6 +265,7 @@ def test_make_says_in_one_line_that_there_is_no_python(tmp_path: Path) -> None:
     assert not (tmp_path / "venv").exists()
 
 
+@pytest.mark.process
 @needs_make
 def test_the_map_for_contributors_names_every_target_of_make() -> None:
     shown = subprocess.run(

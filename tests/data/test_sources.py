@@ -187,6 +187,7 @@ def test_reading_ahead_gives_the_same_chunks_and_the_same_error(tmp_path: Path) 
         list(read_ahead(chunks_of(path, 9_000_000)))
 
 
+@pytest.mark.process
 def test_loading_imports_neither_torch_nor_opencv_nor_pillow() -> None:
     code = (
         "import sys, digitlab.data; digitlab.data.load_dataset();"

@@ -210,6 +210,7 @@ def strange(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("no_digit", "score"), [(None, "doubt"), (1.0, "no digit")])
 def test_pictures_without_digits_are_told_from_digits(
     write_model: WriteModel,
@@ -235,6 +236,7 @@ def test_pictures_without_digits_are_told_from_digits(
     assert report.to_json()["no_digits"]["auroc"] == 1.0
 
 
+@pytest.mark.process
 def test_pictures_without_digits_are_decoded_where_a_decoder_may_die(
     write_model: WriteModel, data: Dataset, strange: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -249,6 +251,7 @@ def test_pictures_without_digits_are_decoded_where_a_decoder_may_die(
     assert found.count == 3
 
 
+@pytest.mark.process
 def test_a_folder_without_pictures_is_named(
     write_model: WriteModel, data: Dataset, tmp_path: Path
 ) -> None:

@@ -22,6 +22,8 @@ from digitlab.parallel.batch_pictures import Augmented, MadeAhead, build
 from digitlab.parallel.strategy import Job
 from digitlab.synthesis.handwriting import vary
 
+pytestmark = pytest.mark.process
+
 needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 
 

@@ -11,6 +11,8 @@ import torch.distributed as dist
 
 from digitlab.parallel.watchdog import DROPPED
 
+pytestmark = pytest.mark.process
+
 ASK = """
 import sys
 from digitlab.parallel.membership import Membership

@@ -11,6 +11,8 @@ from digitlab import GuardedDecoder, Limits, Recogniser
 from digitlab.reading.types import Reading
 from hostile_files import mutated, originals
 
+pytestmark = pytest.mark.process
+
 NAMED = {"not-a-picture", "too-large", "unreadable"}
 LIMITS = Limits(max_pixels=2_000_000, max_seconds=60)
 

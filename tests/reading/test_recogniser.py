@@ -246,6 +246,7 @@ def test_the_shipped_model_answers_alike_alone_and_in_a_batch() -> None:
         assert np.abs(among[1, :10] - digit.probabilities).max() <= 1e-6
 
 
+@pytest.mark.process
 def test_a_guarded_decoder_gives_the_same_reading(write_model: WriteModel, tmp_path: Path) -> None:
     recogniser = Recogniser(write_model())
     file = tmp_path / "3.png"
@@ -349,6 +350,7 @@ def test_threads_are_at_least_one(write_model: WriteModel) -> None:
         Recogniser(write_model(), threads=0)
 
 
+@pytest.mark.process
 def test_reading_imports_nothing_of_training() -> None:
     code = (
         "import sys, digitlab, digitlab.preparation, digitlab.evaluation\n"

@@ -24,6 +24,8 @@ from test_kill import all_bits
 import digitlab
 from digitlab.training.metrics import read_metrics
 
+pytestmark = pytest.mark.process
+
 Alone = Callable[[str, str], Path]
 
 

@@ -24,6 +24,8 @@ import pytest
 from crews import TIMEOUT, Crew
 from test_workers import Alone, assert_same, begin, finish_alone, on_hosts
 
+pytestmark = pytest.mark.process
+
 TRIALS = int(os.environ.get("DIGITLAB_CHAOS_TRIALS", "3"))  # of each fault in each phase
 START_TIMEOUT = 20
 PHASES = ("start", "first collective", "train", "checkpoint", "evaluation", "finishing")

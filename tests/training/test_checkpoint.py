@@ -202,6 +202,7 @@ def test_training_goes_on_when_a_checkpoint_cannot_be_written(
     assert list(Path("run/checkpoints").iterdir()) == []
 
 
+@pytest.mark.process
 def test_a_full_disk_stops_a_run_cleanly_and_it_goes_on_when_there_is_room(
     small_recipe: Path, tmp_path: Path
 ) -> None:

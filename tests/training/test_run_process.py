@@ -21,6 +21,8 @@ from digitlab.events import Event
 from digitlab.training.request import Request
 from digitlab.training.run_process import start
 
+pytestmark = pytest.mark.process
+
 WATCHDOG_SECONDS = 120.0
 
 
