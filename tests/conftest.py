@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+import digitlab
 from digitlab.data import load_dataset
 from digitlab.preparation import prepare
 from digitlab.reading.model_file import properties, seal
@@ -45,7 +46,19 @@ def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def small_recipe(tmp_path: Path, small_data: Path) -> Path:
     """Return a recipe that trains in a fraction of a second, with everything on."""
-    path = tmp_path / "small.toml"
+    return _write_small_recipe(tmp_path, small_data)
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> Path:
+    """Return the run of `small_recipe` that nothing happened to; to be read and copied alone."""
+    folder = tmp_path_factory.mktemp("whole")
+    digitlab.train(_write_small_recipe(folder, small_data), run_dir=folder / "whole")
+    return folder / "whole"
+
+
+def _write_small_recipe(folder: Path, small_data: Path) -> Path:
+    path = folder / "small.toml"
     path.write_text(
         f"""
         [data]

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -144,6 +144,7 @@ def kind(right: int, count: int) -> Kind:
     return Kind("blur", evaluation, count, selection)
 
 
+@settings(max_examples=30)
 @given(CONFIDENCES, st.data())
 def test_any_figures_can_be_drawn(confidences: Floats, data: st.DataObject) -> None:
     right = data.draw(arrays.arrays(np.bool_, len(confidences)))

@@ -49,11 +49,11 @@ def test_another_epoch_and_another_seed_give_other_pictures(train: Split) -> Non
 
 
 def test_no_digits_are_as_many_as_asked_for_and_all_others_keep_their_label(train: Split) -> None:
-    samples = np.arange(3000)
+    samples = np.arange(1000)
     labels = vary(train, samples, 0, 1, replace(QUIET, no_digit=0.2))[1]
     turned = labels == NO_DIGIT
     assert 0.17 < turned.mean() < 0.23
-    assert np.array_equal(labels[~turned], train.labels[~turned])
+    assert np.array_equal(labels[~turned], train.labels[:1000][~turned])
     assert np.array_equal(vary(train, samples[:300], 0, 1, QUIET)[1], train.labels[:300])
 
 

@@ -177,9 +177,8 @@ def test_a_writer_that_fails_leaves_nothing_half_written(call: str, at: int) -> 
 
 
 def test_training_goes_on_when_a_checkpoint_cannot_be_written(
-    small_recipe: Path, monkeypatch: pytest.MonkeyPatch
+    small_recipe: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    digitlab.train(small_recipe, run_dir="whole")
     honest = durable_files._write_through
     broken = True
 
@@ -196,8 +195,8 @@ def test_training_goes_on_when_a_checkpoint_cannot_be_written(
 
     monkeypatch.setattr(durable_files, "_write_through", write)
     result = digitlab.train(small_recipe, run_dir="run", reporter=hear)
-    whole = json.loads(Path("whole/summary.json").read_text())
-    assert result.summary["weights_sha256"] == whole["weights_sha256"]
+    expected = json.loads((whole / "summary.json").read_text())
+    assert result.summary["weights_sha256"] == expected["weights_sha256"]
     assert any("could not be written (Input/output error); training goes on" in x for x in heard)
     assert list(Path("run/checkpoints").iterdir()) == []
 
