@@ -16,7 +16,7 @@ PEERS     := .bench/venv
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv train test lint format bench chaos clean
+.PHONY: help venv train check test lint format bench chaos clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -25,6 +25,9 @@ venv: $(INSTALLED)  ## set up .venv with everything, in the versions that were t
 
 train: $(INSTALLED)  ## set up, then train with the default recipe on the embedded data
 	$(BIN)/digitlab train $(RUN)
+
+check: lint  ## set up, then check as lint does, and run the tests of one process (two minutes)
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not chaos and not process"
 
 test: lint  ## set up, then check format, lint, types and house rules, and run all tests
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not chaos" --cov --cov-report=term --cov-fail-under=95
