@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 import digitlab
 from digitlab.errors import ConfigError
 from digitlab.parallel.plan import Workers
-from digitlab.parallel.seat import seat_of_torchrun
+from digitlab.parallel.seat import Seat, seat_of_torchrun
 
 
 @pytest.mark.parametrize(
@@ -100,3 +101,25 @@ def test_torchrun_sets_the_number_of_workers(
         digitlab.train(small_recipe, workers=2)
     with pytest.raises(ConfigError, match="--log-dir cannot stand here: it is for torchrun"):
         digitlab.train(small_recipe, workers=Workers(log_dir="logs"))
+
+
+def test_all_that_must_be_the_same_on_all_machines_is_compared() -> None:
+    plan = Workers(count=2, nodes=2)
+    seat = Seat(0, "a", 4, 2, "127.0.0.1", 29400, plan)
+    others = {
+        "--workers": replace(seat, per_node=3),
+        "--workers times --nodes": replace(seat, workers=6),
+        "--ledger": replace(seat, ledger=True),
+        "--sync": replace(seat, plan=replace(plan, sync="ddp")),
+        "--compress": replace(seat, plan=replace(plan, compress="fp16")),
+        "--local-steps": replace(seat, plan=replace(plan, local_steps=2)),
+        "--timeout": replace(seat, plan=replace(plan, timeout=9)),
+        "--min-workers": replace(seat, plan=replace(plan, min_workers=2)),
+    }
+    assert set(seat.agreed()) == set(others)
+    for flag, other in others.items():
+        assert {name for name, value in seat.agreed().items() if other.agreed()[name] != value} == {
+            flag
+        }
+    apart = replace(plan, node_rank=1, max_restarts=0, log_dir="mine", start_timeout=9)
+    assert replace(seat, slot=2, start="b", plan=apart).agreed() == seat.agreed()

@@ -32,17 +32,18 @@ def _furnish(folder: Path, small_data: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def alone(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> Callable[[str, str], Path]:
+def alone(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> Callable[..., Path]:
     """Return what trains a network by a recipe in one process, once; gives the run's folder."""
     folder = _furnish(tmp_path_factory.mktemp("alone"), small_data)
 
-    def train(recipe: str, network: str) -> Path:
-        run = folder / f"{recipe}-{network}"
+    def train(recipe: str, network: str, epochs: int = 4) -> Path:
+        run = folder / f"{recipe}-{network}-{epochs}"
         if not run.exists():
             with chdir(folder):
                 digitlab.train(
                     f"{recipe}.toml",
                     network=f"crew_networks:{network}",
+                    epochs=epochs,
                     augment="none" if network == "Poisoned" else None,
                     run_dir=run,
                     ledger=True,
