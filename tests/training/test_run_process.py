@@ -75,16 +75,40 @@ def test_it_gives_the_bits_and_the_events_of_a_run_here(small_recipe: Path) -> N
     assert "validation accuracy" in Path("log").read_text()
 
 
+# In its second epoch, after some 12 steps of 4 shards, it waits for as long as it is held.
+HELD = """
+import time
+from pathlib import Path
+from torch import nn
+
+class Held(nn.Module):
+    def __init__(self, outputs):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(784, outputs))
+        self.shards = 0
+
+    def forward(self, images):
+        self.shards += self.training
+        while self.shards > 60 and Path("hold").exists():
+            time.sleep(0.01)
+        return self.layers(images)
+"""
+
+
 def test_it_stops_with_a_checkpoint_and_can_be_gone_on_with(small_recipe: Path) -> None:
-    digitlab.train(small_recipe, threads=1, run_dir="whole", epochs=20)
+    Path("held_network.py").write_text(HELD)
+    network = "held_network:Held"
+    digitlab.train(small_recipe, network=network, threads=1, run_dir="whole")
+    Path("hold").touch()
     heard = Heard()
-    child = start(asked(small_recipe, "parts", **{"training.epochs": 20}), Path("log"), heard)
-    heard.until("step")
+    child = start(asked(small_recipe, "parts", **{"network.name": network}), Path("log"), heard)
+    heard.until("epoch")
     child.stop(signal.SIGINT)
+    Path("hold").unlink()
     heard.until(None)
     assert child.wait() == 128 + signal.SIGINT, child.last_words()
     assert not Path("parts/summary.json").exists()
-    digitlab.train(resume="parts", threads=1)
+    digitlab.train(resume="parts", network=network, threads=1)
     assert weights("parts") == weights("whole")
 
 
