@@ -114,8 +114,11 @@ def test_any_toml_is_a_recipe_or_one_line(table: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("table", "expected"),
     [
-        ("epochs = 3", "mine.toml: there is no setting epochs; expected name, description"),
-        ("[training]\nepoch = 3", "there is no setting training.epoch; expected epochs"),
+        ("epochs = 3", "mine.toml: there is no setting epochs; did you mean training.epochs?"),
+        (
+            "[training]\nepoch = 3",
+            "there is no setting training.epoch; did you mean training.epochs?",
+        ),
         ("[training]\nepochs = 0", "training.epochs is 0.0; expected from 1e-09 to"),
         ("[training]\nepochs = nan", "training.epochs must be a finite number, not nan"),
         ("[training]\nbatch_size = 2.5", "training.batch_size must be a whole number, not 2.5"),
@@ -207,7 +210,11 @@ def test_a_setting_from_the_command_line_is_read_as_its_key_wants(
         ("training.epochs", "many", "training.epochs must be a number, not 'many'"),
         ("training", "3", "training: is a group of settings; name one of them, as training.NAME"),
         ("seed.x", "3", "seed.x: there is no such setting; seed is a single value"),
-        ("optimizer.lr", "3", "there is no setting optimizer.lr; expected name, learning_rate"),
+        (
+            "optimizer.lr",
+            "3",
+            "there is no setting optimizer.lr; did you mean optimizer.learning_rate?",
+        ),
     ],
 )
 def test_a_wrong_setting_is_one_line(key: str, value: str, expected: str) -> None:

@@ -7,6 +7,7 @@ in the package checks a user's settings.
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import json
 import math
 import re
@@ -27,6 +28,7 @@ SCHEDULES = ("constant", "step", "cosine", "one-cycle")
 PRECISIONS = ("float32", "bf16")
 PREPARATIONS = ("none", "2")
 TRAIN_ON = ("train", "all")
+VALIDATIONS = ("hash", "last")
 
 CUSTOM_NETWORK = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 NAME = re.compile(r"(?!\.)[^/\\\x00-\x1f\x7f]{1,100}")
@@ -46,6 +48,9 @@ class DataConfig:
 
     sources: tuple[str, ...] = setting(("mnist",), "data sources, joined in this order")
     train_on: str = setting("train", "all: learn from the validation split, too", choices=TRAIN_ON)
+    validation: str = setting(
+        "hash", "what becomes a validation split where there is none", choices=VALIDATIONS
+    )
     preparation: str = setting("none", "version of the preparation", choices=PREPARATIONS)
 
 
@@ -169,6 +174,16 @@ class Recipe:
         return plain
 
 
+_SYNONYMS = {
+    "lr": "optimizer.learning_rate",
+    "rate": "optimizer.learning_rate",
+    "loss": "objective.name",
+    "model": "network.name",
+    "batch": "training.batch_size",
+    "dataset": "data.sources",
+}
+_GROUPS = ("network", "objective", "optimizer", "schedule")  # of which `name` is meant
+
 # The names of flags and of the Python API's arguments, and the keys of a recipe that they set.
 FLAGS: Mapping[str, str] = types.MappingProxyType(
     {
@@ -208,7 +223,8 @@ def load_recipe(name: str | Path, overrides: Mapping[str, Any] | None = None) ->
             own that the file names and `overrides` do not: code runs only when it is asked for.
     """
     table, origin = _read_toml(name)
-    table.pop("recorded", None)
+    if table.pop("recorded", None) and _is_table(table, "data"):
+        table["data"].setdefault("validation", "last")  # the rule before runs wrote it down
     if "name" not in table:
         table["name"] = Path(name).stem
     own = str(table.get("network", {}).get("name", "")) if _is_table(table, "network") else ""
@@ -297,17 +313,54 @@ def read_recorded(path: Path) -> dict[str, Any]:
     return recorded if isinstance(recorded, dict) else {}
 
 
-def read_sources(path: Path) -> list[str]:
-    """Return the data sources that a run's `config.toml` names, without building its recipe.
+def read_begun_in(path: Path) -> str | None:
+    """Return the folder in which the run of a `config.toml` was begun; None where it says none."""
+    folder = read_recorded(path).get("begun_in")
+    return folder if isinstance(folder, str) else None
+
+
+def read_data_config(path: Path) -> DataConfig:
+    """Return which data a run's `config.toml` names, without building its recipe.
 
     Raises:
-        ConfigError: where it names none.
+        ConfigError: where it names none, or what is not allowed.
     """
-    table = _read_toml(path)[0].get("data")
-    sources = table.get("sources") if isinstance(table, dict) else None
-    if not isinstance(sources, list) or not all(isinstance(item, str) for item in sources):
+    table, origin = _read_toml(path)
+    data = table.get("data")
+    if not isinstance(data, dict) or "sources" not in data:
         raise ConfigError(f"{path}: names no data.sources; give --data")
-    return sources
+    if "recorded" in table:
+        data.setdefault("validation", "last")
+    config: DataConfig = _build(DataConfig, data, origin, "data.")
+    return config
+
+
+def nearest_key(key: str) -> str | None:
+    """Return the dotted key of a recipe that somebody may have meant by another, or None."""
+    keys = recipe_keys()
+    short = key.lower().replace("-", "_").rpartition(".")[2]
+    alike = [one for one in keys if one.rpartition(".")[2] == short]
+    if not alike and short in _GROUPS:
+        alike = [f"{short}.name"]
+    if not alike and short in _SYNONYMS:
+        alike = [_SYNONYMS[short]]
+    if not alike:
+        by_last = {one.rpartition(".")[2]: one for one in reversed(keys)}
+        alike = [by_last[one] for one in difflib.get_close_matches(short, by_last, 1, 0.75)]
+        alike += difflib.get_close_matches(key, keys, 1, 0.8)
+    return alike[0] if alike else None
+
+
+def recipe_keys() -> list[str]:
+    """Return the dotted keys of all settings of a recipe."""
+    hints = get_type_hints(Recipe)
+    keys: list[str] = []
+    for one in dataclasses.fields(Recipe):
+        if dataclasses.is_dataclass(hints[one.name]):
+            keys += [f"{one.name}.{inner.name}" for inner in dataclasses.fields(hints[one.name])]
+        else:
+            keys.append(one.name)
+    return keys
 
 
 def parse_augment(text: str) -> dict[str, Any]:
@@ -389,10 +442,10 @@ def _build(cls: type[Any], table: Mapping[str, Any], origin: str, prefix: str) -
     hints = get_type_hints(cls)
     unknown = [key for key in table if key not in fields]
     if unknown:
-        raise ConfigError(
-            f"{origin}: there is no setting {prefix}{_toml_key(unknown[0])}; "
-            f"expected {one_of(fields)}"
-        )
+        key = f"{prefix}{_toml_key(unknown[0])}"
+        nearest = nearest_key(f"{prefix}{unknown[0]}")
+        meant = f"did you mean {nearest}?" if nearest else f"expected {one_of(fields)}"
+        raise ConfigError(f"{origin}: there is no setting {key}; {meant}")
     values = {}
     for key, value in table.items():
         path = f"{prefix}{key}"

@@ -204,3 +204,28 @@ def test_a_mutated_npz_is_read_or_refused_in_one_line(
     message = refusal(path)
     assert "\n" not in message
     assert message == "" or str(path) in message
+
+
+@pytest.mark.parametrize("valid", ["valid", "val", "validation", "dev"])
+@pytest.mark.parametrize("form", ["{}_images {}_labels", "x_{} y_{}", "X_{} Y_{}"])
+def test_a_validation_split_of_the_users_own_is_taken(
+    tmp_path: Path, valid: str, form: str
+) -> None:
+    parts = {"train": digits(20), valid: digits(10, 1), "test": digits(10, 2)}
+    arrays: dict[str, np.ndarray] = {"extra": np.zeros(3), "notes": np.zeros(2)}
+    for name, split in parts.items():
+        images, labels = form.replace("{}", name).split()
+        arrays[images], arrays[labels] = split.images, split.labels
+    path = tmp_path / "a.npz"
+    np.savez(path, **arrays)
+    dataset = load_dataset(path)
+    np.testing.assert_array_equal(dataset.splits["valid"].images, parts[valid].images)
+    assert len(dataset.splits["train"]) == 20
+    assert dataset.warnings == (f"{path}: passed over: extra, notes",)
+
+
+def test_images_in_colour_are_named_with_the_way_out(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    np.savez(path, x_train=np.zeros((5, 28, 28, 3), np.uint8), y_train=np.zeros(5, np.int64))
+    with pytest.raises(DataError, match=r"in colour, 28 x 28 x 3; expected grey: take images.mean"):
+        load_dataset(path)

@@ -121,7 +121,7 @@ def test_a_damaged_gzip_is_named_in_one_line(write_idx: WriteIdx) -> None:
         (b"\x00\x00\x07\x03", "0x00000703"),
         (b"\x00\x00\x08\x00", "0x00000800"),
         (b"\x00\x00\x08\xff", "0x000008ff"),
-        (b"\x00\x00\x08\x01", "0x00000801; expected 0x00000803"),
+        (b"\x00\x00\x08\x01", "0x00000801 (uint8, 1 dimension); expected 0x00000803 (uint8, 3"),
         (b"GIF8", "0x47494638"),
     ],
 )
@@ -141,7 +141,7 @@ def test_labels_of_another_type_are_named(write_idx: WriteIdx) -> None:
     folder = write_idx(digits(20), "train-images-idx3-ubyte", "train-labels-idx1-ubyte")
     path = folder / "train-labels-idx1-ubyte"
     path.write_bytes(idx_bytes(np.zeros(20, ">i4")))
-    with pytest.raises(DataError, match="0x00000c01; expected 0x00000801"):
+    with pytest.raises(DataError, match=r"0x00000c01 \(int32, 1 dimension\); expected 0x00000801"):
         load_dataset(folder)
 
 
@@ -206,12 +206,50 @@ def test_a_missing_partner_is_named(write_idx: WriteIdx) -> None:
         load_dataset(folder)
 
 
-def test_a_folder_with_names_of_no_split_is_named(tmp_path: Path) -> None:
-    (tmp_path / "test-images-idx3-ubyte").write_bytes(b"")
-    with pytest.raises(DataError, match="no IDX file of MNIST"):
-        load_dataset(tmp_path)
-    with pytest.raises(DataError, match="no IDX files"):
-        load_idx_folder(tmp_path / "..")
+def test_other_words_for_splits_are_known_and_the_rest_is_named(
+    tmp_path: Path, write_idx: WriteIdx
+) -> None:
+    splits = {"training": digits(20), "val": digits(10, 1), "test": digits(10, 2)}
+    for part, split in splits.items():
+        write_idx(split, f"{part}-images.idx3-ubyte", f"{part}-labels-idx1-ubyte.gz")
+    (tmp_path / "readme.txt").touch()
+    dataset = load_dataset(tmp_path)
+    assert {name: len(split) for name, split in dataset.splits.items()} == {
+        "train": 20, "valid": 10, "test": 10
+    }  # fmt: skip
+    np.testing.assert_array_equal(dataset.splits["valid"].images, splits["val"].images)
+    assert dataset.warnings == (f"{tmp_path}: passed over: readme.txt",)
+
+
+def test_a_file_may_lie_in_a_folder_of_its_own_name(tmp_path: Path, write_idx: WriteIdx) -> None:
+    """As in Kaggle's archive of MNIST, where files with a dot lie beside them."""
+    write_idx(digits(30), "train-images-idx3-ubyte", "train-labels.idx1-ubyte")
+    file = (tmp_path / "train-images-idx3-ubyte").rename(tmp_path / "file")
+    (tmp_path / "train-images-idx3-ubyte").mkdir()
+    file.rename(tmp_path / "train-images-idx3-ubyte" / "train-images-idx3-ubyte")
+    assert sum(map(len, load_dataset(tmp_path).splits.values())) == 30
+    (tmp_path / "train-images-idx3-ubyte" / "train-images-idx3-ubyte").unlink()
+    assert "train-images-idx3-ubyte: is a folder; expected one IDX file" in refusal(tmp_path)
+
+
+def test_orientation_is_said_and_can_be_forced(tmp_path: Path, write_idx: WriteIdx) -> None:
+    write_idx(
+        digits(10), "emnist-digits-test-images-idx3-ubyte", "emnist-digits-test-labels-idx1-ubyte"
+    )
+    turned, stored = load_dataset(tmp_path), load_dataset(f"idx:{tmp_path}")
+    assert ["was turned upright" in line for line in turned.warnings] == [True]
+    assert stored.warnings == ()
+    np.testing.assert_array_equal(stored.splits["test"].images, digits(10).images)
+    np.testing.assert_array_equal(
+        turned.splits["test"].images, digits(10).images.transpose(0, 2, 1)
+    )
+    for name in tmp_path.glob("emnist-*"):
+        name.rename(tmp_path / name.name.removeprefix("emnist-digits-"))
+    forced = load_dataset(f"emnist:{tmp_path}")
+    np.testing.assert_array_equal(forced.splits["test"].images, turned.splits["test"].images)
+    assert forced.source == f"emnist:{tmp_path}"
+    with pytest.raises(DataError, match="nowhere: no such folder"):
+        load_dataset("idx:nowhere")
 
 
 def test_a_gzip_that_inflates_past_the_limit_is_refused(write_idx: WriteIdx) -> None:

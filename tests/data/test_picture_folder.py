@@ -115,7 +115,67 @@ def test_what_file_managers_leave_behind_is_ignored(tmp_path: Path) -> None:
     for name in ("train/1/.DS_Store", "train/1/Thumbs.db", "train/read me.txt"):
         (tmp_path / name).write_bytes(b"x")
     (tmp_path / "train" / ".cache").mkdir()
-    assert len(load_dataset(tmp_path).splits["train"]) == 1
+    (tmp_path / "__MACOSX").mkdir()
+    dataset = load_dataset(tmp_path)
+    assert len(dataset.splits["train"]) == 1
+    assert [line for line in dataset.warnings if "passed over" in line] == [
+        f"{tmp_path}: passed over: train/read me.txt"
+    ]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("training/3/a.png", "testing/3/b.png", "val/3/c.png"),
+        ("Train/three/a.png", "TEST/Three/b.png", "Validation/THREE/c.png"),
+        ("train/03/a.png", "test/03/b.png", "dev/03/c.png"),
+        ("train/class_3/a.png", "test/class 3/b.png", "valid/class-3/c.png"),
+        ("train/3_0001.png", "test/3-0002.png", "valid/3_x.PNG"),
+        ("digits/train/3/a.png", "digits/test/3/b.png", "digits/valid/3/c.png"),
+        ("train/三/a.png", "test/三/b.png", "valid/三/c.png"),
+    ],
+    ids=lambda names: names[0].partition(".")[0],
+)
+def test_the_names_that_people_give_are_known(tmp_path: Path, names: tuple[str, ...]) -> None:
+    for at, name in enumerate(names):
+        save(tmp_path / name, glyph(100 + at))
+    dataset = load_dataset(tmp_path)
+    found = {name: split.images.max() for name, split in dataset.splits.items()}
+    assert found == {"train": 100, "valid": 102, "test": 101}
+    assert {int(label) for split in dataset.splits.values() for label in split.labels} == {3}
+
+
+def test_pictures_may_lie_flat_and_what_is_none_is_named(tmp_path: Path) -> None:
+    for digit in range(10):
+        for at in range(10):
+            save(tmp_path / f"{digit}_{at:04}.png", glyph(40 + 20 * digit + at))
+    save(tmp_path / "sheet.png", glyph(9))
+    (tmp_path / "labels.csv").touch()
+    dataset = load_dataset(tmp_path)
+    assert {name: len(split) for name, split in dataset.splits.items()} == {
+        "train": 80, "valid": 10, "test": 10
+    }  # fmt: skip
+    assert f"{tmp_path}: passed over: labels.csv, sheet.png" in dataset.warnings
+
+
+def test_a_split_that_is_there_twice_is_named(tmp_path: Path) -> None:
+    for name in ("val", "valid"):
+        save(tmp_path / name / "1" / "a.png", glyph(200))
+    assert f"{tmp_path}/valid: is valid again, beside val; keep one" in refusal(tmp_path)
+
+
+def test_what_was_found_is_said_where_nothing_fits(tmp_path: Path) -> None:
+    (tmp_path / "train").mkdir()
+    for name in ("img001.png", "img002.png"):
+        save(tmp_path / "train" / name, glyph(200))
+    message = refusal(tmp_path)
+    assert "holds no pictures; expected files such as" in message
+    assert message.endswith("found train/img001.png, train/img002.png")
+
+
+def test_numbers_that_are_no_digit_are_none(tmp_path: Path) -> None:
+    save(tmp_path / "train" / "10" / "a.png", glyph(200))
+    assert "train/10: no digit" in refusal(tmp_path)
 
 
 def test_a_folder_that_is_no_digit_is_named(tmp_path: Path) -> None:

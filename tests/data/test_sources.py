@@ -60,17 +60,85 @@ def test_train_on_all_takes_a_source_without_valid_whole(tmp_path: Path) -> None
     assert list(load_dataset(path, train_on="all").splits) == ["test"]
 
 
-def test_valid_is_the_last_sixth_of_train_where_there_is_none(tmp_path: Path) -> None:
+def test_every_digit_is_validated_where_there_is_no_valid_split(tmp_path: Path) -> None:
+    train = digits(120)
+    by_digit = np.argsort(train.labels, kind="stable")  # as a folder of folders comes
+    train = Split(train.images[by_digit], train.labels[by_digit])
+    path = npz(tmp_path / "a.npz", train=train, test=digits(10))
+    dataset = load_dataset(path)
+    for name, count in (("train", 10), ("valid", 2)):
+        assert np.bincount(dataset.splits[name].labels).tolist() == [count] * 10
+    assert dataset.warnings == (
+        f"{path}: has no validation split; a sixth of each digit's training images, 20 of 120, are "
+        "taken for it, by the hash of the image",
+    )
+
+
+def test_which_images_are_validated_depends_on_nothing_but_themselves(tmp_path: Path) -> None:
+    train = digits(90)
+    twice = Split(np.repeat(train.images, 2, axis=0)[::-1], np.repeat(train.labels, 2)[::-1])
+    once = load_dataset(npz(tmp_path / "a.npz", train=train)).splits
+    again = load_dataset(npz(tmp_path / "b.npz", train=twice)).splits
+    for name in ("train", "valid"):
+        images = [{image.tobytes() for image in found[name].images} for found in (once, again)]
+        assert images[0] == images[1]
+        assert len(again[name]) == 2 * len(once[name])
+
+
+def test_the_rule_of_earlier_versions_is_the_last_sixth(tmp_path: Path) -> None:
     train = digits(65)
-    dataset = load_dataset(npz(tmp_path / "a.npz", train=train, test=digits(10)))
-    assert [len(split) for split in dataset.splits.values()] == [55, 10, 10]
+    dataset = load_dataset(npz(tmp_path / "a.npz", train=train), validation="last")
     np.testing.assert_array_equal(dataset.splits["valid"].images, train.images[55:])
     np.testing.assert_array_equal(dataset.splits["train"].images, train.images[:55])
     assert ["the last 10 of its 65 training images" in line for line in dataset.warnings] == [True]
+    with pytest.raises(ConfigError, match="validation = 'half': expected one of hash, last"):
+        load_dataset(validation="half")
+
+
+def test_mnist_in_its_own_order_is_divided_as_the_course_does(tmp_path: Path) -> None:
+    mnist = load_dataset("mnist", train_on="all").splits["train"]
+    dim = Split(mnist.images // 2, mnist.labels)
+    dataset = load_dataset(npz(tmp_path / "a.npz", train=dim))
+    np.testing.assert_array_equal(dataset.splits["valid"].images, dim.images[50_000:])
+    assert ["the last 10,000 of its 60,000" in line for line in dataset.warnings] == [True]
+    turned = Split(dim.images, np.roll(dim.labels, 1))
+    others = load_dataset(npz(tmp_path / "b.npz", train=turned))
+    assert ["a sixth of each digit's" in line for line in others.warnings] == [True]
 
 
 def test_too_few_images_are_not_divided(tmp_path: Path) -> None:
-    assert list(load_dataset(npz(tmp_path / "a.npz", train=digits(5))).splits) == ["train"]
+    assert list(load_dataset(npz(tmp_path / "a.npz", train=digits(20))).splits) == ["train"]
+
+
+def test_a_folder_in_a_folder_is_found(tmp_path: Path, write_idx: Callable[..., Path]) -> None:
+    write_idx(digits(30))
+    inner = tmp_path / "outer" / "MNIST" / "raw"
+    inner.mkdir(parents=True)
+    for file in tmp_path.glob("train-*"):
+        file.rename(inner / file.name)
+    (tmp_path / "outer" / "__MACOSX").mkdir()
+    dataset = load_dataset(tmp_path / "outer")
+    assert dataset.source == str(tmp_path / "outer")
+    assert sum(len(split) for split in dataset.splits.values()) == 30
+
+
+def test_of_two_folders_with_data_one_has_to_be_named(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name / "train" / "1").mkdir(parents=True)
+    assert "holds a, b, each with data; name one of them" in refusal(tmp_path)
+
+
+def test_a_relative_path_is_found_from_where_a_run_was_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    npz(tmp_path / "a.npz", test=digits(10))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    found = load_dataset("a.npz", begun_in=tmp_path)
+    assert (found.source, len(found.splits["test"])) == ("a.npz", 10)
+    with pytest.raises(DataError) as error:
+        load_dataset("b.npz", begun_in=tmp_path)
+    assert f"neither in {tmp_path}/elsewhere nor in {tmp_path}, where the run" in str(error.value)
 
 
 def test_several_sources_are_joined_split_by_split_in_order(
@@ -109,8 +177,8 @@ def test_the_source_is_named_as_the_user_wrote_it(
 
 
 def test_a_missing_or_unknown_source_lists_what_is_possible(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("1,2")
-    for name, problem in (("none", "no such file or folder"), ("a.csv", "unknown kind")):
+    (tmp_path / "a.txt").write_text("1,2")
+    for name, problem in (("none", "no such file or folder"), ("a.txt", "unknown kind")):
         message = refusal(tmp_path / name)
         assert f"{tmp_path / name}: {problem}" in message
         assert "IDX" in message
@@ -120,7 +188,10 @@ def test_a_missing_or_unknown_source_lists_what_is_possible(tmp_path: Path) -> N
 
 def test_a_folder_without_data_says_what_was_looked_for(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("x")
-    assert "looked for IDX files (train-images-idx3-ubyte[.gz]" in refusal(tmp_path)
+    (tmp_path / "more").mkdir()
+    message = refusal(tmp_path)
+    assert "looked for IDX files (train-images-idx3-ubyte[.gz]" in message
+    assert message.endswith("found more/, notes.txt")
 
 
 def test_a_single_idx_file_points_to_its_folder(tmp_path: Path) -> None:

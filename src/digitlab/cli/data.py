@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,8 @@ from digitlab.cli.options import JsonOption
 
 def data(
     sources: Annotated[
-        list[str], typer.Argument(metavar="SOURCE...", help="mnist, a folder, .npz or .json.gz.")
+        list[str],
+        typer.Argument(metavar="SOURCE...", help="mnist, a folder, .npz, .csv or .json.gz."),
     ],
     train_on: Annotated[
         str, typer.Option(metavar="train|all", help="all: no validation split.")
@@ -34,9 +36,13 @@ def data(
     """
     from digitlab.contact_sheet import check_place, save_picture
     from digitlab.data.describe import contact_sheet_of, describe
+    from digitlab.reading.orientation import lying_warning
 
     check_place(sheet)
     dataset = digitlab.load_dataset(sources, train_on)
+    lying = lying_warning(dataset)
+    if lying:
+        dataset = replace(dataset, warnings=(*dataset.warnings, lying))
     description = describe(dataset)
     save_picture(contact_sheet_of(dataset), sheet)
     if as_json:

@@ -11,7 +11,7 @@ DataOption = Annotated[
     typer.Option(
         "--data",
         metavar="SOURCE",
-        help="mnist, a folder of IDX files or of pictures, a .npz or mnist.json.gz; "
+        help="mnist, a folder of IDX files or of pictures, a .npz, .csv or mnist.json.gz; "
         "given again, sources are joined.",
     ),
 ]

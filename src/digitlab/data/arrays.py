@@ -15,12 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from digitlab.data.checks import checked_split
-from digitlab.data.dataset import SPLITS, Dataset, Split
+from digitlab.data.dataset import Dataset, Split
+from digitlab.data.names import SPLIT_NAMES, listed
 from digitlab.data.streams import MAX_BYTES, too_large, unreadable
 from digitlab.errors import DataError
 
-_OURS = {split: (f"{split}_images", f"{split}_labels") for split in SPLITS}
-_KERAS = {"train": ("x_train", "y_train"), "test": ("x_test", "y_test")}
 _READ = 1 << 20
 
 
@@ -49,7 +48,9 @@ def save_npz(dataset: Dataset, path: str | Path) -> None:
 
 
 def load_npz(path: Path, max_bytes: int = MAX_BYTES) -> Dataset:
-    """Load an .npz with our keys (train_images, ...) or Keras' (x_train, ...).
+    """Load an .npz with our keys (train_images, ...) or Keras' (x_train, ...), in any case.
+
+    A validation split may be called valid, val, validation or dev.
 
     Args:
         path: of the file; images uint8 or other integers 0..255, or floats in [0, 1], which become
@@ -69,28 +70,39 @@ def load_npz(path: Path, max_bytes: int = MAX_BYTES) -> Dataset:
         sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
         if sum(sizes.values()) > max_bytes:
             raise too_large(path, max_bytes)
-        splits = {
-            split: _split(archive, path, *keys, max_bytes)
-            for split, keys in _layout(path, sizes).items()
-        }
-    return Dataset(str(path), splits)
+        layout, passed_over = _layout(path, sizes)
+        splits = {split: _split(archive, path, *keys, max_bytes) for split, keys in layout.items()}
+    warnings = (f"{path}: passed over: {listed(passed_over)}",) if passed_over else ()
+    return Dataset(str(path), splits, warnings)
 
 
-def _layout(path: Path, sizes: dict[str, int]) -> dict[str, tuple[str, str]]:
-    """Return the keys of each split that is there."""
-    keys = {name.removesuffix(".npy") for name in sizes}
-    for layout in (_OURS, _KERAS):
-        found = {split: pair for split, pair in layout.items() if keys & set(pair)}
-        missing = [key for pair in found.values() for key in pair if key not in keys]
+def _layout(path: Path, sizes: dict[str, int]) -> tuple[dict[str, tuple[str, str]], list[str]]:
+    """Return the keys of each split that is there, and those that are passed over."""
+    keys = {name.removesuffix(".npy").lower(): name.removesuffix(".npy") for name in sizes}
+    shown = listed(sorted(keys.values()), 8)[:120] or "none"
+    found: dict[str, tuple[str, str]] = {}
+    for split, names in SPLIT_NAMES.items():
+        pairs = [pair for name in names for pair in _pairs(name) if keys.keys() & set(pair)]
+        if not pairs:
+            continue
+        missing = [key for key in pairs[0] if key not in keys]
         if missing:
-            raise DataError(f"{path}: the key {missing[0]} is missing beside its pair")
-        if found:
-            return found
-    shown = ", ".join(sorted(keys)[:8])[:120] or "none"
-    raise DataError(
-        f"{path}: unknown keys ({shown}); expected train_images, train_labels, test_images, ... "
-        "or x_train, y_train, x_test, y_test"
-    )
+            raise DataError(
+                f"{path}: the key {missing[0]} is missing beside its pair; found {shown}"
+            )
+        found[split] = keys[pairs[0][0]], keys[pairs[0][1]]
+    if not found:
+        raise DataError(
+            f"{path}: unknown keys ({shown}); expected train_images, train_labels, test_images, "
+            "... or x_train, y_train, x_test, y_test"
+        )
+    used = {key for pair in found.values() for key in pair}
+    return found, sorted(key for key in keys.values() if key not in used)
+
+
+def _pairs(split: str) -> tuple[tuple[str, str], ...]:
+    """Return the keys of images and labels that a split may have: ours, then Keras'."""
+    return (f"{split}_images", f"{split}_labels"), (f"x_{split}", f"y_{split}")
 
 
 def _split(

@@ -22,6 +22,11 @@ def checked_images(images: npt.NDArray[np.generic], where: str) -> Images:
         DataError: for another shape, or no images at all.
     """
     count, shape = len(images), images.shape[1:]
+    if shape == (SIDE, SIDE, 3):
+        raise DataError(
+            f"{where}: images in colour, {SIDE} x {SIDE} x 3; expected grey: "
+            "take images.mean(axis=3).round().astype('uint8')"
+        )
     if shape not in ((SIDE, SIDE), (SIDE * SIDE,), (SIDE, SIDE, 1), (1, SIDE, SIDE)):
         size = " x ".join(str(side) for side in shape) or "single numbers"
         raise DataError(

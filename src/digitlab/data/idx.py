@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from digitlab.data.checks import checked_split
 from digitlab.data.dataset import Dataset, Split
+from digitlab.data.names import SPLIT_NAMES, entries_of, listed
 from digitlab.data.streams import MAX_BYTES, chunks_of, too_large
 from digitlab.errors import DataError
 
@@ -42,28 +43,28 @@ class Family:
     Attributes:
         name: of the data, for messages.
         prefix: of the file names.
-        test: the word for the test split in file names.
         labels: the end of the names of label files.
         transposed: whether images are stored column by column.
     """
 
     name: str
     prefix: str
-    test: str
     labels: str = "idx1-ubyte"
     transposed: bool = False
 
 
 FAMILIES = (
-    Family("MNIST", "", "t10k"),
-    Family("EMNIST digits", "emnist-digits-", "test", transposed=True),
-    Family("EMNIST mnist", "emnist-mnist-", "test", transposed=True),
+    Family("MNIST", ""),
+    Family("EMNIST digits", "emnist-digits-", transposed=True),
+    Family("EMNIST mnist", "emnist-mnist-", transposed=True),
     # QMNIST's labels are int32 [N, 8]; the first column is the digit (Yadav and Bottou, 2019).
-    Family("QMNIST", "qmnist-", "test", labels="idx2-int"),
+    Family("QMNIST", "qmnist-", labels="idx2-int"),
 )
+_PARTS = {**SPLIT_NAMES, "test": ("t10k", *SPLIT_NAMES["test"])}
+_PART = "|".join(name for names in _PARTS.values() for name in names)
 # Many archives name their files with a dot, "train-images.idx3-ubyte".
 _NAMES = re.compile(
-    r"(|emnist-digits-|emnist-mnist-|qmnist-)(train|t10k|test)-(images|labels)[-.]idx"
+    rf"(|emnist-digits-|emnist-mnist-|qmnist-)({_PART})-(images|labels)[-.]idx", re.IGNORECASE
 )
 
 
@@ -72,32 +73,45 @@ def is_idx_folder(names: Sequence[str]) -> bool:
     return any(_NAMES.match(name) for name in names)
 
 
-def load_idx_folder(folder: Path, max_bytes: int = MAX_BYTES) -> Dataset:
-    """Load the train and test splits of a folder of IDX files, gzipped or not.
+def load_idx_folder(
+    folder: Path, max_bytes: int = MAX_BYTES, transposed: bool | None = None
+) -> Dataset:
+    """Load the splits of a folder of IDX files, gzipped or not.
+
+    A split is named train, valid (or val, validation, dev) or test (or t10k); a file may lie in a
+    folder of its own name, as in Kaggle's archive.
 
     Args:
         folder: holds the files of one family; of several families the first in `FAMILIES` is
             taken, and a warning says so.
         max_bytes: what each file may inflate to.
+        transposed: whether images are stored column by column; None: as the family has it.
 
     Raises:
         DataError: a file is missing, malformed or too large; in one line that names it.
     """
-    names = sorted(entry.name for entry in folder.iterdir())
-    prefixes = {match[1] for name in names if (match := _NAMES.match(name))}
-    here = [family for family in FAMILIES if family.prefix in prefixes]
-    if not here:
+    here = entries_of(folder)
+    names = [path.name for path in here]
+    prefixes = {match[1].lower() for name in names if (match := _NAMES.match(name))}
+    families = [family for family in FAMILIES if family.prefix in prefixes]
+    if not families:
         raise DataError(
             f"{folder}: no IDX files; expected names such as train-images-idx3-ubyte.gz"
         )
-    family, *others = here
+    family, *others = families
+    if transposed is not None:
+        family = replace(family, transposed=transposed)
     warnings = [
         f"{folder}: holds {other.name}, too; only {family.name} is read" for other in others
     ]
-    parts = {"train": "train", "test": family.test}
-    pairs = {split: _pair(folder, names, family, part) for split, part in parts.items()}
-    # Inflating gives up the interpreter's lock: train and test are read side by side.
-    with ThreadPoolExecutor(2, "inflate") as pool:
+    if family.transposed and transposed is None:
+        warnings.append(
+            f"{folder}: {family.name} is stored column by column, and was turned upright; "
+            "idx:FOLDER takes the images as they are stored"
+        )
+    pairs = {split: _pair(folder, names, family, split) for split in _PARTS}
+    # Inflating gives up the interpreter's lock: the splits are read side by side.
+    with ThreadPoolExecutor(len(pairs), "inflate") as pool:
         reading = {
             split: pool.submit(_read_pair, *pair, family, max_bytes)
             for split, pair in pairs.items()
@@ -106,6 +120,12 @@ def load_idx_folder(folder: Path, max_bytes: int = MAX_BYTES) -> Dataset:
         splits = {split: future.result() for split, future in reading.items()}
     if not splits:
         raise DataError(f"{folder}: no IDX file of {family.name} with a split of its own")
+    used = {
+        _stem(path.relative_to(folder).parts[0]) for pair in pairs.values() if pair for path in pair
+    }
+    over = [name for name in names if _stem(name) not in used and not others]
+    if over:
+        warnings.append(f"{folder}: passed over: {listed(over)}")
     return Dataset(str(folder), splits, tuple(warnings))
 
 
@@ -174,17 +194,18 @@ def _wrong_size(path: Path, shape: tuple[int, ...], size: int, found: str) -> Da
 
 
 def _pair(
-    folder: Path, names: Sequence[str], family: Family, part: str
+    folder: Path, names: Sequence[str], family: Family, split: str
 ) -> tuple[Path, Path] | None:
     """Return the files of images and of labels of a split; None where both are missing."""
     kinds = {"images": "idx3-ubyte", "labels": family.labels}
+    stems = {_stem(name): name for name in reversed(names)}  # of twins the plain file is first
     found: dict[str, Path] = {}
+    part = _PARTS[split][0]
     for kind, end in kinds.items():
-        stem = f"{family.prefix}{part}-{kind}"
-        wanted = [f"{stem}{dot}{end}{suffix}" for suffix in ("", ".gz") for dot in "-."]
-        present = [name for name in wanted if name in names]
-        if present:
-            found[kind] = folder / present[0]
+        for called in _PARTS[split]:
+            name = stems.get(f"{family.prefix}{called}-{kind}-{end}")
+            if name is not None and kind not in found:
+                found[kind], part = _file_at(folder / name), called
     if len(found) == 1:
         (kind,) = kinds.keys() - found.keys()
         raise DataError(
@@ -192,6 +213,22 @@ def _pair(
             f"{family.prefix}{part}-{kind}-{kinds[kind]}[.gz] is missing beside it"
         )
     return (found["images"], found["labels"]) if found else None
+
+
+def _stem(name: str) -> str:
+    """Return what the names of one file have in common: with a dot, gzipped, in capitals."""
+    return name.lower().removesuffix(".gz").replace(".idx", "-idx")
+
+
+def _file_at(path: Path) -> Path:
+    """Return a file, or the one in a folder of its own name."""
+    if not path.is_dir():
+        return path
+    inside = [file for file in entries_of(path) if file.is_file()]
+    alike = [file for file in inside if _stem(file.name) == _stem(path.name)] or inside
+    if len(alike) != 1:
+        raise DataError(f"{path}: is a folder; expected one IDX file of that name in it")
+    return alike[0]
 
 
 def _read_pair(images_path: Path, labels_path: Path, family: Family, max_bytes: int) -> Split:
@@ -212,6 +249,11 @@ def _expect(path: Path, values: npt.NDArray[np.generic], dimensions: int, code: 
     if values.ndim != dimensions or values.dtype != _TYPES[code]:
         found = next(key for key, dtype in _TYPES.items() if dtype == values.dtype)
         raise DataError(
-            f"{path}: wrong magic number 0x0000{found:02x}{values.ndim:02x}; "
-            f"expected 0x0000{code:02x}{dimensions:02x}"
+            f"{path}: wrong magic number 0x0000{found:02x}{values.ndim:02x} "
+            f"({_TYPES[found].name}, {_dimensions(values.ndim)}); expected "
+            f"0x0000{code:02x}{dimensions:02x} ({_TYPES[code].name}, {_dimensions(dimensions)})"
         )
+
+
+def _dimensions(count: int) -> str:
+    return "1 dimension" if count == 1 else f"{count} dimensions"

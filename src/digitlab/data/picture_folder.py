@@ -6,29 +6,34 @@ Used by sources.py. OpenCV is imported by digitlab.preparation, and only when a 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from digitlab.data.checks import SIDE
 from digitlab.data.dataset import SPLITS, Dataset, Images, Split
+from digitlab.data.division import divided
+from digitlab.data.names import digit_named, entries_of, listed, split_named
 from digitlab.data.streams import unreadable
 from digitlab.errors import DataError, PictureError
 
-_CLASSES = tuple("0123456789")
-_NO_PICTURES = ("thumbs.db", "desktop.ini")  # what file managers leave behind
+_LABELLED = re.compile(r"([0-9])[_-].*\.(?:png|jpe?g|bmp|gif|tiff?|webp|p[bgpn]m)", re.IGNORECASE)
 
 Files = Sequence[tuple[int, Path]]
 
 
-def is_picture_folder(folders: Sequence[str]) -> bool:
-    """Whether any of the folders in a folder is that of a split or of a digit."""
-    return any(name in SPLITS or name in _CLASSES for name in folders)
+def is_picture_folder(folder: Path) -> bool:
+    """Whether anything in a folder is named as a split, a digit, or a picture of a digit."""
+    return any(_split_at(path) or _digit_at(path) is not None for path in entries_of(folder))
 
 
 def load_picture_folder(folder: Path) -> Dataset:
     """Load a folder of pictures, one folder a digit, under train, valid and test or without.
+
+    Folders may also have the other names of `digitlab.data.names`, such as val or class_3, and
+    pictures may lie flat where their names begin with their digit, as 3_0001.png.
 
     A grey picture of 28 x 28 pixels with a black border is taken as it is, ink bright; any other
     goes through `digitlab.preparation`. Without folders of splits, the pictures of each digit are
@@ -43,57 +48,93 @@ def load_picture_folder(folder: Path) -> Dataset:
             in one line that names the file.
     """
     try:
-        named = [name for name in SPLITS if (folder / name).is_dir()]
-        if named:
-            files: Mapping[str, Files] = {name: _files(folder / name) for name in named}
-            warnings: tuple[str, ...] = ()
-        else:
-            files = _divided(_files(folder))
-            warnings = (
-                f"{folder}: has no folders train, valid and test; each digit's pictures are "
-                "divided 80/10/10 by the hash of their files",
-            )
-        splits = {name: _split(found) for name, found in files.items() if found}
+        return _load(folder)
     except OSError as error:
         raise unreadable(Path(error.filename or folder), error) from error
+
+
+def _load(folder: Path) -> Dataset:
+    here = entries_of(folder)
+    passed_over: list[Path] = []
+    if any(_split_at(path) for path in here):
+        named = _split_folders(here, passed_over)
+        files = {name: _files(path, passed_over, strict=True) for name, path in named.items()}
+        warnings = []
+    else:
+        files = _divided(_files(folder, passed_over, strict=False))
+        warnings = [
+            f"{folder}: has no folders train, valid and test; each digit's pictures are "
+            "divided 80/10/10 by the hash of their files"
+        ]
+    over = listed(str(path.relative_to(folder)) for path in passed_over)
+    splits = {name: _split(found) for name, found in files.items() if found}
     if not splits:
+        found = f"; found {over}" if over else ""
         raise DataError(
-            f"{folder}: holds no pictures; expected files such as {folder}/train/0/a.png"
+            f"{folder}: holds no pictures; expected files such as {folder}/train/0/a.png{found}"
         )
-    return Dataset(str(folder), splits, warnings)
+    if over:
+        warnings.append(f"{folder}: passed over: {over}")
+    return Dataset(str(folder), splits, tuple(warnings))
 
 
-def _files(folder: Path) -> Files:
-    """Return the digit and path of each picture, by digit and name, the same on every machine."""
+def _split_folders(here: Sequence[Path], passed_over: list[Path]) -> dict[str, Path]:
+    """Return the folder of each split that is there, in the order of splits."""
+    named: dict[str, Path] = {}
+    for path in here:
+        split = _split_at(path)
+        if split is None:
+            passed_over.append(path)
+        elif split in named:
+            raise DataError(f"{path}: is {split} again, beside {named[split].name}; keep one")
+        else:
+            named[split] = path
+    return {name: named[name] for name in SPLITS if name in named}
+
+
+def _split_at(path: Path) -> str | None:
+    return split_named(path.name) if path.is_dir() else None
+
+
+def _digit_at(path: Path) -> int | None:
+    """Return the digit that a folder, or a file with its digit before its name, stands for."""
+    if path.is_dir():
+        return digit_named(path.name)
+    found = _LABELLED.fullmatch(path.name)
+    return int(found[1]) if found else None
+
+
+def _files(folder: Path, passed_over: list[Path], strict: bool) -> Files:
+    """Return the digit and path of each picture, by digit and name, the same on every machine.
+
+    Args:
+        folder: holds folders of digits, or pictures whose names begin with their digit.
+        passed_over: takes what is neither.
+        strict: whether a folder that is no digit is an error.
+    """
     found: list[tuple[int, Path]] = []
-    for place in sorted(folder.iterdir()):
-        if place.name.startswith(".") or not place.is_dir():
-            continue
-        if place.name not in _CLASSES:
+    for place in entries_of(folder):
+        digit = _digit_at(place)
+        if digit is None and strict and place.is_dir():
             raise DataError(f"{place}: no digit; expected folders named 0 to 9")
-        for path in sorted(place.iterdir()):
-            if path.name.startswith(".") or path.name.lower() in _NO_PICTURES:
-                continue
-            if not path.is_file():
-                raise DataError(f"{path}: is no picture; expected a file in the folder of a digit")
-            found.append((int(place.name), path))
-    return found
+        if digit is None:
+            passed_over.append(place)
+        elif place.is_file():
+            found.append((digit, place))
+        else:
+            found += [(digit, path) for path in entries_of(place)]
+    for _, path in found:
+        if not path.is_file():
+            raise DataError(f"{path}: is no picture; expected a file in the folder of a digit")
+    return sorted(found, key=lambda file: (file[0], str(file[1])))
 
 
 def _divided(files: Files) -> dict[str, Files]:
     """Divide files among the splits, digit by digit, by the hash of what they hold."""
-    hashes = {path: _sha256(path) for _, path in files}
-    split_of: dict[tuple[int, str], str] = {}
-    for digit in range(10):
-        distinct = sorted({hashes[path] for label, path in files if label == digit})
-        count = len(distinct)
-        held_out = max(1, round(count / 10)) if count >= 3 else 0
-        for rank, key in enumerate(distinct):
-            held = max(0, rank - (count - 2 * held_out)) if held_out else 0
-            in_train = not held_out or rank < count - 2 * held_out
-            split_of[digit, key] = "train" if in_train else SPLITS[1 + held // held_out]
+    labels, hashes = [label for label, _ in files], [_sha256(path) for _, path in files]
+    names = divided(labels, hashes, {"valid": 0.1, "test": 0.1})
     return {
-        name: [(label, path) for label, path in files if split_of[label, hashes[path]] == name]
+        name: [file for file, split in zip(files, names, strict=True) if split == name]
         for name in SPLITS
     }
 

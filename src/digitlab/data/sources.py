@@ -13,11 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from digitlab.config import TRAIN_ON
+from digitlab.config import TRAIN_ON, VALIDATIONS
 from digitlab.data.arrays import load_npz
 from digitlab.data.course_json import load_course_json
+from digitlab.data.csv_table import load_csv
 from digitlab.data.dataset import SPLITS, Dataset, Split
+from digitlab.data.division import with_validation
 from digitlab.data.idx import is_idx_folder, load_idx_folder
+from digitlab.data.names import entries_of, listed
 from digitlab.data.picture_folder import is_picture_folder, load_picture_folder
 from digitlab.data.streams import MAX_BYTES, unreadable
 from digitlab.errors import ConfigError, DataError
@@ -26,8 +29,11 @@ MNIST = "mnist"
 _EMBEDDED = Path(__file__).with_name("mnist")
 _KINDS = (
     "mnist, a folder of IDX files (train-images-idx3-ubyte.gz, ...), a folder of pictures "
-    "(train/0/*.png or 0/*.png), an .npz file, or a .json or .json.gz file of the course"
+    "(train/0/*.png or 0/*.png), an .npz file, a .csv (label,pixel0,...), or a .json or .json.gz "
+    "file of the course"
 )
+_TRANSPOSED = {"idx": False, "emnist": True}  # before a folder: how its images are stored
+_DEEPEST = 3
 
 Source = str | Path
 
@@ -36,18 +42,26 @@ def load_dataset(
     sources: Source | Sequence[Source] = MNIST,
     train_on: str = "train",
     max_bytes: int = MAX_BYTES,
+    validation: str = "hash",
+    begun_in: str | Path | None = None,
 ) -> Dataset:
     """Load one source, or several joined split by split, in order.
 
-    A source with a train but no valid split gives the last sixth of its training images to valid;
-    so MNIST becomes 50,000 / 10,000 / 10,000. A split that no source has is absent.
+    A source with a train but no valid split gives a sixth of the training images of each digit to
+    valid, by their hash; where they are MNIST's, in its own order, it is the last 10,000, so that
+    it becomes 50,000 / 10,000 / 10,000. A split that no source has is absent.
 
     Args:
         sources: "mnist" (the embedded data; a folder of that name is "./mnist"), a folder of IDX
-            files, gzipped or not, with the names of MNIST, EMNIST or QMNIST; a folder of pictures;
-            an .npz, ours or Keras'; the course's .json or .json.gz; or a sequence of these.
+            files, gzipped or not, with the names of MNIST, EMNIST or QMNIST ("emnist:DIR" and
+            "idx:DIR" say whether they are stored column by column); a folder of pictures; an
+            .npz, ours or Keras'; a .csv, .csv.gz or .zip of one with a label and 784 pixels a
+            row; the course's .json or .json.gz; or a sequence of these.
         train_on: "train"; or "all", which joins train and valid into train and leaves valid out.
         max_bytes: what each file may inflate to.
+        validation: "hash"; or "last", which gives the last sixth of the training images to valid,
+            whatever digits these are, as runs of earlier versions did.
+        begun_in: a folder in which a relative path is looked for where it is not found from here.
 
     Returns:
         The splits, uint8 [N, 28, 28] and int64 [N] each, with warnings for what the user should
@@ -55,14 +69,17 @@ def load_dataset(
 
     Raises:
         DataError: a source is missing, unknown or malformed; in one line that names the file.
-        ConfigError: another `train_on`, or no source at all.
+        ConfigError: another `train_on` or `validation`, or no source at all.
     """
     if train_on not in TRAIN_ON:
         raise ConfigError(f"train_on = {train_on!r}: expected one of {', '.join(TRAIN_ON)}")
+    if validation not in VALIDATIONS:
+        raise ConfigError(f"validation = {validation!r}: expected one of {', '.join(VALIDATIONS)}")
     named = [sources] if isinstance(sources, (str, Path)) else list(sources)
     if not named:
         raise ConfigError(f"no data source: expected at least one of {_KINDS}")
-    return join_datasets([_for_training(_load(source, max_bytes), train_on) for source in named])
+    loaded = (_load(source, max_bytes, begun_in) for source in named)
+    return join_datasets([_for_training(one, train_on, validation) for one in loaded])
 
 
 def join_datasets(datasets: Sequence[Dataset]) -> Dataset:
@@ -93,15 +110,33 @@ def join_datasets(datasets: Sequence[Dataset]) -> Dataset:
     return replace(joined, warnings=tuple(dict.fromkeys([*kept, *_missing_classes(joined)])))
 
 
-def _load(source: Source, max_bytes: int) -> Dataset:
+def _load(source: Source, max_bytes: int, begun_in: str | Path | None) -> Dataset:
     """Load one source by its kind; its name in the dataset is as the user wrote it."""
     if source == MNIST:
         return replace(load_idx_folder(_EMBEDDED, max_bytes), source=MNIST)
-    path = Path(source)
+    kind, colon, place = str(source).partition(":")
+    forced = kind in _TRANSPOSED and bool(colon) and not Path(source).exists()
+    path = Path(place if forced else source)
+    if begun_in is not None and not path.exists() and not path.is_absolute():
+        path = _from(Path(begun_in), path)
     try:
-        return replace(_load_path(path, max_bytes), source=os.fspath(source))
+        if forced:
+            found = load_idx_folder(_innermost(path), max_bytes, _TRANSPOSED[kind])
+        else:
+            found = _load_path(path, max_bytes)
+        return replace(found, source=os.fspath(source))
     except OSError as error:
         raise unreadable(path, error) from error
+
+
+def _from(begun_in: Path, path: Path) -> Path:
+    """Return a path that was written where a run was begun."""
+    if (begun_in / path).exists():
+        return begun_in / path
+    raise DataError(
+        f"{path}: no such file or folder, neither in {Path.cwd()} nor in {begun_in}, where the run "
+        "was begun; name it by --data"
+    )
 
 
 def _load_path(path: Path, max_bytes: int) -> Dataset:
@@ -113,44 +148,68 @@ def _load_path(path: Path, max_bytes: int) -> Dataset:
         return load_npz(path, max_bytes)
     if path.is_file() and path.name.endswith((".json", ".json.gz")):
         return load_course_json(path, max_bytes)
+    if path.is_file() and path.name.lower().endswith((".csv", ".csv.gz", ".zip")):
+        return load_csv(path, max_bytes)
     if is_idx_folder([path.name]):
         raise DataError(f"{path}: one IDX file is no source; give the folder it is in")
     raise DataError(f"{path}: unknown kind of source; expected {_KINDS}")
 
 
 def _load_folder(folder: Path, max_bytes: int) -> Dataset:
-    entries = list(folder.iterdir())
-    if is_idx_folder([entry.name for entry in entries]):
-        return load_idx_folder(folder, max_bytes)
-    if is_picture_folder([entry.name for entry in entries if entry.is_dir()]):
-        return load_picture_folder(folder)
+    inside = _innermost(folder)
+    if is_idx_folder([path.name for path in entries_of(inside)]):
+        return load_idx_folder(inside, max_bytes)
+    if is_picture_folder(inside):
+        return load_picture_folder(inside)
+    found = listed(path.name + os.sep * path.is_dir() for path in entries_of(folder))
     raise DataError(
         f"{folder}: no data found in this folder; looked for IDX files "
-        "(train-images-idx3-ubyte[.gz], ...) and for folders train, valid, test or 0 to 9"
+        "(train-images-idx3-ubyte[.gz], ...) and for folders train, valid, test or 0 to 9; found "
+        f"{found or 'nothing'}"
     )
 
 
-def _for_training(dataset: Dataset, train_on: str) -> Dataset:
-    """Return a dataset with a valid split of its own, or, to train on all, without one."""
-    splits, warnings = dict(dataset.splits), dataset.warnings
-    train, valid = splits.get("train"), splits.get("valid")
-    if train_on == "all":
-        # The names of splits keep their order: train, test.
-        parts = [split for split in (train, valid) if split is not None]
-        splits.pop("valid", None)
-        if parts:
-            splits = {"train": _joined(parts)} | {**splits, "train": _joined(parts)}
-    elif train is not None and valid is None and len(train) >= 6:
-        cut = len(train) - len(train) // 6
-        splits["train"] = Split(train.images[:cut], train.labels[:cut])
-        splits["valid"] = Split(train.images[cut:], train.labels[cut:])
-        if dataset.source != MNIST:
-            warnings = (
-                *warnings,
-                f"{dataset.source}: has no validation split; the last {len(train) - cut:,} of "
-                f"its {len(train):,} training images are taken for it",
+def _innermost(folder: Path) -> Path:
+    """Return the folder of the data: this one, or the only one in it that has any.
+
+    Archives often unpack into a folder in a folder.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder; expected a folder of IDX files")
+    inside = folder
+    for _ in range(_DEEPEST):
+        if _has_data(inside):
+            return inside
+        folders = [path for path in entries_of(inside) if path.is_dir()]
+        with_data = [path for path in folders if _has_data(path)]
+        if len(with_data) > 1:
+            raise DataError(
+                f"{folder}: holds {listed(path.name for path in with_data)}, each with data; "
+                "name one of them"
             )
-    return replace(dataset, splits=splits, warnings=warnings)
+        following = with_data or folders
+        if len(following) != 1:
+            return folder
+        (inside,) = following
+    return folder
+
+
+def _has_data(folder: Path) -> bool:
+    return is_idx_folder([path.name for path in entries_of(folder)]) or is_picture_folder(folder)
+
+
+def _for_training(dataset: Dataset, train_on: str, validation: str) -> Dataset:
+    """Return a dataset with a valid split of its own, or, to train on all, without one."""
+    if train_on == "train":
+        divided = with_validation(dataset, validation)
+        return replace(divided, warnings=()) if dataset.source == MNIST else divided
+    splits = dict(dataset.splits)
+    # The names of splits keep their order: train, test.
+    parts = [splits[name] for name in ("train", "valid") if name in splits]
+    splits.pop("valid", None)
+    if parts:
+        splits = {"train": _joined(parts)} | {**splits, "train": _joined(parts)}
+    return replace(dataset, splits=splits)
 
 
 def _joined(splits: Sequence[Split]) -> Split:

@@ -78,13 +78,14 @@ def load_data_of(model: str | Path | None, data: Sources | None) -> Dataset:
     Raises:
         DataError: where they cannot be loaded.
     """
-    from digitlab.config import read_sources
+    from digitlab.config import read_begun_in, read_data_config
     from digitlab.data import load_dataset
 
-    if data is None:
-        config = Path(model) / "config.toml" if model is not None else Path()
-        data = read_sources(config) if config.is_file() else "mnist"
-    return load_dataset(data)
+    config = Path(model) / "config.toml" if model is not None else Path()
+    if data is not None or not config.is_file():
+        return load_dataset("mnist" if data is None else data)
+    named = read_data_config(config)
+    return load_dataset(named.sources, validation=named.validation, begun_in=read_begun_in(config))
 
 
 def evaluate_split(

@@ -6,9 +6,11 @@ Used by `digitlab.training.run` alone.
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +107,7 @@ class Beginning:
                 "data_sha256": material.data_sha256,
                 "start_sha256": weights_sha256(state.weights()),
                 "network_flag": self.network,
+                **_here(),
                 **trainer.origin,
             }
             write_config(folder, recipe, self.recorded)
@@ -214,6 +217,15 @@ def measure_start(trainer: Trainer, recipe: Recipe, sources: Sequence[Dataset]) 
     trainer.records.write({"kind": "start", "step": 0, "accuracy": before})
     text = ", ".join(f"{name} {accuracy_text(value)}" for name, value in before.items())
     trainer.tell(events.note("start", f"before training: {text}", accuracy=before))
+
+
+def _here() -> dict[str, str]:
+    """Return the folder of this process, if TOML can hold its name."""
+    with suppress(OSError, UnicodeEncodeError):
+        folder = os.getcwd()
+        folder.encode()
+        return {"begun_in": folder}
+    return {}
 
 
 def _sha256_of(path: Path) -> str:

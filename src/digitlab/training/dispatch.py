@@ -54,8 +54,8 @@ def train(
         settings: further overrides by dotted key, such as `{"optimizer.momentum": 0.95}`.
         threads: size of the pool that computes shards; None: the cores there are. Changes no bit.
         run_dir: where the run goes; None: `runs/RECIPE-DATE-TIME`.
-        resume: a run's folder to go on with; then only `threads`, `workers`, `ledger`, `reporter`
-            and the run's own `network` may stand beside it.
+        resume: a run's folder to go on with; then only `threads`, `workers`, `ledger`, `reporter`,
+            the run's own `network`, and `data`, where the same data now lie, may stand beside it.
         workers: how many processes compute, where, and what they do about faults. Their number
             changes no bit, but with `sync="ddp"`. None: this process alone.
         ledger: whether to write ledger.jsonl: which sample went through which worker.
@@ -133,18 +133,22 @@ def _overrides(given: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[st
 def _of_resumed(
     request: Request, given: Mapping[str, Any], settings: Mapping[str, Any], network: str | None
 ) -> dict[str, Any]:
-    """Return the override that names the run's own network again; refuse all others."""
+    """Return the overrides that name the run's own network and data again; refuse all others."""
     flags = {"start_from": "from", **{name: name.replace("_", "-") for name in given}}
-    refused = [f"--{flags[name]}" for name in given if name != "network"]
+    refused = [f"--{flags[name]}" for name in given if name not in ("network", "data")]
     refused += [f"--set {key}" for key in settings]
     refused += ["--run-dir"] if request.run_dir is not None else []
     if refused:
         raise ConfigError(
-            f"{refused[0]} cannot stand beside --resume: it would change the result; "
-            "only --threads, those of workers, --ledger, --log-every, --quiet and --json may"
+            f"{refused[0]} cannot stand beside --resume: it would change the result; only "
+            "--threads, --data (the same data elsewhere), those of workers, --ledger, "
+            "--log-every, --quiet and --json may; to train on from a run's weights, give "
+            "--from RUN in place of --resume"
         )
+    # That they are the same data is seen by their hash.
+    overrides = _overrides({"data": given["data"]}, {}) if "data" in given else {}
     if network is None:
-        return {}
+        return overrides
     folder = existing_run_folder(Path(str(request.resume)))
     recorded = read_recorded(folder.config).get("network_flag")
     if network != recorded:
@@ -152,4 +156,4 @@ def _of_resumed(
             f"network {network} is not the one of {folder.path}; "
             + (f"expected --network {recorded}" if recorded else "leave it out")
         )
-    return {"network.name": network}
+    return {**overrides, "network.name": network}

@@ -12,10 +12,12 @@ from digitlab import events, networks, objectives
 from digitlab.config import Recipe, read_recorded
 from digitlab.data import join_datasets, load_dataset
 from digitlab.data.dataset import Dataset, Split
+from digitlab.data.sources import MNIST
 from digitlab.errors import DataError
 from digitlab.events import Listener
 from digitlab.objectives import Objective
 from digitlab.preparation import prepare_images
+from digitlab.reading.orientation import lying_warning
 from digitlab.training.state import TrainingState
 
 
@@ -40,12 +42,30 @@ class Material:
     device: torch.device
 
 
-def load_material(recipe: Recipe, device: torch.device, tell: Listener) -> Material:
-    """Load the data and make the network, before anything is written."""
+def load_material(
+    recipe: Recipe, device: torch.device, begun_in: str | None, tell: Listener
+) -> Material:
+    """Load the data and make the network, before anything is written.
+
+    Args:
+        recipe: the run's.
+        device: where the network goes.
+        begun_in: where the recipe's relative paths were written, if not here.
+        tell: hears of warnings.
+    """
     tell(events.phase("data"))
-    sources = [load_dataset(source, recipe.data.train_on) for source in recipe.data.sources]
+    sources = [
+        load_dataset(
+            source,
+            recipe.data.train_on,
+            validation=recipe.data.validation,
+            begun_in=begun_in,
+        )
+        for source in recipe.data.sources
+    ]
     joined = join_datasets(sources)
-    for warning in joined.warnings:
+    lying = [lying_warning(source) for source in sources if source.source != MNIST]
+    for warning in filter(None, (*joined.warnings, *lying)):
         tell(events.warning(warning))
     if not len(joined.splits.get("train", ())):
         raise DataError(f"{joined.source}: has no training images")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from digitlab.config import Recipe, load_recipe, read_recorded
+from digitlab.config import Recipe, load_recipe, read_begun_in, read_recorded
 from digitlab.errors import RunError
 from digitlab.training.run_folder import RunFolder, existing_run_folder, new_run_folder
 
@@ -44,6 +44,15 @@ class Request:
         folder = existing_run_folder(Path(self.resume))
         check_config(folder)
         return load_recipe(folder.config, self.overrides)
+
+    def begun_in(self) -> str | None:
+        """Return the folder in which the run that this goes on with, or repeats, was begun.
+
+        Relative paths in its config.toml were written there.
+        """
+        if self.resume is not None:
+            return read_begun_in(RunFolder(Path(self.resume)).config)
+        return read_begun_in(Path(self.recipe)) if self.recipe.endswith(".toml") else None
 
 
 def make_folder(request: Request, name: str) -> RunFolder:

@@ -51,7 +51,7 @@ def train_here(request: Request, seat: Seat | None, tell: Listener) -> RunResult
                     events.note("finished", f"{folder.path}: this run has ended already", **summary)
                 )
                 return RunResult(folder.path, summary)
-        material = load_material(recipe, device, tell)
+        material = load_material(recipe, device, request.begun_in(), tell)
         if request.resume is None:
             if not repeats_data(request.recipe, material.data_sha256):
                 tell(
