@@ -6,6 +6,7 @@ pictures by `save_picture`, too.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from digitlab.errors import DataError
+from digitlab.png_mark import is_ours, save_png
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -85,6 +87,18 @@ def check_place(path: Path) -> None:
         raise _not_written(path, f"there is no folder {path.parent}")
 
 
+def free_place(path: Path) -> Path:
+    """Return where a picture goes that nobody asked for: there, but never over others' files.
+
+    A picture of ours is replaced; beside anything else a number is added to the name.
+    """
+    number, place = 1, path
+    while os.path.lexists(place) and not is_ours(place):
+        number += 1
+        place = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    return place
+
+
 def save_picture(picture: Image.Image, path: Path) -> None:
     """Write a picture in the format of its suffix.
 
@@ -92,7 +106,10 @@ def save_picture(picture: Image.Image, path: Path) -> None:
         DataError: where it cannot be written.
     """
     try:
-        picture.save(path)
+        if path.suffix.lower() == ".png":
+            save_png(picture, path)
+        else:
+            picture.save(path)
     except (OSError, ValueError) as error:  # ValueError: a suffix that Pillow does not know
         raise _not_written(path, getattr(error, "strerror", None) or str(error)) from error
 

@@ -15,7 +15,7 @@ import typer
 
 import digitlab
 from digitlab.cli import data, evaluate, export, read, runs, train
-from digitlab.cli.program import end_quietly, fail
+from digitlab.cli.program import end_quietly, fail, show_what_can_be_shown
 from digitlab.errors import ConfigError, DigitlabError
 
 # What is wrong with a command line; typer exports no more of this family than BadParameter.
@@ -33,6 +33,7 @@ app = typer.Typer(
 
 def main() -> NoReturn:
     """Run the command line and exit with its status."""
+    show_what_can_be_shown()
     try:
         _refuse_empty(sys.argv[1:])
         status = app(args=sys.argv[1:] or ["--help"], standalone_mode=False)

@@ -11,6 +11,7 @@ import typer
 
 import digitlab
 from digitlab.cli.options import JsonOption
+from digitlab.cli.program import draw_at
 
 
 def data(
@@ -22,8 +23,9 @@ def data(
         str, typer.Option(metavar="train|all", help="all: no validation split.")
     ] = "train",
     sheet: Annotated[
-        Path, typer.Option(metavar="PNG", help="Where the contact sheet goes.")
-    ] = Path("data.png"),
+        Path | None,
+        typer.Option(metavar="PNG", help="Where the contact sheet goes; else data.png, if free."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Describe a data source: counts, values, duplicates; and draw a contact sheet.
@@ -38,15 +40,22 @@ def data(
     from digitlab.data.describe import contact_sheet_of, describe
     from digitlab.reading.orientation import lying_warning
 
-    check_place(sheet)
+    if sheet is not None:
+        check_place(sheet)
     dataset = digitlab.load_dataset(sources, train_on)
     lying = lying_warning(dataset)
     if lying:
         dataset = replace(dataset, warnings=(*dataset.warnings, lying))
     description = describe(dataset)
-    save_picture(contact_sheet_of(dataset), sheet)
+    if not as_json:
+        print(description.to_text(), flush=True)  # before the picture, which may find no room
+
+    def draw(place: Path) -> bool:
+        save_picture(contact_sheet_of(dataset), place)
+        return True
+
+    drawn = draw_at(sheet, Path("data.png"), draw)
     if as_json:
-        print(json.dumps({**description.to_json(), "sheet": str(sheet)}, ensure_ascii=False))
-    else:
-        print(description.to_text())
-        print(f"contact sheet: {sheet}")
+        print(json.dumps({**description.to_json(), "sheet": drawn}))
+    elif drawn:
+        print(f"contact sheet: {drawn}")

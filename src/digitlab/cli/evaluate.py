@@ -13,6 +13,7 @@ import typer
 
 import digitlab
 from digitlab.cli.options import DataOption, JsonOption
+from digitlab.cli.program import draw_at
 from digitlab.live_line import Counter
 
 
@@ -69,16 +70,15 @@ def evaluate(
         )
     if not as_json:
         print(report.to_text(), flush=True)  # before the pictures, which may find no room
-    mistakes = mistakes or _beside(model, "mistakes.png")
-    chart = chart or _beside(model, "coverage.png")
     drawn = {
-        "mistakes": str(mistakes) if report.write_mistakes(mistakes) else None,
-        "chart": str(chart) if report.write_chart(chart) else None,
+        "mistakes": draw_at(mistakes, _beside(model, "mistakes.png"), report.write_mistakes),
+        "chart": draw_at(chart, _beside(model, "coverage.png"), report.write_chart),
     }
     if as_json:
         print(json.dumps({**report.to_json(), **drawn}))
         return
-    print(f"\nmost confident mistakes: {drawn['mistakes'] or 'none, all is right'}")
+    if drawn["mistakes"] or not len(report.mistakes):
+        print(f"\nmost confident mistakes: {drawn['mistakes'] or 'none, all is right'}")
     if drawn["chart"]:
         print(f"error over coverage{' and by kind' if degraded else ''}: {drawn['chart']}")
 

@@ -2,12 +2,47 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shlex
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
+
+from digitlab.errors import DigitlabError
+
+
+def draw_at(asked: Path | None, else_at: Path, draw: Callable[[Path], bool]) -> str | None:
+    """Have a picture drawn, and return where; None where there is none.
+
+    Args:
+        asked: where the user wants it; failing there is an error.
+        else_at: where it goes if nobody asked. There it replaces nothing but pictures of ours, and
+            where it cannot be written, that costs a line and not the answer.
+        draw: draws into a place; false where there is nothing to draw.
+    """
+    from digitlab.contact_sheet import free_place
+
+    if asked is not None:
+        return str(asked) if draw(asked) else None
+    place = free_place(else_at)
+    try:
+        return str(place) if draw(place) else None
+    except DigitlabError as error:
+        print(f"digitlab: {error}", file=sys.stderr, flush=True)
+        return None
+
+
+def show_what_can_be_shown() -> None:
+    """Have every character printed that the output's encoding has, and the others as escapes.
+
+    An output that is not UTF-8 must not end a command that has done its work.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def end_quietly() -> NoReturn:

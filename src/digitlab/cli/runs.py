@@ -28,6 +28,6 @@ def runs(
     found = list_runs(folder)
     if as_json:
         for status in found:
-            print(json.dumps(status.to_json(), ensure_ascii=False))
+            print(json.dumps(status.to_json()))
     else:
         print(runs_text(found))

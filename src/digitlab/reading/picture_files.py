@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from digitlab.errors import DigitlabError
+from digitlab.png_mark import is_ours, save_png
 from digitlab.reading.types import Reading, ReadingError
 
 SUFFIXES = frozenset(
@@ -23,15 +23,13 @@ SUFFIXES = frozenset(
 )
 STANDARD_INPUT = "-"
 _LONGEST = 200  # bytes of a name; file systems take 255, and a suffix comes yet
-_MARK = ("Software", "digitlab read")  # a text chunk, before the pixels
-_MARK_WITHIN = 256  # bytes; the header of a PNG takes 33
 
 
 def find_pictures(named: Iterable[Path]) -> Iterator[Path | Reading]:
     """Yield the files that are named, and those in folders that are named, at any depth.
 
     A folder gives its files in the order of their names, then its folders; of them those with a
-    picture's suffix that are not hidden and not written by `marked_png`. Links to folders are not
+    picture's suffix that are not hidden and not drawn by digitlab. Links to folders are not
     followed, so that none is walked twice or for ever. A folder without a picture, or one that
     cannot be listed, gives a reading that says so.
 
@@ -47,10 +45,8 @@ def find_pictures(named: Iterable[Path]) -> Iterator[Path | Reading]:
 
 def marked_png(picture: Image.Image) -> bytes:
     """Return a picture as the PNG file of it that `find_pictures` passes over in folders."""
-    mark = PngInfo()
-    mark.add_text(*_MARK)
     file = io.BytesIO()
-    picture.save(file, "PNG", pnginfo=mark)
+    save_png(picture, file)
     return file.getvalue()
 
 
@@ -64,7 +60,7 @@ def _walked(top: Path) -> Iterator[Path | Reading]:
             is_picture = path.suffix.lower() in SUFFIXES and not name.startswith(".")
             if not is_picture or not path.is_file():
                 continue
-            if _is_marked(path):
+            if is_ours(path):
                 passed_over = True
                 continue
             found = True
@@ -73,19 +69,9 @@ def _walked(top: Path) -> Iterator[Path | Reading]:
         message = f"{failure.filename} cannot be listed: {failure.strerror}"
         yield Reading(str(failure.filename), error=ReadingError("unreadable", message))
     if not found and not failures:
-        but = " but those that digitlab read wrote" if passed_over else ""
+        but = " but those that digitlab drew" if passed_over else ""
         message = f"{top} has no pictures{but}: expected files such as .png, .jpg or .heic"
         yield Reading(str(top), error=ReadingError("no-pictures", message))
-
-
-def _is_marked(path: Path) -> bool:
-    if path.suffix.lower() != ".png":
-        return False
-    try:
-        with path.open("rb") as file:
-            return "\0".join(_MARK).encode() in file.read(_MARK_WITHIN)
-    except OSError:  # which whoever reads it will be told
-        return False
 
 
 class OutputFolder:

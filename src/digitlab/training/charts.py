@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 import numpy.typing as npt
-from matplotlib.figure import Figure
 
 from digitlab.durable_files import write_whole
+from digitlab.png_mark import SOFTWARE
+
+# A notebook names by MPLBACKEND a module that may not be installed here, and importing matplotlib
+# would fail; what we draw needs no backend. Where the variable is of use, it goes on to be.
+_backend = os.environ.pop("MPLBACKEND", None)
+try:
+    import matplotlib
+    from matplotlib.figure import Figure
+finally:
+    if _backend is not None:
+        os.environ["MPLBACKEND"] = _backend
+if _backend is not None:
+    with contextlib.suppress(ValueError):
+        matplotlib.rcParams["backend"] = _backend
 
 _STEP, _EPOCH = ("step", "loss", "accuracy"), ("step", "valid_accuracy")
 _INK, _SECOND = "#1f4e79", "#c55a11"
@@ -99,5 +113,5 @@ def _write(figure: Figure, path: Path) -> None:
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of letters in a recipe's name that the font lacks
-        figure.savefig(buffer, format="png")
+        figure.savefig(buffer, format="png", metadata={"Software": SOFTWARE})
     write_whole(path, buffer.getvalue())

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import time
@@ -42,6 +43,10 @@ def start(request: Request, log: Path, hear: Hear, name: str = "the run") -> Chi
 
 def main() -> int:
     """Train as the first line of standard input says; return the exit status."""
+    # The log is a file, and so UTF-8, whatever the terminal of its owner is.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     request = asked()
     seat = seat_of_json(request["seat"]) if "seat" in request else None
     who = f"worker {seat.slot} of {seat.workers}" if seat else "a run"
