@@ -6,6 +6,7 @@ results and progress often share a screen.
 
 from __future__ import annotations
 
+import errno
 import shutil
 import time
 from typing import TextIO
@@ -41,8 +42,20 @@ class LiveLine:
 
     def _write(self, text: str) -> None:
         assert self._out is not None
-        self._out.write(text)
-        self._out.flush()
+        print_to(self._out, text, end="")
+
+
+def print_to(out: TextIO, text: str, end: str = "\n") -> None:
+    """Print at once; where a terminal was closed, to nobody: its signal follows, and work goes on.
+
+    Raises:
+        OSError: where a file or pipe cannot be written.
+    """
+    try:
+        print(text, end=end, file=out, flush=True)
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
 
 
 class Counter:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -214,6 +215,70 @@ def test_ctrl_c_saves_says_how_to_go_on_and_exits_130(
 
 
 @pytest.mark.process
+def test_a_closed_terminal_costs_nothing(small_recipe: Path) -> None:
+    pid, terminal = pty.fork()
+    if pid == 0:  # the terminal's own process, which the system sends SIGHUP
+        command = ["train", "--recipe", str(small_recipe), "--epochs", "2000", "--run-dir", "run"]
+        os.execv(sys.executable, [sys.executable, "-m", "digitlab", *command])
+    seen = b""
+    while b"step " not in seen:
+        seen += os.read(terminal, 4096)
+    os.close(terminal)
+    _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 128 + signal.SIGHUP
+    assert list(Path("run/checkpoints").glob("step-*/checkpoint.json"))
+    (line,) = [json.loads(one) for one in run("runs", ".", "--json").stdout.splitlines()]
+    assert line["state"] == "stopped"
+
+
+@pytest.mark.process
+def test_nohup_is_respected(small_recipe: Path) -> None:
+    command = [sys.executable, "-m", "digitlab", "train", "--recipe", str(small_recipe), "--json"]
+    with subprocess.Popen(
+        ["nohup", *command, "--run-dir", "run"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if b'"step"' in line and b'"phase"' not in line:
+                process.send_signal(signal.SIGHUP)
+                break
+        process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert Path("run/summary.json").exists()
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_an_output_that_is_not_utf_8_ends_no_command(
+    small_recipe: Path, small_data: Path, encoding: str
+) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    Path("数字").mkdir()
+    Path("数字/五.png").write_bytes(Path(SAMPLE).read_bytes())
+    Path("数字/no picture.png").write_text("x")
+    commands = [
+        ["train", "--recipe", small_recipe, "--run-dir", "数字/run", "--epochs", "0.2"],
+        ["train", "--resume", "数字/run"],
+        ["evaluate", "数字/run"],
+        ["export", "数字/run", "--to", "数字/model.onnx"],
+        ["data", small_data, "--sheet", "数字/sheet.png"],
+        ["runs", "数字"],
+        ["runs", "数字", "--json"],
+        ["read", "数字/五.png", "--explain", "数字/why", "--annotate", "数字/boxes"],
+        ["train", "--help"],
+    ]
+    for command in commands:
+        done = run(*command, env=environment, encoding=encoding)
+        assert done.returncode == 0, (command, done.stderr)
+        assert "Traceback" not in done.stderr
+    listed = run("runs", "数字", "--json", env=environment, encoding=encoding)
+    assert json.loads(listed.stdout)["path"] == "数字/run"
+    failed = run("read", "数字/no picture.png", env=environment, encoding=encoding)
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("digitlab: \\u6570\\u5b57/no picture.png")
+
+
+@pytest.mark.process
 def test_ctrl_c_before_the_first_step_is_one_line(small_recipe: Path) -> None:
     command = [sys.executable, "-m", "digitlab", "train", "--recipe", str(small_recipe), "--json"]
     with subprocess.Popen(
@@ -310,6 +375,11 @@ def test_data_describes_a_source_and_draws_it(command: Command, small_data: Path
     assert description["sheet"] == "sheet.png"
     assert Path("sheet.png").read_bytes().startswith(b"\x89PNG")
     assert "600" in command("data", small_data).stdout
+    Path("data.png").write_text("mine")
+    for _ in range(2):
+        done = command("data", small_data)
+        assert done.stdout.splitlines()[-1] == "contact sheet: data-2.png"
+    assert Path("data.png").read_text() == "mine"
     assert "cannot be written" in mistake(
         command("data", small_data, "--sheet", "no/such/folder.png")
     )

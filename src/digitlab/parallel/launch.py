@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from digitlab import events
+from digitlab import events, signals
 from digitlab.child import Child, open_log
 from digitlab.errors import ConfigError, RunError, TrainingError
 from digitlab.events import Event, Listener
@@ -29,12 +29,11 @@ from digitlab.parallel.watchdog import DROPPED, ENDED, HUNG
 from digitlab.processes import CUT_OFF, how_it_ended, own_module, start
 
 _GRACE = 5.0  # seconds that workers get to end by themselves once the run has ended
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _LOST = {
     DROPPED: "was taken for lost by the others",
     HUNG: "hung while it waited for the others, and ended itself",
 }
-_STOPPED = tuple(128 + number for number in _SIGNALS)
+_STOPPED = tuple(128 + number for number in (signal.SIGINT, signal.SIGTERM, signals.HANGUP or 0))
 
 
 class StoppedError(Exception):
@@ -238,15 +237,19 @@ class Launcher:
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        """Pass SIGINT and SIGTERM on to the workers, which then agree on a step to stop after."""
+        """Pass on to the workers what asks to stop; they then agree on a step to stop after."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
 
+        terminals = signals.Terminals()
+
         def pass_on(number: int, frame: Any) -> None:
+            if number == signals.HANGUP:
+                terminals.leave()
             self._ask_to_stop(number)
 
-        before = {number: signal.signal(number, pass_on) for number in _SIGNALS}
+        before = {number: signal.signal(number, pass_on) for number in signals.that_stop()}
         try:
             yield
         finally:

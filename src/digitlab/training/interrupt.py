@@ -7,6 +7,7 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from digitlab import signals
 from digitlab.training.run_folder import RunFolder
 
 
@@ -25,7 +26,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 class StopRequest:
-    """Turns SIGINT and SIGTERM into a flag while it is entered; in the main thread only."""
+    """Turns the signals that ask to stop into a flag while it is entered; in the main thread."""
 
     def __init__(self, folder: RunFolder) -> None:
         """Give the run that would be stopped."""
@@ -48,13 +49,16 @@ class StopRequest:
             raise Interrupted(self._folder, self._number)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if number == signals.HANGUP:
+            self._terminals.leave()
         if self._number is not None:
             raise Interrupted(self._folder, number)
         self._number = number
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            self._terminals = signals.Terminals()
+            for number in signals.that_stop():
                 self._before[number] = signal.signal(number, self._on_signal)
         return self
 

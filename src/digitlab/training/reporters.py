@@ -10,14 +10,14 @@ import sys
 from typing import TextIO
 
 from digitlab.events import Event, Listener, Progress
-from digitlab.live_line import LiveLine
+from digitlab.live_line import LiveLine, print_to
 from digitlab.wording import duration
 
 
 def quiet(event: Event) -> None:
     """Say nothing but warnings, on standard error."""
     if event.kind == "warning":
-        print(f"warning: {event.text}", file=sys.stderr, flush=True)
+        print_to(sys.stderr, f"warning: {event.text}")
 
 
 class JsonLines:
@@ -38,8 +38,7 @@ class JsonLines:
             step = event.facts["step"]
             if step % self._every and step != event.facts["steps"]:
                 return
-        self._out.write(json.dumps(event.to_json()) + "\n")
-        self._out.flush()
+        print_to(self._out, json.dumps(event.to_json()))
 
 
 class Lines:
@@ -58,16 +57,16 @@ class Lines:
             self._count(**event.facts)
         elif event.kind == "warning":
             self._live.clear()
-            print(f"warning: {event.text}", file=sys.stderr, flush=True)
+            print_to(sys.stderr, f"warning: {event.text}")
         elif event.kind != "phase":  # what a phase found is told by a note
             self._live.clear()
             if event.text:
-                print(event.text, flush=True)
+                print_to(sys.stdout, event.text)
 
     def _step(self, progress: Progress) -> None:
         if self._is_due(progress):
             self._live.clear()
-            print(_line(progress), flush=True)
+            print_to(sys.stdout, _line(progress))
         else:
             self._live.draw(_line(progress))
 
