@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from digitlab.parallel.plan import Workers
-from digitlab.parallel.quorum import Move, Round, Seen, Why, next_move
+from digitlab.parallel.quorum import Move, Round, Seen, Why, missing_nodes, next_move
 from digitlab.parallel.seat import Seat, slot_of
 
 NEW, REST, LOST = Why.NEW, Why.AT_REST, Why.LOST
@@ -134,7 +135,7 @@ def test_a_worker_does_what_it_should(name: str) -> None:
     ("waited", "asked", "move"),
     [
         (299, ["0.a", "1.a"], Move.WAIT),  # the other machine may take long to come
-        (300, ["0.a", "1.a"], Move.PROPOSE),
+        (300, ["0.a", "1.a"], Move.GIVE_UP),
         (29, ["0.a", "1.a", "2.a"], Move.WAIT),  # it has come: its other worker was started, too
         (30, ["0.a", "1.a", "2.a"], Move.PROPOSE),
         (0, ["0.a", "1.a", "2.a", "3.a"], Move.PROPOSE),
@@ -145,6 +146,18 @@ def test_another_machine_is_waited_for_longer_than_another_worker(
 ) -> None:
     two_by_two = seat(workers=4, per_node=2)
     assert next_move(Seen(1, asked=asked, waited=waited), two_by_two, NEW)[0] is move
+
+
+@pytest.mark.parametrize(
+    ("fewest", "move"), [(None, Move.GIVE_UP), (3, Move.GIVE_UP), (2, Move.PROPOSE)]
+)
+def test_without_a_machine_a_run_begins_only_where_so_few_were_asked_for(
+    fewest: int | None, move: Move
+) -> None:
+    asked = replace(seat(workers=4, per_node=2), plan=replace(PLAN, min_workers=fewest))
+    seen = Seen(1, asked=["0.a", "1.a"], waited=300)
+    assert next_move(seen, asked, NEW) == (move, round_of(1, ["0.a", "1.a"], ["0.a", "1.a"], 2))
+    assert missing_nodes(round_of(1, ["0.a", "1.a"]), asked) == [1]
 
 
 names = st.sampled_from([f"{slot}.{start}" for slot in range(4) for start in "ab"])

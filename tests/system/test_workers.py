@@ -541,6 +541,26 @@ def test_a_node_that_differs_ends_the_run_with_one_line(
         assert said in first.last_line
 
 
+def test_a_run_does_not_begin_without_a_machine(crew_folder: Path) -> None:
+    nodes = ("--nodes", 2, "--rendezvous", f"127.0.0.1:{free_port()}", "--start-timeout", 2)
+    with Crew(crew_folder, *begin(*nodes)) as crew:
+        assert crew.wait() == 2, crew.story()
+        assert "machine 1 of 2 (--node-rank) did not come within 2 s" in crew.last_line
+        assert "give --min-workers N to go on with fewer" in crew.last_line
+    assert not (crew_folder / "run" / "config.toml").exists()
+
+
+def test_a_run_begins_without_a_machine_where_that_was_asked_for(
+    crew_folder: Path, alone: Alone
+) -> None:
+    nodes = ("--nodes", 2, "--rendezvous", f"127.0.0.1:{free_port()}", "--start-timeout", 2)
+    with Crew(crew_folder, *begin(*nodes, "--min-workers", 1)) as crew:
+        crew.wait_for_warning("machine 1 of 2 (--node-rank) did not come within 2 s")
+        crew.wait_for_warning("1 of 2 workers begin")
+        assert crew.wait() == 0, crew.story()
+    assert_same(crew_folder / "run", alone("adamw", "Plain"))
+
+
 def _with_an_empty_folder_at(
     path: Path, words: list[object]
 ) -> tuple[list[object], tuple[str, ...]]:

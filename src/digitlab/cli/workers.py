@@ -15,7 +15,9 @@ from digitlab.errors import ConfigError
 from digitlab.parallel.plan import Workers, flag_of
 
 # What is written on a command line, where that is of another type than the field's default.
-_WRITTEN: Mapping[str, type] = {"count": int, "devices": str, "log_dir": Path}
+_WRITTEN: Mapping[str, type] = {
+    "count": int, "devices": str, "log_dir": Path, "min_workers": int
+}  # fmt: skip
 
 
 def with_workers(verb: Callable[..., None]) -> Callable[..., None]:

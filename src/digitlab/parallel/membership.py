@@ -37,7 +37,8 @@ from queue import SimpleQueue
 import torch.distributed as dist
 
 from digitlab.child import heed
-from digitlab.parallel.quorum import Move, Round, Seen, Why, next_move
+from digitlab.errors import TrainingError
+from digitlab.parallel.quorum import Move, Round, Seen, Why, missing_nodes, next_move
 from digitlab.parallel.seat import Seat, slot_of
 from digitlab.parallel.strategy import AlreadyFinishedError
 from digitlab.parallel.watchdog import DROPPED, ENDED, Watchdog
@@ -106,6 +107,7 @@ class Membership:
 
         Raises:
             AlreadyFinishedError: where there is none, because the run is finished.
+            TrainingError: where a machine did not come at the start.
         """
         number = before.number + 1 if before else 1
         has_asked = before is None
@@ -125,6 +127,11 @@ class Membership:
                     continue
                 if move is Move.LEAVE:
                     raise AlreadyFinishedError
+                if move is Move.GIVE_UP and chosen:
+                    raise TrainingError(
+                        f"{words_of_missing(chosen, self.seat)}; start what is missing, or give "
+                        "--min-workers N to go on with fewer"
+                    )
                 if move is Move.END:
                     end(_DROPPED, DROPPED)
                 if move is Move.ASK:
@@ -305,6 +312,16 @@ class Membership:
                 yield
         except dist.DistError:
             end(line, CUT_OFF)
+
+
+def words_of_missing(now: Round, seat: Seat) -> str:
+    """Return which machines did not come for the first round."""
+    nodes = missing_nodes(now, seat)
+    which = f"machine {nodes[0]}" if len(nodes) == 1 else f"machines {', '.join(map(str, nodes))}"
+    return (
+        f"{which} of {-(-seat.workers // seat.per_node)} (--node-rank) did not come within "
+        f"{seat.plan.start_timeout:g} s (--start-timeout)"
+    )
 
 
 def _names(store: dist.Store) -> list[str]:

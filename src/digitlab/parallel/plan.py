@@ -52,7 +52,9 @@ class Workers:
         timeout: seconds after which a worker that does not answer is taken for lost.
         start_timeout: seconds that the machines wait for each other at the start.
         max_restarts: how often this machine's workers are started again when one is lost.
-        min_workers: with fewer in all, those who are left wait `timeout` and then stop.
+        min_workers: with fewer in all, those who are left wait `timeout` and then stop; and with
+            so many the run begins where a machine does not come within `start_timeout`. None: all
+            machines are there at the start, and whoever is left goes on.
     """
 
     count: int | None = flag(None, "N", "Processes on this machine that train together.")
@@ -82,7 +84,9 @@ class Workers:
         300.0, "SECONDS", "So long machines wait for each other at the start (300)."
     )
     max_restarts: int = flag(3, "N", "So many lost workers of this machine are started again (3).")
-    min_workers: int = flag(1, "N", "Stop where fewer are left on all machines (1).", same=True)
+    min_workers: int | None = flag(
+        None, "N", "Begin, and go on, with as few on all machines; else all begin.", same=True
+    )
 
     @property
     def here(self) -> int:
@@ -141,7 +145,7 @@ class Workers:
             ("nodes", self.nodes, 1),
             ("local-steps", self.local_steps, 1),
             ("max-restarts", self.max_restarts, 0),
-            ("min-workers", self.min_workers, 1),
+            ("min-workers", 1 if self.min_workers is None else self.min_workers, 1),
         ):
             if value < least:
                 raise ConfigError(f"--{name} is {value}; expected {least} or more")
@@ -164,7 +168,7 @@ class Workers:
                 f"{self.everywhere} workers are more than the {shards} shards of a batch; give "
                 f"--set training.shards={self.everywhere}, or fewer workers"
             )
-        if self.min_workers > self.everywhere:
+        if self.min_workers is not None and self.min_workers > self.everywhere:
             raise ConfigError(
                 f"--min-workers is {self.min_workers}; expected at most {self.everywhere}, all "
                 "there are"

@@ -90,10 +90,11 @@ class Move(Enum):
     ASK = "ask to be taken in: this round has begun without it"
     LEAVE = "leave: the run is finished"
     END = "end: the others have gone on without it, taking it for lost"
+    GIVE_UP = "give up: a machine did not come, and the user did not ask for fewer"
 
 
 def next_move(seen: Seen, seat: Seat, why: Why) -> tuple[Move, Round | None]:
-    """Return what a worker does next, and the round that it enters or proposes.
+    """Return what a worker does next, and the round that it enters, proposes or gives up.
 
     Args:
         seen: what it sees.
@@ -109,7 +110,19 @@ def next_move(seen: Seen, seat: Seat, why: Why) -> tuple[Move, Round | None]:
     if seen.is_being_finished:
         return Move.WAIT, None
     proposed = _first_round(seen, seat) if seen.before is None else _following(seen, seat)
-    return (Move.PROPOSE, proposed) if proposed else (Move.WAIT, None)
+    if proposed is None:
+        return Move.WAIT, None
+    if seen.before is None and missing_nodes(proposed, seat):
+        fewest = seat.plan.min_workers
+        if fewest is None or len(proposed.members) < fewest:
+            return Move.GIVE_UP, proposed
+    return Move.PROPOSE, proposed
+
+
+def missing_nodes(now: Round, seat: Seat) -> list[int]:
+    """Return the machines of which no worker is in a round."""
+    here = {slot_of(worker) // seat.per_node for worker in now.members}
+    return [node for node in range(-(-seat.workers // seat.per_node)) if node not in here]
 
 
 def _first_round(seen: Seen, seat: Seat) -> Round | None:

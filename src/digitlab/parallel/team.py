@@ -28,9 +28,9 @@ from digitlab.data.batches import Share
 from digitlab.errors import DigitlabError, TrainingError
 from digitlab.parallel import sockets
 from digitlab.parallel.exchange import Exchange, PeersLostError
-from digitlab.parallel.membership import Membership
+from digitlab.parallel.membership import Membership, words_of_missing
 from digitlab.parallel.process_group import ProcessGroup, choose_interface
-from digitlab.parallel.quorum import Round, Why
+from digitlab.parallel.quorum import Round, Why, missing_nodes
 from digitlab.parallel.seat import Seat, slot_of
 from digitlab.parallel.strategy import AlreadyFinishedError, Run
 from digitlab.parallel.watchdog import HUNG, Watchdog
@@ -100,6 +100,10 @@ class Team:
             except PeersLostError as error:
                 self._leave(error)
             else:
+                if self.round.number == 1 and missing_nodes(self.round, self.seat):
+                    size, all_of_them = len(self.round.members), self.seat.workers
+                    words = words_of_missing(self.round, self.seat)
+                    run.warn(f"{words}; {size} of {all_of_them} workers begin")
                 return
 
     def together(
@@ -141,7 +145,7 @@ class Team:
             TrainingError: where they do not come.
         """
         began = time.monotonic()
-        while len(self.round.members) < self.seat.plan.min_workers:
+        while len(self.round.members) < (self.seat.plan.min_workers or 1):
             if self.is_wanted():
                 self.take_in()
             elif time.monotonic() - began > self.seat.plan.timeout:
