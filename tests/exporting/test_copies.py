@@ -137,6 +137,12 @@ def test_what_the_disk_gives_back_is_checked(
         export(write_model(), "copy.onnx")
 
 
+def test_int8_asks_for_no_operators_that_it_has_not(int8: Path) -> None:
+    model = onnx.load(int8)
+    used = {node.domain for node in model.graph.node}
+    assert {one.domain for one in model.opset_import} == used == {""}
+
+
 def test_int8_is_smaller_and_answers_alike(
     made_int8: ExportReport, int8: Path, small_data: Path
 ) -> None:

@@ -73,10 +73,25 @@ def quantise(model_bytes: bytes, properties: Mapping[str, str], inputs: Floats) 
         except Exception as error:  # onnxruntime's errors share no base but Exception
             reason = " ".join(str(error).split())[:160] or type(error).__name__
             raise ModelError(f"the model cannot be made int8: {reason}") from error
-        content = made.read_bytes()
+        content = _without_unused_operators(made.read_bytes())
     if _BYTES_OF_INT8 not in content:
         raise ModelError("the model cannot be made int8: it has no layer with integer kernels")
     return seal(reopened(content, properties))
+
+
+def _without_unused_operators(content: bytes) -> bytes:
+    """Return a model that imports no set of operators but those of its nodes.
+
+    The quantiser names all that it knows, which older versions of onnxruntime refuse.
+    """
+    import onnx
+
+    model = onnx.load_from_string(content)
+    used = {node.domain for node in model.graph.node}
+    kept = [one for one in model.opset_import if one.domain in used]
+    del model.opset_import[:]
+    model.opset_import.extend(kept)
+    return bytes(model.SerializeToString())
 
 
 class _Batches:
