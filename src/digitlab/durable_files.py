@@ -16,15 +16,18 @@ def write_whole(path: Path, content: bytes) -> None:
     """Put a file in place at once: write beside it, fsync, rename, fsync the folder.
 
     Raises:
-        OSError: where the disk refuses; nothing half-written is left, and an earlier file stays.
+        OSError: where the disk refuses, with the file's name; nothing half-written is left, and an
+            earlier file stays.
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         _write_through(beside, content)
         os.replace(beside, path)
-    except BaseException:  # Ctrl-C, too
+    except BaseException as error:  # Ctrl-C, too
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename = str(path)  # which whoever hears of it knows
         raise
     sync_folder(path.parent)
 
@@ -45,8 +48,9 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
             old = folder.with_name(f".{folder.name}.{os.getpid()}.old.part")
             os.rename(folder, old)
         os.rename(beside, folder)
-    except OSError:
+    except OSError as error:
         shutil.rmtree(beside, ignore_errors=True)
+        error.filename = str(folder)
         raise
     sync_folder(folder.parent)
     remove_parts(folder.parent)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import shutil
+import sys
 import time
 from typing import TextIO
 
@@ -55,6 +56,7 @@ def print_to(out: TextIO, text: str, end: str = "\n") -> None:
         print(text, end=end, file=out, flush=True)
     except OSError as error:
         if error.errno != errno.EIO:
+            error.filename = "standard output" if out is sys.stdout else "standard error"
             raise
 
 

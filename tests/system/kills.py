@@ -30,7 +30,13 @@ WATCHDOG_SECONDS = 300.0
 _fork = multiprocessing.get_context("forkserver")
 # pytest, too: each child imports the main module anew, which is pytest's.
 _fork.set_forkserver_preload(
-    ["digitlab.training.run", "torch.utils.tensorboard", "onnx", "onnxruntime", "pytest"]
+    [
+        "digitlab.training.run",
+        "tensorboard.summary.writer.record_writer",
+        "onnx",
+        "onnxruntime",
+        "pytest",
+    ]
 )
 
 

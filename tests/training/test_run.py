@@ -262,7 +262,6 @@ def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_it_used(
     ("changes", "named"),
     [
         ({"learning_rate": 0.5}, "--learning-rate"),
-        ({"data": "mnist"}, "--data"),
         ({"settings": {"training.shards": 2}}, "--set training.shards"),
         ({"run_dir": "other"}, "--run-dir"),
     ],
@@ -284,6 +283,38 @@ def test_resume_refuses_other_data(small_recipe: Path, small_data: Path, tmp_pat
     np.savez(mine, **arrays)
     with pytest.raises(RunError, match="data are not those that the run began with"):
         digitlab.train(resume="run")
+
+
+def test_a_run_finds_its_data_from_elsewhere(
+    small_recipe: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(small_data, "mine.npz")
+    digitlab.train(small_recipe, data="mine.npz", run_dir="whole")
+    with pytest.raises(KeyboardInterrupt):
+        digitlab.train(small_recipe, data="mine.npz", run_dir="run", reporter=StopAt(5))
+    runs = Path.cwd()
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    assert digitlab.evaluate(runs / "whole").data == "mine.npz"
+    digitlab.train(resume=runs / "run")
+    digitlab.train(runs / "whole/config.toml", run_dir=runs / "again")
+    assert final_state(runs / "run") == final_state(runs / "again") == final_state(runs / "whole")
+
+
+def test_a_run_goes_on_with_the_same_data_in_another_place(
+    small_recipe: Path, small_data: Path
+) -> None:
+    shutil.copy(small_data, "mine.npz")
+    digitlab.train(small_recipe, data="mine.npz", run_dir="whole")
+    with pytest.raises(KeyboardInterrupt):
+        digitlab.train(small_recipe, data="mine.npz", run_dir="run", reporter=StopAt(5))
+    Path("mine.npz").rename("moved.npz")
+    with pytest.raises(DataError, match="where the run was begun; name it by --data"):
+        digitlab.train(resume="run")
+    with pytest.raises(RunError, match="data are not those that the run began with"):
+        digitlab.train(resume="run", data="mnist")
+    digitlab.train(resume="run", data="moved.npz")
+    assert final_state(Path("run")) == final_state(Path("whole"))
 
 
 def test_a_run_of_its_own_holds_its_folder(small_recipe: Path) -> None:

@@ -9,37 +9,82 @@ import contextlib
 import hashlib
 import json
 import os
+import socket
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from torch.utils.tensorboard import SummaryWriter
+from typing import Any
 
 CLOCK = ("seconds", "images_per_second")
 
 
-class MetricsFile:
-    """An append-only file of JSON lines that knows the hash of what it holds.
+class AppendedFile:
+    """A file that only grows, and never by half of something.
 
-    Lines wait in memory until `flush`, which starts again at the same place after a failure: a full
-    disk costs no line and leaves no half of one behind once there is room again.
+    What is written waits in memory until `flush`, which starts again at the same place after a
+    failure: a full disk costs nothing and leaves no half behind once there is room again.
     """
+
+    def __init__(self, path: Path, keep: int = 0) -> None:
+        """Open a file, keeping its first `keep` bytes; what follows them is cut off."""
+        self.path = path
+        self.size = min(keep, path.stat().st_size) if path.exists() else 0
+        self._waiting = bytearray()
+        self._file = path.open("r+b" if path.exists() else "xb", buffering=0)
+        self._file.truncate(self.size)
+
+    def write(self, content: bytes) -> None:
+        """Append, at the next flush."""
+        self._waiting += content
+
+    def flush(self) -> None:
+        """Let readers see all so far.
+
+        Raises:
+            OSError: where the disk refuses, with the file's name; what waits goes on waiting.
+        """
+        try:
+            self._file.seek(self.size)
+            rest = memoryview(bytes(self._waiting))
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            error.filename = str(self.path)
+            raise
+        self.size += len(self._waiting)
+        self._waiting.clear()
+
+    def sync(self) -> None:
+        """Make all so far durable.
+
+        Raises:
+            OSError: as `flush`.
+        """
+        self.flush()
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Write what waits, if the disk lets us, and close the file."""
+        with contextlib.suppress(OSError):
+            self.flush()
+        with contextlib.suppress(OSError):
+            self._file.close()
+
+
+class MetricsFile:
+    """A file of JSON lines that knows the hash of what it holds."""
 
     def __init__(self, path: Path, keep: int = 0) -> None:
         """Open a metrics file, keeping its first `keep` bytes; what follows them is cut off."""
         kept = path.read_bytes()[:keep] if path.exists() else b""
         self._hash = hashlib.sha256(kept)
-        self._written = len(kept)
-        self._waiting = bytearray()
-        self._file = path.open("r+b" if path.exists() else "xb", buffering=0)
-        self._file.truncate(self._written)
+        self._file = AppendedFile(path, len(kept))
 
     def write(self, line: Mapping[str, Any]) -> None:
         """Append one line; numbers that are not finite must have been replaced by None."""
         content = (json.dumps(line, allow_nan=False) + "\n").encode()
         self._hash.update(content)
-        self._waiting += content
+        self._file.write(content)
 
     def flush(self) -> None:
         """Let readers see all lines so far.
@@ -47,12 +92,7 @@ class MetricsFile:
         Raises:
             OSError: where the disk refuses; the lines wait for the next call.
         """
-        self._file.seek(self._written)
-        rest = memoryview(bytes(self._waiting))
-        while rest:
-            rest = rest[self._file.write(rest) :]
-        self._written += len(self._waiting)
-        self._waiting.clear()
+        self._file.flush()
 
     def position(self) -> dict[str, Any]:
         """Make all lines durable; return their size in bytes and their SHA-256.
@@ -60,15 +100,62 @@ class MetricsFile:
         Raises:
             OSError: where the disk refuses.
         """
-        self.flush()
-        os.fsync(self._file.fileno())
-        return {"bytes": self._written, "sha256": self._hash.hexdigest()}
+        self._file.sync()
+        return {"bytes": self._file.size, "sha256": self._hash.hexdigest()}
 
     def close(self) -> None:
         """Write what waits, if the disk lets us, and close the file."""
-        with contextlib.suppress(OSError):
-            self.flush()
         self._file.close()
+
+
+class EventsFile:
+    """A file of TensorBoard's events, in the form of its own `RecordWriter`.
+
+    Its `SummaryWriter` writes in a thread that keeps this one waiting for the interpreter's lock,
+    and where the disk is full it ends in a traceback.
+    """
+
+    def __init__(self, folder: Path, first_step: int) -> None:
+        """Begin a file; events of earlier files are void from `first_step` on.
+
+        Raises:
+            OSError: where it cannot be made.
+        """
+        from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+        from tensorboard.summary.writer.record_writer import RecordWriter
+
+        folder.mkdir(exist_ok=True)
+        stamp = f"{time.time():017.6f}.{socket.gethostname()}.{os.getpid()}"
+        self._file = AppendedFile(folder / f"events.out.tfevents.{stamp}")
+        self._records = RecordWriter(self._file)
+        self._add(Event(file_version="brain.Event:2"))
+        if first_step > 1:
+            start = SessionLog(status=SessionLog.START)
+            self._add(Event(step=first_step, session_log=start))
+
+    def add(self, step: int, values: Mapping[str, float]) -> None:
+        """Append a point of each curve, by tag, as one event."""
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        points = [Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]
+        self._add(Event(step=step, summary=Summary(value=points)))
+
+    def flush(self) -> None:
+        """Let TensorBoard see all so far.
+
+        Raises:
+            OSError: where the disk refuses; what waits goes on waiting.
+        """
+        self._file.flush()
+
+    def close(self) -> None:
+        """Write what waits, if the disk lets us, and close the file."""
+        self._file.close()
+
+    def _add(self, event: Any) -> None:
+        event.wall_time = time.time()
+        self._records.write(event.SerializeToString())
 
 
 def matches(path: Path, position: Mapping[str, Any]) -> bool:
@@ -90,23 +177,3 @@ def read_metrics(path: Path) -> Iterator[dict[str, Any]]:
             line = json.loads(text)
             if text.endswith(b"\n") and isinstance(line, dict) and "kind" in line:
                 yield line
-
-
-def open_events(folder: Path, purge_step: int) -> SummaryWriter:
-    """Return TensorBoard's writer of a run; earlier files are void from `purge_step` on."""
-    from torch.utils.tensorboard import SummaryWriter
-
-    return SummaryWriter(str(folder), purge_step=purge_step or None)
-
-
-def add_points(events: SummaryWriter, step: int, values: Mapping[str, float]) -> None:
-    """Give TensorBoard a point of each curve, by tag, as one event.
-
-    An event a curve, as `add_scalar` writes them, takes three times as long, most of it on a thread
-    that keeps this one waiting for the interpreter's lock.
-    """
-    from tensorboard.compat.proto.summary_pb2 import Summary
-
-    points = [Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]
-    writer: Any = events.file_writer
-    writer.add_summary(Summary(value=points), step)

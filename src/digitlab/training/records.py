@@ -10,17 +10,14 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from digitlab import events
 from digitlab.durable_files import write_whole
 from digitlab.errors import RunError
 from digitlab.events import Listener
-from digitlab.training.metrics import MetricsFile, add_points, open_events, read_metrics
+from digitlab.training.metrics import EventsFile, MetricsFile, read_metrics
 from digitlab.training.run_folder import RunFolder
-
-if TYPE_CHECKING:
-    from torch.utils.tensorboard import SummaryWriter
 
 _REMEMBERED = 2_000  # lines; the file that a lost worker wrote lags by those of a second
 _ORDER = ("start", "step", "epoch", "work")  # of the lines of one step
@@ -39,7 +36,8 @@ class Records:
             for path in (folder.metrics, *([folder.ledger] if ledger else []))
         }
         self._files: dict[Path, MetricsFile] = {}
-        self._events: SummaryWriter | None = None
+        self._events: EventsFile | None = None
+        self._troubled: set[Path] = set()  # that could not be written, and have been named
         self._kept: int | None = None
         self._step = 0
         self._is_open = False
@@ -65,10 +63,10 @@ class Records:
             self._write_anew(path, content, self._recent[path])
             if self._folder.ledger in self._recent:
                 self._write_on(self._folder.ledger)
-            self._events = open_events(self._folder.events, self._step + 1)
+            self._events = EventsFile(self._folder.events, self._step + 1)
         except OSError as error:
             path = error.filename or self._folder.path
-            raise RunError(f"{path}: cannot be opened: {error}") from None
+            raise RunError(f"{path}: cannot be opened: {error.strerror}") from None
 
     def write(self, line: Mapping[str, Any]) -> None:
         """Append a line to metrics.jsonl."""
@@ -83,20 +81,26 @@ class Records:
         """Give TensorBoard a point of each curve, by tag."""
         if not self._leads():
             return
-        try:
-            if self._events is None:
-                self._events = open_events(self._folder.events, step)
-            add_points(self._events, step, values)
-        except OSError as error:
-            self._warn(self._folder.events, error)
+        if self._events is None:
+            try:
+                self._events = EventsFile(self._folder.events, step)
+            except OSError as error:
+                self._warn(self._folder.events, error)
+                return
+        self._events.add(step, values)
 
     def flush(self) -> None:
         """Let readers see all lines so far, if the disk lets us."""
-        for path, file in self._files.items():
+        written: dict[Path, MetricsFile | EventsFile] = {**self._files}
+        if self._events is not None:
+            written[self._folder.events] = self._events
+        for path, file in written.items():
             try:
                 file.flush()
             except OSError as error:
                 self._warn(path, error)
+            else:
+                self._troubled.discard(path)
 
     def position(self) -> dict[str, Any]:
         """Make metrics.jsonl durable and return its size and hash; for the worker that writes.
@@ -161,6 +165,10 @@ class Records:
             self._files[path].write(line)
 
     def _warn(self, path: Path, error: OSError) -> None:
+        """Say that a file cannot be written, once until it can be."""
+        if path in self._troubled:
+            return
+        self._troubled.add(path)
         self._tell(events.warning(f"{path}: cannot be written: {error.strerror}"))
 
 

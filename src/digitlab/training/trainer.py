@@ -72,6 +72,7 @@ class Trainer:
     _last_save_began: float = 0.0
     _last_save_cost: float = 0.0
     _saved_step: int = -1
+    _cannot_save: bool = False
     _accuracy: float = 0.0
     _speed: float = 0.0
     _last_flush: float = 0.0
@@ -159,12 +160,18 @@ class Trainer:
                 self.folder.checkpoints, self.state.step, self.best["step"] if self.best else None
             )
         except OSError as error:
+            if self._cannot_save:
+                return  # said already
+            self._cannot_save = True
             self.tell(
                 events.warning(
-                    f"{self.folder.checkpoints}: the checkpoint of step {self.state.step} could "
-                    f"not be written ({error.strerror}); training goes on, earlier checkpoints stay"
+                    f"{error.filename or self.folder.checkpoints}: the checkpoint of step "
+                    f"{self.state.step} could not be written ({error.strerror}); training goes on, "
+                    "earlier checkpoints stay"
                 )
             )
+        else:
+            self._cannot_save = False
 
     def _must_save(self) -> bool:
         """Whether a checkpoint belongs to this step, whatever the clock says."""
