@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from samples import digits, mutated, refusal
 
+import digitlab
 from digitlab.data import Split, load_dataset
 from digitlab.data.csv_table import load_csv
 from digitlab.errors import DataError
@@ -173,3 +174,18 @@ def test_any_change_to_a_table_is_read_or_named(
         message = str(error)
     assert message.startswith(str(path)) or not message
     assert "\n" not in message
+
+
+def test_the_documented_script_answers_a_table_without_labels(tmp_path: Path) -> None:
+    """As docs/formats.md has it, with the model that ships in place of a run of one's own."""
+    test = load_dataset("mnist").splits["test"]
+    pixels = test.images[:50].reshape(50, 784).tolist()
+    (tmp_path / "test.csv").write_text(text_of([NAMES, *pixels]))
+    document = Path(__file__).parents[2] / "docs" / "formats.md"
+    (script,) = [part for part in document.read_text().split("```") if "numpy.loadtxt" in part]
+    exec(script.replace('"runs/first"', ""), {"numpy": np, "digitlab": digitlab})
+    lines = (tmp_path / "answers.csv").read_text().splitlines()
+    assert lines[0] == "ImageId,Label"
+    answers = [int(line.partition(",")[2]) for line in lines[1:]]
+    assert [line.partition(",")[0] for line in lines[1:3]] == ["1", "2"]
+    assert np.mean(np.array(answers) == test.labels[:50]) > 0.95
