@@ -167,3 +167,30 @@ def test_square_error_reads_the_nearest_digit() -> None:
     loss = objective.loss(output[:5], labels[:5])
     assert loss.item() == pytest.approx(9 + 0.16 + 0.16 + 0.09 + 33**2, rel=1e-5)
     assert objective.outputs == 1
+
+
+class DoesNotFit(nn.Module):
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(784, 50), nn.ReLU())
+        self.last = nn.Linear(60, outputs)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        output: torch.Tensor = self.last(self.layers(images))
+        return output
+
+
+class Wrong(DoesNotFit):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("a bug of the user's own")
+
+
+def test_the_layer_that_does_not_fit_is_named_in_one_line() -> None:
+    with pytest.raises(ConfigError) as error:
+        networks.build(f"{__name__}:DoesNotFit", 10, 1)
+    message = str(error.value)
+    assert "its layer last, Linear(in_features=60, out_features=10, bias=True): mat1 and" in message
+    assert "2x50 and 60x10" in message
+    assert "\n" not in message
+    with pytest.raises(RuntimeError, match="a bug of the user's own"):
+        networks.build(f"{__name__}:Wrong", 10, 1)

@@ -13,7 +13,7 @@ import math
 import re
 import tomllib
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
@@ -181,6 +181,18 @@ _SYNONYMS = {
     "model": "network.name",
     "batch": "training.batch_size",
     "dataset": "data.sources",
+}
+_OTHER_NAMES = {
+    "mse": "square-error",
+    "l2": "square-error",
+    "mean-squared-error": "square-error",
+    "ce": "cross-entropy",
+    "nll": "cross-entropy",
+    "softmax": "cross-entropy",
+    "crossentropyloss": "cross-entropy",
+    "nesterov": "momentum",
+    "exponential": "step",
+    "onecycle": "one-cycle",
 }
 _GROUPS = ("network", "objective", "optimizer", "schedule")  # of which `name` is meant
 
@@ -351,6 +363,16 @@ def nearest_key(key: str) -> str | None:
     return alike[0] if alike else None
 
 
+def nearest_choice(value: Any, choices: Iterable[str]) -> str | None:
+    """Return the choice that somebody may have meant, such as adam by Adam, or None."""
+    text = str(value).lower().replace("_", "-")
+    known = {**{one: one for one in choices}, **_OTHER_NAMES}
+    found = known.get(text) or next(
+        (known[one] for one in difflib.get_close_matches(text, known, 1, 0.6)), None
+    )
+    return found if found in set(choices) else None
+
+
 def recipe_keys() -> list[str]:
     """Return the dotted keys of all settings of a recipe."""
     hints = get_type_hints(Recipe)
@@ -480,7 +502,9 @@ def _value(value: Any, kind: Any, limits: Mapping[str, Any], where: str) -> Any:
         _text(value, where)
     choices = limits.get("choices")
     if choices and value not in choices:
-        raise ConfigError(f"{where} is {value!r}; expected {one_of(choices)}")
+        meant = nearest_choice(value, choices)
+        asked = f"; did you mean {meant}?" if meant else ""
+        raise ConfigError(f"{where} is {value!r}; expected {one_of(choices)}{asked}")
     low, high = limits.get("low"), limits.get("high")
     if (low is not None and value < low) or (high is not None and value > high):
         span = f"at least {low}" if high is None else f"from {low} to {high}"

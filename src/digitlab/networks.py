@@ -10,6 +10,7 @@ import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -161,12 +162,41 @@ def _check(network: nn.Module, name: str, outputs: int) -> None:
         raise ConfigError(f"--network {name}: has no parameter to train")
     network.eval()
     with torch.no_grad():
-        shape = tuple(network(torch.zeros(2, 1, 28, 28)).shape)
+        shape = tuple(_output(network, name).shape)
     network.train()
     if shape != (2, outputs):
         raise ConfigError(
             f"--network {name}: gives shape {shape} for two images; expected (2, {outputs})"
         )
+
+
+def _output(network: nn.Module, name: str) -> Tensor:
+    """Return the output for two black images; name the layer that does not fit."""
+    entered: list[tuple[str, nn.Module]] = []
+
+    def enter(key: str) -> Callable[[nn.Module, Any], None]:
+        return lambda layer, _: entered.append((key, layer))
+
+    hooks = [
+        hook
+        for key, layer in network.named_modules()
+        if not list(layer.children()) and key
+        for hook in (
+            layer.register_forward_pre_hook(enter(key)),
+            layer.register_forward_hook(lambda *_: entered.clear()),
+        )
+    ]
+    try:
+        output: Tensor = network(torch.zeros(2, 1, 28, 28))
+    except RuntimeError as error:
+        if not entered:
+            raise
+        (key, layer), reason = entered[-1], str(error).partition("\n")[0]
+        raise ConfigError(f"--network {name}: its layer {key}, {layer}: {reason}") from None
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return output
 
 
 def _initialised_as_in_the_course(network: nn.Module) -> nn.Module:

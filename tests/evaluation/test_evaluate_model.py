@@ -20,6 +20,7 @@ from digitlab.preparation import prepare
 from digitlab.reading.recogniser import Recogniser
 from digitlab.reading.refusal import refused
 from digitlab.synthesis import camera
+from digitlab.wording import percent
 from small_models import WriteModel, picture_of
 
 Templates = npt.NDArray[np.uint8]
@@ -90,7 +91,7 @@ def test_mistakes_are_drawn_with_truth_answer_and_confidence(
     images, captions, columns = drawn[0]
     assert np.array_equal(images, data.splits["test"].images[[4, 9]])
     assert report.confidences is not None
-    assert captions[0] == f"9 → 4  {report.confidences[4]:.0%}".replace("%", " %")
+    assert captions[0] == f"9 → 4  {percent(report.confidences[4], 0)}"
     assert columns == 2
     evaluate(write_model(value=True), data.source).mistakes_picture(most=1)
     assert drawn[1][1] == ["1 → 0"]

@@ -117,6 +117,11 @@ def test_flags_override_the_recipe(command: Command, small_recipe: Path) -> None
     [
         (["trian"], "No such command 'trian'"),
         (["train", "--epoch", "3"], "No such option: --epoch"),
+        (["train", "--lr", "0.1"], "there is no option --lr; did you mean --learning-rate?"),
+        (["train", "--loss", "mse"], "there is no option --loss; did you mean --objective?"),
+        (["train", "--objective", "mse"], "or square-error; did you mean square-error?"),
+        (["train", "--optimizer", "Adam"], "or adamw; did you mean adam?"),
+        (["train", "--set", "epochs=0.2"], "no setting epochs; did you mean training.epochs?"),
         (["train", "--epochs", "many"], "--epochs"),
         (["train", "--recipe", "fast"], "there is no recipe 'fast'; expected photo, quick"),
         (["train", "--optimizer", "sdg"], "optimizer.name is 'sdg'; expected sgd"),
@@ -391,6 +396,8 @@ def test_runs_lists_states(command: Command, trained: Path) -> None:
     assert status["state"] == "finished"
     assert status["recipe"] == "quick"
     assert status["test_accuracy"] > 0.5
+    assert {"network", "optimizer", "learning_rate", "batch_size", "seed"} <= status.keys()
+    assert status["workers"] == 1
     assert "finished" in command("runs", trained.parent).stdout
     assert command("runs", ".").stdout == "no runs here yet; digitlab train makes one\n"
 

@@ -39,8 +39,14 @@ def test_plain_lines_come_about_five_times_an_epoch(capsys: pytest.CaptureFixtur
     printed = capsys.readouterr().out.splitlines()
     assert len(printed) == 10
     assert printed[0] == (
-        "epoch 1/2  step 10/100  loss 0.5000  accuracy 93.4%  12,346 images/s  1 min 15 s left"
+        "epoch 1/2  step 10/100  loss 0.5000  accuracy 93.4 %  12,346 images/s  1 min 15 s left"
     )
+
+
+def test_of_a_fraction_of_passes_the_fraction_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    some = Progress(1, 0.2, 25, 100, 0.5, 0.934, 1.0, 75)
+    Lines(log_every=1, live=False)(events.step(some))
+    assert capsys.readouterr().out.startswith("epoch 0.05/0.2  step 25/100")
 
 
 def test_log_every_decides(capsys: pytest.CaptureFixture[str]) -> None:

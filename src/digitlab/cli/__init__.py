@@ -21,6 +21,27 @@ from digitlab.errors import ConfigError, DigitlabError
 # What is wrong with a command line; typer exports no more of this family than BadParameter.
 _UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
+# What learners bring from other tools, and what it is called here.
+_MEANT = {
+    "--lr": "--learning-rate",
+    "--loss": "--objective",
+    "--criterion": "--objective",
+    "--model": "--network",
+    "--arch": "--network",
+    "--bs": "--batch-size",
+    "--batch": "--batch-size",
+    "--num-epochs": "--epochs",
+    "--dataset": "--data",
+    "--data-dir": "--data",
+    "--gpu": "--device cuda",
+    "--cuda": "--device cuda",
+    "--output": "--run-dir",
+    "--out-dir": "--run-dir",
+    "--checkpoint": "--resume",
+    "--nproc-per-node": "--workers",
+    "--num-workers": "--workers",
+}
+
 app = typer.Typer(
     name="digitlab",
     help="Train, evaluate and use recognisers of handwritten digits.",
@@ -40,6 +61,9 @@ def main() -> NoReturn:
     except DigitlabError as error:
         fail(str(error))
     except _UsageError as error:
+        option = getattr(error, "option_name", "")
+        if option in _MEANT:
+            fail(f"there is no option {option}; did you mean {_MEANT[option]}?")
         fail(f"{error.format_message()} (digitlab --help)")  # type: ignore[attr-defined]
     except KeyboardInterrupt:
         fail("interrupted", 130)

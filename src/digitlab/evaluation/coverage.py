@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from digitlab.evaluation.figures import Probabilities, fraction_of, wilson_interval
 from digitlab.reading.refusal import refused
+from digitlab.wording import percent
 
 Floats = npt.NDArray[np.floating]
 Flags = npt.NDArray[np.bool_]
@@ -101,10 +102,11 @@ class Coverage:
 
     def to_text(self) -> str:
         """Return two small tables for a terminal."""
-        shown = (f"{accuracy:>9.2%}" for accuracy in self.accuracies)
+        shown = (f"{percent(accuracy):>9}" for accuracy in self.accuracies)
         return "\n".join(
             [
-                "coverage           " + "".join(f"{coverage:>9.0%}" for coverage in COVERAGES),
+                "coverage           "
+                + "".join(f"{percent(coverage, 0):>9}" for coverage in COVERAGES),
                 "accuracy           " + "".join(shown),
                 f"area under error over coverage  {self.area:.5f}",
                 "",
@@ -166,8 +168,8 @@ def _row(selection: Selection) -> str:
 
 def said(selection: Selection) -> str:
     """Return coverage, refusals, and the realised error with its interval, in columns."""
-    first = f"{selection.coverage or 0:>9.2%}{selection.refused:>9,}"
+    first = f"{percent(selection.coverage or 0):>9}{selection.refused:>9,}"
     if selection.error is None or selection.interval is None:
         return f"{first}{'-':>10}"
     low, high = selection.interval
-    return f"{first}{selection.error:>10.2%} ({low:.2%} to {high:.2%})"
+    return f"{first}{percent(selection.error):>10} ({percent(low)} to {percent(high)})"

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from digitlab.wording import percent
+
 Labels = npt.NDArray[np.int64]
 Probabilities = npt.NDArray[np.floating]
 
@@ -65,11 +67,12 @@ class Evaluation:
             return "no samples"
         low, high = self.interval
         lines = [
-            f"accuracy           {self.accuracy:8.2%}   (95 % interval {low:.2%} to {high:.2%})",
+            f"accuracy           {percent(self.accuracy):>9}   "
+            f"(95 % interval {percent(low)} to {percent(high)})",
             f"errors             {self.errors:8,}   of {self.count:,}",
         ]
         if self.calibration_error is not None:
-            lines.append(f"calibration error  {self.calibration_error:8.2%}")
+            lines.append(f"calibration error  {percent(self.calibration_error):>9}")
         answers = "".join(f"{digit:>6}" for digit in range(CLASSES))
         lines += ["", f"digit  precision   recall   read as{answers}"]
         for digit in range(CLASSES):

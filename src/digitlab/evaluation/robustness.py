@@ -24,6 +24,7 @@ from digitlab.evaluation.figures import (
     auroc,
     evaluate_predictions,
 )
+from digitlab.wording import percent
 
 if TYPE_CHECKING:
     from digitlab.reading.recogniser import Recogniser
@@ -103,8 +104,8 @@ class NoDigits:
         """Return a line for a terminal, and one where files were passed over."""
         text = (
             f"{self.folder}: {self.count:,} pictures without digits, "
-            f"{self.refused / self.count:.1%} refused by default, "
-            f"{self.refused_at_kept:.1%} where {KEPT:.0%} of the digits are kept; "
+            f"{percent(self.refused / self.count, 1)} refused by default, "
+            f"{percent(self.refused_at_kept, 1)} where {percent(KEPT, 0)} of the digits are kept; "
             f"AUROC {self.auroc:.3f} by {self.score}"
         )
         if self.unreadable:
@@ -151,8 +152,8 @@ def kinds_text(kinds: tuple[Kind, ...]) -> str:
     for kind in kinds:
         low, high = kind.evaluation.interval or (0.0, 1.0)
         error = kind.evaluation.calibration_error
-        calibration = "-" if error is None else f"{error:.2%}"
-        right = f"{kind.evaluation.accuracy or 0:.2%} ({low:.2%} to {high:.2%})"
+        calibration = "-" if error is None else percent(error)
+        right = f"{percent(kind.evaluation.accuracy or 0)} ({percent(low)} to {percent(high)})"
         lines.append(f"{kind.name:<16}{right:<29}{calibration:>7}{said(kind.selection)}")
     return "\n".join(lines)
 

@@ -32,6 +32,7 @@ from digitlab.exporting.quantise import PRECISION, SOURCE, quantise
 from digitlab.preparation import prepare_images
 from digitlab.reading.model_file import Model, load_model
 from digitlab.reading.recogniser import Recogniser
+from digitlab.wording import percent
 
 CALIBRATION_IMAGES = 1000  # ranges of activations did not change with more
 NOTABLE_LOSS = 0.001  # of accuracy; a good model loses less
@@ -138,7 +139,7 @@ class ExportReport:
                 first,
                 f"ranges measured on {check.calibration_images:,} training images; accuracy on "
                 f"{check.before.count:,} images of {check.data}, split {check.split}; "
-                f"both answer alike on {check.agreement:.2%}",
+                f"both answer alike on {percent(check.agreement)}",
                 "",
                 *table,
             ]
@@ -267,9 +268,9 @@ def _with_interval(evaluation: Evaluation) -> str:
     if evaluation.accuracy is None or evaluation.interval is None:
         return "-"
     low, high = evaluation.interval
-    return f"{evaluation.accuracy:.2%} ({low:.2%} to {high:.2%})"
+    return f"{percent(evaluation.accuracy)} ({percent(low)} to {percent(high)})"
 
 
 def _calibration(evaluation: Evaluation) -> str:
     error = evaluation.calibration_error
-    return "-" if error is None else f"{error:.2%}"
+    return "-" if error is None else percent(error)

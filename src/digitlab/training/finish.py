@@ -61,6 +61,7 @@ def finish(trainer: Trainer, recipe: Recipe, material: Material) -> None:
         "images_per_second": round(trainer.clock.images / max(trainer.clock.training, 1e-9), 1),
         "parameters": trainer.state.vector.numel(),
         "seed": recipe.seed,
+        "workers": trainer.workers,
         "steps": trainer.state.step,
         "skips": trainer.state.skips,
         "weights_sha256": weights_sha256(weights),

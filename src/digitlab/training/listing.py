@@ -13,6 +13,15 @@ from digitlab.errors import DigitlabError, RunError
 from digitlab.training.run_folder import RunFolder, is_locked
 from digitlab.wording import duration, percent
 
+_SETTINGS = {
+    "network": "network",
+    "optimizer": "optimizer",
+    "learning_rate": "rate",
+    "batch_size": "batch",
+    "seed": "seed",
+    "workers": "workers",
+}
+
 
 @dataclass(frozen=True)
 class RunStatus:
@@ -24,6 +33,9 @@ class RunStatus:
         recipe: the recipe's name, "?" where config.toml cannot be read.
         step: the last step recorded in a checkpoint or summary; 0 before the first.
         test_accuracy, valid_accuracy: fractions, None where not known yet.
+        network, optimizer, learning_rate, batch_size, seed: of its recipe; None where it cannot be
+            read.
+        workers: how many it ended with; None where that is not known.
         age_seconds: since the run's files last changed.
     """
 
@@ -34,6 +46,12 @@ class RunStatus:
     test_accuracy: float | None
     valid_accuracy: float | None
     age_seconds: float
+    network: str | None = None
+    optimizer: str | None = None
+    learning_rate: float | None = None
+    batch_size: int | None = None
+    seed: int | None = None
+    workers: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
@@ -57,9 +75,9 @@ def list_runs(folder: Path) -> list[RunStatus]:
 def _status(folder: RunFolder) -> RunStatus:
     try:
         own = read_recorded(folder.config).get("network_flag")
-        recipe = load_recipe(folder.config, {"network.name": own} if own else {}).name
+        recipe = load_recipe(folder.config, {"network.name": own} if own else {})
     except DigitlabError:
-        recipe = "?"
+        recipe = None
     summary = folder.read_summary() or {}
     running = is_locked(folder)
     steps = [int(path.name[5:]) for path in folder.checkpoints.glob("step-" + "[0-9]" * 10)]
@@ -68,11 +86,17 @@ def _status(folder: RunFolder) -> RunStatus:
     return RunStatus(
         path=str(folder.path),
         state="running" if running else "finished" if summary else "stopped",
-        recipe=recipe,
+        recipe=recipe.name if recipe else "?",
         step=summary.get("steps", max(steps, default=0)),
         test_accuracy=_fraction(summary.get("test_accuracy")),
         valid_accuracy=_fraction(summary.get("valid_accuracy")),
         age_seconds=max(0.0, time.time() - newest),
+        network=recipe.network.name if recipe else None,
+        optimizer=recipe.optimizer.name if recipe else None,
+        learning_rate=recipe.optimizer.learning_rate if recipe else None,
+        batch_size=recipe.training.batch_size if recipe else None,
+        seed=recipe.seed if recipe else None,
+        workers=summary.get("workers"),
     )
 
 
@@ -81,17 +105,23 @@ def _fraction(value: Any) -> float | None:
 
 
 def runs_text(runs: list[RunStatus]) -> str:
-    """Return the list as a table for people."""
+    """Return the list as a table for people; of a recipe's settings those that tell runs apart."""
     if not runs:
         return "no runs here yet; digitlab train makes one"
-    rows: list[tuple[str, ...]] = [("run", "state", "recipe", "steps", "valid", "test", "age")]
+    telling = [name for name in _SETTINGS if len({getattr(run, name) for run in runs}) > 1]
+    heads = [_SETTINGS[name] for name in telling]
+    rows: list[tuple[str, ...]] = [
+        ("run", "state", "recipe", *heads, "steps", "valid", "test", "age")
+    ]
     for run in runs:
         accuracies = [
             "" if value is None else percent(value)
             for value in (run.valid_accuracy, run.test_accuracy)
         ]
         age = duration(run.age_seconds)
-        rows.append((run.path, run.state, run.recipe, str(run.step), *accuracies, age))
+        values = [getattr(run, name) for name in telling]
+        settings = ["" if value is None else str(value) for value in values]
+        rows.append((run.path, run.state, run.recipe, *settings, str(run.step), *accuracies, age))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
