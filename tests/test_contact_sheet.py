@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from digitlab.contact_sheet import contact_sheet
+from digitlab.contact_sheet import contact_sheet, free_place, save_picture
+from digitlab.png_mark import is_ours
+from digitlab.reading.picture_files import find_pictures
+from digitlab.training.charts import draw_confusion, draw_curves
 
 
 def test_images_are_enlarged_without_smoothing_and_in_order() -> None:
@@ -75,3 +80,24 @@ def test_arguments_that_do_not_fit_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match="expected"):
         contact_sheet(np.zeros(shape, np.uint8), [""] * captions, columns, scale)
+
+
+def test_all_that_we_draw_is_marked_and_not_read_from_a_folder(tmp_path: Path) -> None:
+    save_picture(Image.new("RGB", (50, 50)), tmp_path / "sheet.png")
+    draw_curves(tmp_path / "curves.png", [], "quick")
+    draw_confusion(tmp_path / "confusion.png", np.eye(10, dtype=np.int64))
+    assert all(map(is_ours, tmp_path.iterdir()))
+    Image.new("RGB", (50, 50)).save(tmp_path / "mine.png")
+    assert list(find_pictures([tmp_path])) == [tmp_path / "mine.png"]
+
+
+def test_a_picture_that_nobody_asked_for_replaces_ours_alone(tmp_path: Path) -> None:
+    place = tmp_path / "data.png"
+    assert free_place(place) == place
+    save_picture(Image.new("RGB", (9, 9)), place)
+    assert free_place(place) == place
+    Image.new("RGB", (9, 9)).save(place)
+    assert free_place(place) == tmp_path / "data-2.png"
+    (tmp_path / "data-2.png").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "data-3.png").mkdir()
+    assert free_place(place) == tmp_path / "data-4.png"

@@ -20,6 +20,8 @@ from digitlab.reading.pages import Page, load_pages
 from hostile_files import encoded
 from small_models import WriteModel, picture_of
 
+pytestmark = pytest.mark.process  # a decoder of its own
+
 Pages = Callable[..., None]
 
 

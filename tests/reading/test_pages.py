@@ -22,6 +22,7 @@ def refusal(source: Source, **options: object) -> PictureError:
     return caught.value
 
 
+@pytest.mark.process
 def test_a_picture_of_any_kind_is_one_page_without_a_number(tmp_path: Path) -> None:
     file = tmp_path / "3.png"
     file.write_bytes(encoded(Image.fromarray(picture_of(3)), "PNG"))
@@ -49,6 +50,7 @@ def test_an_array_becomes_an_opaque_picture() -> None:
     assert np.array_equal(page.picture[..., 0], grey)
 
 
+@pytest.mark.process
 def test_what_is_no_picture_is_an_error_that_names_it(tmp_path: Path) -> None:
     assert str(refusal(3, name="it")).startswith("it is a int: expected")  # type: ignore[arg-type]
     assert str(refusal(np.zeros((5, 5)))).startswith("the picture is float64 [5, 5]")

@@ -79,7 +79,7 @@ def test_what_was_written_is_not_found_in_a_folder_but_read_where_it_is_named() 
     Path("in/out/b.png").unlink()
     (reading,) = find_pictures([Path("in/out")])
     assert isinstance(reading, Reading)
-    assert "no pictures but those that digitlab read wrote" in str(reading.error)
+    assert "no pictures but those that digitlab drew" in str(reading.error)
 
 
 def test_equal_names_are_numbered_and_no_input_is_written_over() -> None:

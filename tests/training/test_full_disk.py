@@ -89,6 +89,7 @@ def test_training_goes_on_and_names_the_file_once(
     assert weights("run") == weights("whole")
 
 
+@pytest.mark.usefixtures("pictures")
 @pytest.mark.parametrize("name", AT_THE_END)
 def test_the_end_names_the_file_and_how_to_go_on(small_recipe: Path, name: str) -> None:
     digitlab.train(small_recipe, run_dir="whole")
