@@ -34,6 +34,7 @@ class Child:
         name: what messages call it.
         log: the file of its output, to which it appends.
         spoke: whether it has told of anything yet.
+        asked_to_stop: whether `stop` was called; its end is then no failure, whatever its status.
         status: how it ended, as `subprocess` counts; None while it runs.
     """
 
@@ -47,13 +48,14 @@ class Child:
             module: which runs as a program and calls `asked`.
             request: plain values; the process finds its pipe beside them, as `events`.
             log: is made where it is not there; its folder must be.
-            hear: called in a thread with each event, and with None once the process has ended.
+            hear: called in a thread with each event, and with None once the process has ended. An
+                error that it raises is printed by that thread, which hears no more then.
 
         Raises:
             RunError: where the log cannot be written.
         """
         self.name, self.log = name, log
-        self.spoke = False
+        self.spoke = self.asked_to_stop = False
         self._begins_at = log.stat().st_size if log.is_file() else 0
         heard, told = os.pipe()
         try:
@@ -77,7 +79,7 @@ class Child:
     def tell(self, line: str) -> None:
         """Write a line to its standard input, if it still reads."""
         assert self._process.stdin is not None
-        with suppress(OSError):
+        with suppress(OSError, ValueError):  # it has ended, and the pipe was closed
             self._process.stdin.write(line.encode() + b"\n")
             self._process.stdin.flush()
 
@@ -87,6 +89,7 @@ class Child:
         One that has not begun is killed: while Python starts, what the signal raises may end in
         somebody's `except:`, and nothing is lost.
         """
+        self.asked_to_stop = True
         if self.status is None:
             self._process.send_signal(number if self.spoke else signal.SIGKILL)
 
@@ -111,13 +114,21 @@ class Child:
         return f"{self.name} {how_it_ended(self.wait())}; see {self.log}"
 
     def _listen(self, descriptor: int, hear: Hear) -> None:
-        with os.fdopen(descriptor, "rb") as lines:
-            for line in lines:
-                self.spoke = True
-                with suppress(ValueError):  # cut short by a kill
-                    hear(read_event(line))
-        self._process.wait()
-        hear(None)
+        try:
+            with os.fdopen(descriptor, "rb") as lines:
+                for line in lines:
+                    self.spoke = True
+                    try:
+                        event = read_event(line)
+                    except ValueError:  # cut short by a kill
+                        continue
+                    hear(event)
+        finally:  # also where `hear` raises: who waits for the end hears of it
+            self._process.wait()
+            assert self._process.stdin is not None
+            with suppress(OSError):
+                self._process.stdin.close()
+            hear(None)
 
 
 def open_log(path: Path) -> FileIO:

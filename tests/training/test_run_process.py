@@ -176,3 +176,34 @@ def test_a_child_that_never_spoke_is_killed_where_it_is_asked_to_stop() -> None:
     child.stop(signal.SIGINT)
     heard.until(None)
     assert child.wait() == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyError])
+def test_an_error_of_who_hears_is_not_swallowed_and_the_end_is_told(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raised: list[type[BaseException]] = []
+    monkeypatch.setattr(threading, "excepthook", lambda args: raised.append(args.exc_type))
+    ended = threading.Event()
+
+    def hear(event: Event | None) -> None:
+        if event is None:
+            ended.set()
+        else:
+            raise error("mine")
+
+    child = start(asked(DEFAULT_RECIPE, "run", **{"training.epochs": 0.001}), Path("log"), hear)
+    assert ended.wait(WATCHDOG_SECONDS)
+    assert child.wait() == 0, child.last_words()
+    assert raised == [error]
+
+
+def test_nothing_stays_open_of_a_run_that_ended() -> None:
+    before = len(os.listdir("/dev/fd"))
+    heard = Heard()
+    child = start(asked(DEFAULT_RECIPE, "run", **{"training.epochs": -1}), Path("log"), heard)
+    heard.until(None)
+    assert len(os.listdir("/dev/fd")) == before
+    child.tell("too late")
+    child.stop(signal.SIGTERM)
+    assert child.asked_to_stop

@@ -25,7 +25,7 @@ def with_workers(verb: Callable[..., None]) -> Callable[..., None]:
 
     Args:
         verb: whose parameter `workers`, `Workers | None`, gets what they ask for: None where none
-            of them is given. It must be the last.
+            of them is given.
     """
 
     @functools.wraps(verb)
@@ -34,7 +34,7 @@ def with_workers(verb: Callable[..., None]) -> Callable[..., None]:
         verb(**options, workers=_workers_of(asked))
 
     of_verb = inspect.signature(verb, eval_str=True)
-    *own, _ = of_verb.parameters.values()
+    own = [one for one in of_verb.parameters.values() if one.name != "workers"]
     parameters = [*own, *map(_option, fields(Workers))]
     given.__signature__ = of_verb.replace(parameters=parameters)  # type: ignore[attr-defined]
     given.__annotations__ = {one.name: one.annotation for one in parameters}

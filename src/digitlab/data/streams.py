@@ -34,7 +34,10 @@ def chunks_of(path: Path, max_bytes: int = MAX_BYTES) -> Generator[bytes, None, 
     total = 0
     try:
         with path.open("rb") as file:
-            is_gzip = file.peek(len(_GZIP))[: len(_GZIP)] == _GZIP
+            if not file.seekable():  # a pipe may give its first byte alone
+                raise DataError(f"{path}: is no file that can be read twice; save it first")
+            is_gzip = file.read(len(_GZIP)) == _GZIP
+            file.seek(0)
             content = gzip.GzipFile(fileobj=file) if is_gzip else file
             while piece := content.read(_READ):
                 total += len(piece)

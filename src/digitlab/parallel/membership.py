@@ -147,9 +147,13 @@ class Membership:
         is_finished = self.store.check(["done"])
         if decided or is_finished:
             return Seen(number, decided, is_finished=is_finished)
+        if self._is_being_finished():
+            return Seen(number, is_being_finished=True)
         before, asked = self.decided(number - 1), _names(self.store)
         members = before.members if before else ()
-        awaited = () if before else range(self.seat.workers)
+        lost = {worker for worker in {*asked, *members} if self.is_lost(worker)}
+        came = {slot_of(worker) for worker in asked if worker not in lost}
+        awaited = set() if before else set(range(self.seat.workers)) - came
         keys = {worker: f"join/{number}/{worker}" for worker in members}
         return Seen(
             number,
@@ -160,10 +164,9 @@ class Membership:
                 for worker, key in keys.items()
                 if self.store.check([key])
             },
-            lost={worker for worker in {*asked, *members} if self.is_lost(worker)},
+            lost=lost,
             never={slot for slot in awaited if self.store.check([f"never/{slot}"])},
             waited=waited,
-            is_being_finished=self._is_being_finished(),
         )
 
     def decided(self, number: int) -> Round | None:

@@ -31,8 +31,9 @@ def start(request: Request, log: Path, hear: Hear, name: str = "the run") -> Chi
         request: what it is asked for.
         log: the file of its output.
         hear: called in a thread with each event, and with None once the process has ended. Its
-            status is then 0, or 128 plus the number of the signal that stopped it, or another,
-            whose reason `Child.last_words` tells.
+            status is then 0; or, after `Child.stop`, 128 plus the number of the signal where there
+            is a checkpoint to go on with, and minus a signal's number before the first step; or
+            another, whose reason `Child.last_words` tells.
         name: what messages call it.
 
     Raises:
