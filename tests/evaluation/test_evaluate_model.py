@@ -151,21 +151,21 @@ def test_kinds_of_pictures_go_the_whole_way_of_a_users_picture(
         recogniser,
         data.source,
         degraded=True,
-        pictures=3,
+        pictures=2,
         progress=lambda *told: heard.append(told),
     )
     assert [kind.name for kind in report.kinds] == list(camera.KINDS)
-    assert heard == [(done, 3 * len(camera.KINDS)) for done in range(1, heard[-1][1] + 1)]
+    assert heard == [(done, 2 * len(camera.KINDS)) for done in range(1, heard[-1][1] + 1)]
     split = data.splits["test"]
     for kind in report.kinds:
-        pictures = [camera.photograph(split.images[i], kind.name, 1, i) for i in (0, 4, 9)]
+        pictures = [camera.photograph(split.images[i], kind.name, 1, i) for i in (0, 9)]
         readings = [recogniser.read(picture, reject=0.01) for picture in pictures]
         digits = [one.rows[0].numbers[0].digits[0] for one in readings if one.rows]
-        right = [digit.digit == label for digit, label in zip(digits, (0, 9, 4), strict=True)]
+        right = [digit.digit == label for digit, label in zip(digits, (0, 4), strict=True)]
         assert kind.evaluation.count - kind.evaluation.errors == sum(right)
         assert (kind.selection.reject, kind.found) == (0.01, len(digits))
         assert kind.selection.refused == sum(digit.refused for digit in digits)
-    assert report.kinds[0].evaluation.errors == 2  # those that are labelled otherwise
+    assert report.kinds[0].evaluation.errors == 1  # the one that is labelled otherwise
     rows = report.to_text().splitlines()
     assert len([row for row in rows if row.split()[:1] == ["low-resolution"]]) == 1
     assert "NaN" not in json.dumps(report.to_json())
