@@ -4,6 +4,8 @@ Every message says what is wrong, where, what was expected and, where there is o
 Anything that is not a `DigitlabError` is a bug of ours and keeps its traceback.
 """
 
+from importlib.util import find_spec
+
 
 class DigitlabError(Exception):
     """Base of all errors that a user's input, files or machine can cause (exit status 2)."""
@@ -44,10 +46,18 @@ class MissingExtraError(DigitlabError):
 _TRAIN_EXTRA = ("torch", "safetensors", "onnx", "matplotlib", "tensorboard")
 
 
-def missing_extra(error: ModuleNotFoundError) -> Exception:
-    """Return what to raise for a missing module: what to install, where it is an extra's."""
-    if (error.name or "").split(".")[0] not in _TRAIN_EXTRA:
-        return error
-    return MissingExtraError(
-        f"training needs {error.name}, which is not installed; pip install 'digitlab[train]'"
-    )
+def check_training_extra() -> None:
+    """Say before long work what is missing of what training needs.
+
+    Raises:
+        MissingExtraError: names the first, and what to install.
+    """
+    for name in _TRAIN_EXTRA:
+        try:
+            found = find_spec(name) is not None
+        except ModuleNotFoundError:
+            found = False
+        if not found:
+            raise MissingExtraError(
+                f"training needs {name}, which is not installed; pip install 'digitlab[train]'"
+            )

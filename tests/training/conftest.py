@@ -14,4 +14,4 @@ def pictures() -> None:
 def _without_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if "pictures" not in request.fixturenames:
         for name in ("draw_curves", "draw_confusion"):
-            monkeypatch.setattr(f"digitlab.training.finish.{name}", lambda *_: None)
+            monkeypatch.setattr(f"digitlab.training.charts.{name}", lambda *_: None)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from digitlab.config import FLAGS, parse_augment, read_recorded
-from digitlab.errors import ConfigError, missing_extra
+from digitlab.errors import ConfigError, check_training_extra
 from digitlab.events import Listener
 from digitlab.parallel.plan import Workers
 from digitlab.parallel.seat import seat_of_torchrun
@@ -103,10 +103,9 @@ def train(
         from digitlab.training.launched_run import train_with
 
         return train_with(plan, request, reporter or quiet)
-    try:
-        from digitlab.training.run import train_here
-    except ModuleNotFoundError as error:
-        raise missing_extra(error) from None
+    check_training_extra()
+    from digitlab.training.run import train_here
+
     return train_here(request, seat, reporter or quiet)
 
 

@@ -20,7 +20,6 @@ from digitlab.data.dataset import Dataset, Split
 from digitlab.durable_files import write_whole
 from digitlab.evaluation import Evaluation, evaluate_predictions
 from digitlab.training.calibrate import best_temperature, photographed
-from digitlab.training.charts import draw_confusion, draw_curves
 from digitlab.training.material import Material
 from digitlab.training.metrics import read_metrics
 from digitlab.training.model_files import ExportError, onnx_model, write_weights
@@ -76,10 +75,11 @@ def finish(trainer: Trainer, recipe: Recipe, material: Material) -> None:
     }
     summary |= _each_source(trainer, sources, recipe)
     tell(events.phase("pictures"))
-    lines = list(read_metrics(folder.metrics))
-    draw_curves(folder.curves, lines, recipe.name)
+    from digitlab.training import charts  # a second of imports, for the one who draws alone
+
+    charts.draw_curves(folder.curves, list(read_metrics(folder.metrics)), recipe.name)
     if test:
-        draw_confusion(folder.confusion, test.confusion_matrix)
+        charts.draw_confusion(folder.confusion, test.confusion_matrix)
     tell(events.phase("summary"))
     written = json.dumps(summary, indent=2)
     write_whole(folder.summary, f"{written}\n".encode())

@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from importlib.util import find_spec
 from pathlib import Path
 
 from digitlab import events
-from digitlab.errors import TrainingError, missing_extra
+from digitlab.errors import TrainingError, check_training_extra
 from digitlab.events import Event, Listener
 from digitlab.parallel.launch import Launcher, StoppedError, make_logs
 from digitlab.parallel.plan import Workers
@@ -27,8 +26,7 @@ def train_with(plan: Workers, request: Request, tell: Listener) -> RunResult:
     """Train with this machine's workers; see `train`."""
     if plan.devices:
         request = replace(request, overrides={**request.overrides, "training.device": "cuda"})
-    if find_spec("torch") is None:
-        raise missing_extra(ModuleNotFoundError(name="torch"))
+    check_training_extra()
     recipe = request.load_recipe()
     training = recipe.training
     plan.check(training.shards, training.device, training.moving_average)
