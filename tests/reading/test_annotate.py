@@ -17,7 +17,7 @@ BLUE, ORANGE = (11, 97, 189), (186, 74, 0)
 
 
 def reading(box: Box, refused: bool = False, confidence: float | None = 0.9) -> Reading:
-    digit = Digit(5, confidence, refused, box, None)
+    digit = Digit(5, confidence, "unsure" if refused else None, box, None)
     return Reading("a.png", (Row((Number((digit,), box, confidence),), box),))
 
 
@@ -25,7 +25,8 @@ def in_a_row(count: int, gap: int, side: int = 60) -> list[Digit]:
     """Return digits that stand side by side, each a little higher or lower than the one before."""
     places = ((40 + at * (side + gap), 100 + at % 3 * 5) for at in range(count))
     return [
-        Digit(at % 10, 0.987, at == 1, (*place, side, 90), None) for at, place in enumerate(places)
+        Digit(at % 10, 0.987, "unsure" if at == 1 else None, (*place, side, 90), None)
+        for at, place in enumerate(places)
     ]
 
 
@@ -86,9 +87,9 @@ def test_blank_paper_says_so() -> None:
 
 def test_labels_never_claim_more_than_is_known() -> None:
     box = (0, 0, 1, 1)
-    assert label(Digit(5, 0.99999, False, box, None)) == "5  99.9 %"
-    assert label(Digit(5, 0.5, True, box, None)) == "? 5  50.0 %"
-    assert label(Digit(5, None, False, box, None)) == "5"
+    assert label(Digit(5, 0.99999, None, box, None)) == "5  99.9 %"
+    assert label(Digit(5, 0.5, "unsure", box, None)) == "? 5  50.0 %"
+    assert label(Digit(5, None, None, box, None)) == "5"
     assert certainty(1.0) == "100.0 %"
 
 
@@ -100,7 +101,7 @@ def test_the_picture_itself_is_not_drawn_on() -> None:
 
 def test_a_digit_alone_has_its_label_above_or_below_whatever_its_size() -> None:
     for box, below in (((200, 300, 9, 9), False), ((200, 3, 400, 300), True)):
-        (tag,) = tags([Digit(5, 0.987, False, box, None)], 1.0, (1600, 800))
+        (tag,) = tags([Digit(5, 0.987, None, box, None)], 1.0, (1600, 800))
         assert (tag.text, tag.letters) == ("5  98.7 %", 50)
         assert tag.label[0] == tag.frame[0]
         assert tag.label[1] == tag.frame[3] if below else tag.label[3] == tag.frame[1] - 1
@@ -136,7 +137,7 @@ def test_labels_become_smaller_before_they_become_shorter() -> None:
 
 def test_a_label_makes_way_to_the_other_side() -> None:
     boxes: list[Box] = [(400, 200, 60, 90), (480, 100, 60, 300)]
-    placed = tags([Digit(5, 0.9, False, box, None) for box in boxes], 1.0, (1600, 800))
+    placed = tags([Digit(5, 0.9, None, box, None) for box in boxes], 1.0, (1600, 800))
     assert {(tag.letters, tag.text) for tag in placed} == {(50, "5  90.0 %")}
     assert placed[0].label[2] == placed[0].frame[2]
     assert in_nobodys_way(placed)
@@ -144,7 +145,7 @@ def test_a_label_makes_way_to_the_other_side() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 500), st.integers(0, 300)), max_size=30))
 def test_any_digits_have_a_label_within_the_picture(corners: list[tuple[int, int]]) -> None:
-    digits = [Digit(5, 0.9, False, (*corner, 30, 40), None) for corner in corners]
+    digits = [Digit(5, 0.9, None, (*corner, 30, 40), None) for corner in corners]
     placed = tags(digits, 1.0, (560, 400))
     assert [tag.text[0] for tag in placed] == ["5"] * len(digits)
     for tag in placed:

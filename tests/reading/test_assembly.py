@@ -19,7 +19,7 @@ DIGITS = st.builds(Digit, st.integers(0, 9), CONFIDENCES, st.booleans(), BOXES, 
 
 
 def of(answer: int, left: int, confidence: float | None = 0.5) -> Digit:
-    return Digit(answer, confidence, False, (left, 10, 20, 30), None)
+    return Digit(answer, confidence, None, (left, 10, 20, 30), None)
 
 
 def test_where_nothing_was_found_there_is_no_row() -> None:

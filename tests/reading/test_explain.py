@@ -214,7 +214,9 @@ def test_the_title_says_what_was_read_and_how_certain_that_is(
     digits: tuple[int, ...], marks: int, refused: bool, expected: str
 ) -> None:
     box = (0, 0, 9, 9)
-    found = tuple(Digit(digit, 0.8125, refused, box, None) for digit in digits)
+    found = tuple(
+        Digit(digit, 0.8125, "unsure" if refused else None, box, None) for digit in digits
+    )
     number = Number(found, box, 0.25, (Mark("-", 0.9, False, box, 0),) * marks)
     blank = np.zeros((28, 28))
     explained = tuple(

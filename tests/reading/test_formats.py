@@ -23,7 +23,9 @@ NAMES = st.one_of(
 
 
 def reading(file: str | None = "a.png", *digits: int, refused: bool = False) -> Reading:
-    found = tuple(Digit(one, 0.25, refused, BOX, (0.1,) * 10) for one in digits)
+    found = tuple(
+        Digit(one, 0.25, "unsure" if refused else None, BOX, (0.1,) * 10) for one in digits
+    )
     return Reading(file, (Row((Number(found, BOX, 0.25),), BOX),) if found else ())
 
 
@@ -41,7 +43,7 @@ def test_a_line_of_csv_a_digit() -> None:
 
 
 def test_marks_leave_csv_a_line_a_digit() -> None:
-    digits = tuple(Digit(one, 0.25, False, BOX, (0.1,) * 10) for one in (3, 5))
+    digits = tuple(Digit(one, 0.25, None, BOX, (0.1,) * 10) for one in (3, 5))
     marks = (Mark("-", 0.9, False, BOX, 0), Mark(",", None, True, BOX, 1))
     reading = Reading("a.png", (Row((Number(digits, BOX, None, marks),), BOX),))
     assert [(row["digit"], row["position"]) for row in rows_of(csv_lines(reading))] == [
@@ -64,7 +66,7 @@ def test_pictures_without_a_digit_keep_their_line_of_csv() -> None:
 
 
 def test_a_digit_without_confidence_leaves_its_cell_empty() -> None:
-    digit = Digit(3, None, False, BOX, None)
+    digit = Digit(3, None, None, BOX, None)
     (row,) = rows_of(csv_lines(Reading("a", (Row((Number((digit,), BOX, None),), BOX),))))
     assert (row["digit"], row["confidence"], row["refused"]) == ("3", "", "false")
 

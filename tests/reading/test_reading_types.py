@@ -13,7 +13,8 @@ SURE = (0.0, 0.99, 0.01, *[0.0] * 7)
 
 
 def digit(answer: int, refused: bool = False, confidence: float | None = 0.99) -> Digit:
-    return Digit(answer, confidence, refused, (1, 2, 3, 4), SURE if confidence else None)
+    reason = "unsure" if refused else None
+    return Digit(answer, confidence, reason, (1, 2, 3, 4), SURE if confidence else None)
 
 
 def number(*digits: Digit) -> Number:
@@ -45,6 +46,7 @@ def test_the_json_has_the_keys_of_the_contract_in_order() -> None:
             "digit": 1,
             "confidence": 0.99,
             "refused": False,
+            "reason": None,
             "box": [1, 2, 3, 4],
             "probabilities": list(SURE),
         }

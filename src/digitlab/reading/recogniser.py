@@ -23,7 +23,7 @@ from digitlab.reading.glyphs import find_glyphs
 from digitlab.reading.image_arrays import Images, check_images, prepared_images
 from digitlab.reading.model_file import Model, load_model
 from digitlab.reading.pages import Source, load_pages
-from digitlab.reading.refusal import refused
+from digitlab.reading.refusal import reasons
 from digitlab.reading.types import Box, Digit, Reading, ReadingError
 
 if TYPE_CHECKING:
@@ -140,10 +140,9 @@ class Recogniser:
         if self.model.output == "value":
             nearest = _nearest_digits(outputs[:, 0]).tolist()
             answers = zip(nearest, boxes, strict=True)
-            return tuple(Digit(digit, None, False, box, None) for digit, box in answers)
+            return tuple(Digit(digit, None, None, box, None) for digit, box in answers)
         likely = _softmax(outputs, self.model.temperature)
-        refusals = refused(likely, reject).tolist()
-        return tuple(map(_most_likely, likely, refusals, boxes))
+        return tuple(map(_most_likely, likely, reasons(likely, reject), boxes))
 
     def check_reject(self, reject: float | str | None) -> None:
         """Raise ModelError or ConfigError where `read` would for this `reject`."""
@@ -243,11 +242,11 @@ def _softmax(logits: Floats, temperature: float | None) -> Floats:
     return np.asarray(likely / likely.sum(axis=1, keepdims=True), np.float32)
 
 
-def _most_likely(likely: Floats, is_refused: bool, box: Box) -> Digit:
+def _most_likely(likely: Floats, reason: str | None, box: Box) -> Digit:
     """Return the best of ten digits, of probabilities float32 [10] or [11]."""
     ten = likely[:NO_DIGIT].tolist()
     best = int(likely[:NO_DIGIT].argmax())
-    return Digit(best, ten[best], is_refused, box, tuple(ten))
+    return Digit(best, ten[best], reason, box, tuple(ten))
 
 
 def _nearest_digits(values: Floats) -> npt.NDArray[np.int64]:

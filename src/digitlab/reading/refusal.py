@@ -1,9 +1,11 @@
-"""Which digits are refused: the one rule, used by the recogniser and by evaluation."""
+"""Which digits are refused, and why: the one rule, used by the recogniser and by evaluation."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+
+from digitlab.reading.types import NO_DIGIT, UNSURE
 
 DIGITS = 10
 
@@ -25,3 +27,20 @@ def refused(
     if reject is None:
         return refusals
     return np.asarray(refusals | (1 - best.astype(np.float64) > float(reject)))
+
+
+def reasons(
+    probabilities: npt.NDArray[np.floating], reject: float | str | None
+) -> list[str | None]:
+    """Return why each of N answers is refused; None where it is not.
+
+    Args:
+        probabilities, reject: as of `refused`.
+    """
+    no_digit = refused(probabilities, None).tolist()
+    return [
+        (NO_DIGIT if is_no_digit else UNSURE) if is_refused else None
+        for is_refused, is_no_digit in zip(
+            refused(probabilities, reject).tolist(), no_digit, strict=True
+        )
+    ]

@@ -13,6 +13,15 @@ from digitlab.wording import certainty
 
 Box = tuple[int, int, int, int]
 
+# Why a digit is refused; where several hold, the first.
+SEVERAL, TOO_SMALL, NO_DIGIT, UNSURE = (
+    "more than one digit",
+    "too small",
+    "not a digit",
+    "unsure",
+)
+REASONS = (SEVERAL, TOO_SMALL, NO_DIGIT, UNSURE)
+
 
 @dataclass(frozen=True)
 class Digit:
@@ -21,7 +30,7 @@ class Digit:
     Attributes:
         digit: 0..9, the most likely, even if it is refused.
         confidence: its probability; None for a network trained with square error.
-        refused: true where it is no digit, or not certain enough to be read.
+        reason: why it is refused, one of `REASONS`; None where it is read.
         box: where it stands.
         probabilities: of 0..9; they add up to 1, or to less where it may be no digit; None where
             confidence is.
@@ -29,9 +38,14 @@ class Digit:
 
     digit: int
     confidence: float | None
-    refused: bool
+    reason: str | None
     box: Box
     probabilities: tuple[float, ...] | None
+
+    @property
+    def refused(self) -> bool:
+        """Whether there is a reason not to read it."""
+        return self.reason is not None
 
     @property
     def text(self) -> str:
@@ -44,6 +58,7 @@ class Digit:
             "digit": self.digit,
             "confidence": self.confidence,
             "refused": self.refused,
+            "reason": self.reason,
             "box": list(self.box),
             "probabilities": None if self.probabilities is None else list(self.probabilities),
         }
