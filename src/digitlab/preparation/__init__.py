@@ -25,7 +25,7 @@ import numpy.typing as npt
 from digitlab.config import PREPARATIONS
 from digitlab.decoding import MAX_PIXELS, Picture, as_picture, load_picture
 from digitlab.errors import ConfigError, PictureError
-from digitlab.preparation.choice import digit_only
+from digitlab.preparation.choice import Components
 from digitlab.preparation.glyph import SIDE, Box, ink_box, normalise
 from digitlab.preparation.ground import array_ground, shrunk
 from digitlab.preparation.ink import Record, find_ink, levels
@@ -60,10 +60,13 @@ class Glyph:
     Attributes:
         image: uint8 [28, 28], ink bright on black.
         box: x, y, width and height in pixels of the picture.
+        rivals: what in the picture is as high and may be a digit of its own, with parts of this one
+            that may; none where there is but one.
     """
 
     image: Picture
     box: Box
+    rivals: tuple[Glyph, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -166,21 +169,32 @@ def _look(picture: Picture, name: str, side: int, closer: bool, record: Record |
     height, width = picture.shape[:2]
     small = shrunk(picture.reshape(height, width, -1), side)
     ink = find_ink(small, name, record)
+    components = Components(ink)
     if array_ground(small) is None:  # an array of few levels has no room for anything else
-        ink = digit_only(ink)
+        ink = components.digit()
     if record is not None:
         record("digit", levels(255 * ink))
     box = ink_box(ink)
-    across, down = width / small.shape[1], height / small.shape[0]
-    left, top = int(box[0] * across), int(box[1] * down)
-    right = min(width, int(np.ceil((box[0] + box[2]) * across)))
-    bottom = min(height, int(np.ceil((box[1] + box[3]) * down)))
+    scale = (width / small.shape[1], height / small.shape[0])
+    left, top, wide, tall = _enlarged(box, scale, (width, height))
+    rivals = tuple(
+        Glyph(normalise(one), _enlarged(place, scale, (width, height)))
+        for place, one in components.rivals()
+    )
     if closer and max(box[2:]) < CLOSE * max(small.shape):
-        margin = max(right - left, bottom - top) // 2 + 8
+        margin = max(wide, tall) // 2 + 8
         x, y = max(0, left - margin), max(0, top - margin)
-        part = picture[y : bottom + margin, x : right + margin]
+        part = picture[y : top + tall + margin, x : left + wide + margin]
         if record is not None:
             record("closer look", part)
         near = _look(part, name, side, False, record)
-        return Glyph(near.image, (near.box[0] + x, near.box[1] + y, *near.box[2:]))
-    return Glyph(normalise(ink), (left, top, right - left, bottom - top))
+        return Glyph(near.image, (near.box[0] + x, near.box[1] + y, *near.box[2:]), rivals)
+    return Glyph(normalise(ink), (left, top, wide, tall), rivals)
+
+
+def _enlarged(box: Box, scale: tuple[float, float], size: tuple[int, int]) -> Box:
+    """Return the box in pixels of the picture, of a size, around one in the shrunk picture."""
+    left, top = int(box[0] * scale[0]), int(box[1] * scale[1])
+    right = min(size[0], int(np.ceil((box[0] + box[2]) * scale[0])))
+    bottom = min(size[1], int(np.ceil((box[1] + box[3]) * scale[1])))
+    return left, top, right - left, bottom - top

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from digitlab.preparation.glyph import INKED
+from digitlab.preparation.glyph import INKED, Box, stroke_width
 
 Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int32]
@@ -19,63 +21,148 @@ LONGEST = 1.5  # of the heaviest part's longer side: lines and boxes are longer 
 ALONG = 0.1  # of the border of the picture; no stroke covers more
 CUT = 0.25  # what ink counts that runs out of the picture
 
+STACKED = (
+    0.15  # of the taller part's height: parts of one character, one above the other, are nearer
+)
+OVER = 0.5  # of the narrower part's width: of such parts, one lies over the other
+ALIKE = 2.0  # times the digit's height or its half: other characters are as high
+FINE = 0.5  # of the heaviest character's stroke: remains of printed lines are finer
+RIVALS = 12  # the heaviest; whoever has to tell one from several needs no more
+PARTS = 100  # the heaviest; a page of noise has thousands
 
-def digit_only(ink: Floats) -> Floats:
-    """Keep the component that is most likely the digit and its near parts; clear the rest.
 
-    The heaviest component wins, where ink along the edge of the picture does not count (a ruled
-    line), a component that is cut by the edge counts a quarter, and a frame around others nothing.
-    Parts that belong to it, such as the hat of a 5 or the pieces of a broken stroke, are near and
-    not too small.
+class Components:
+    """The components of ink, and which of them is most likely the digit or its heaviest part.
+
+    The heaviest wins, where ink along the edge of the picture does not count (a ruled line), a
+    component that is cut by the edge counts a quarter, and a frame around others nothing.
 
     Args:
-        ink: float32 [H, W] in [0, 1].
-
-    Returns:
-        float32 [H, W]
+        ink: float32 [H, W] in [0, 1], not blank.
     """
-    mask = (ink > INKED).view(np.uint8)
-    # Each component takes a square of four pixels at least, so that 16 bits number them all.
-    kind = cv2.CV_16U if mask.size < 4 * 65_000 else cv2.CV_32S
-    _, found, stats, _ = cv2.connectedComponentsWithStats(mask, ltype=kind)
-    if len(stats) < 2:
-        return ink
-    labels = np.asarray(found, np.int32)
-    left, top, width, height = (stats[:, side] for side in range(4))
-    right, bottom = left + width, top + height
-    edges = (left == 0) * 1 + (top == 0) + (right == ink.shape[1]) + (bottom == ink.shape[0])
-    cut = edges > 0
-    xs, ys = np.reshape(cv2.findNonZero(mask), (-1, 2)).T  # few pixels have ink
-    label, amount = labels[ys, xs], ink[ys, xs]
-    mass = np.bincount(label, amount, len(stats))
-    rows, columns = ink.shape[0] // 16, ink.shape[1] // 16
-    inner = (ys >= rows) & (ys < ink.shape[0] - rows)
-    inner &= (xs >= columns) & (xs < ink.shape[1] - columns)
-    inside = np.bincount(label[inner], amount[inner], len(stats))
-    worth = np.where(cut, CUT * inside, inside)
-    border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-    along = np.bincount(border, minlength=len(stats)) > ALONG * len(border)
-    worth[along] *= CUT**2
-    worth[0] = -1
-    main = _main(worth, labels, np.asarray(stats, np.int32))
-    kept = np.zeros(len(stats), bool)
-    kept[main] = True
-    box = [left[main], top[main], right[main], bottom[main]]
-    longest = LONGEST * max(width[main], height[main])
-    joinable = (~cut | cut[main]) & (mass >= LEAST * mass[main])
-    joinable &= (np.maximum(width, height) <= longest) & ~along & (worth >= 0)
-    while True:
-        reach = NEAR * max(box[2] - box[0], box[3] - box[1])
-        gap_x = np.maximum(left - box[2], box[0] - right)
-        gap_y = np.maximum(top - box[3], box[1] - bottom)
-        new = (np.maximum(gap_x, gap_y) <= reach) & joinable & ~kept
-        if not new.any():
-            break
-        kept |= new
-        box = [left[kept].min(), top[kept].min(), right[kept].max(), bottom[kept].max()]
-    # The soft edge of a stroke lies outside its mask.
-    around = cv2.dilate(kept[labels].view(np.uint8), np.ones((5, 5), np.uint8))
-    return ink * around
+
+    def __init__(self, ink: Floats) -> None:
+        self._ink = ink
+        mask = (ink > INKED).view(np.uint8)
+        # Each component takes a square of four pixels at least, so that 16 bits number them all.
+        kind = cv2.CV_16U if mask.size < 4 * 65_000 else cv2.CV_32S
+        _, found, stats, _ = cv2.connectedComponentsWithStats(mask, ltype=kind)
+        self._labels = labels = np.asarray(found, np.int32)
+        self._count = len(stats)
+        if self._count < 2:
+            return
+        left, top, self._width, self._height = (stats[:, side] for side in range(4))
+        self._left, self._top = left, top
+        self._right, self._bottom = left + self._width, top + self._height
+        self._cut = (left == 0) | (top == 0)
+        self._cut |= (self._right == ink.shape[1]) | (self._bottom == ink.shape[0])
+        xs, ys = np.reshape(cv2.findNonZero(mask), (-1, 2)).T  # few pixels have ink
+        label, amount = labels[ys, xs], ink[ys, xs]
+        self._mass = np.bincount(label, amount, len(stats))
+        rows, columns = ink.shape[0] // 16, ink.shape[1] // 16
+        inner = (ys >= rows) & (ys < ink.shape[0] - rows)
+        inner &= (xs >= columns) & (xs < ink.shape[1] - columns)
+        inside = np.bincount(label[inner], amount[inner], len(stats))
+        worth = np.where(self._cut, CUT * inside, inside)
+        border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+        along = np.bincount(border, minlength=len(stats)) > ALONG * len(border)
+        worth[along] *= CUT**2
+        worth[0] = -1
+        self._main = main = _main(worth, labels, np.asarray(stats, np.int32))
+        # What may be a part of the digit, or another beside it: no speck, line, edge or box.
+        longest = LONGEST * max(self._width[main], self._height[main])
+        self._like = (np.maximum(self._width, self._height) <= longest) & ~along & (worth >= 0)
+        self._like &= self._mass >= LEAST * self._mass[main]
+
+    def digit(self) -> Floats:
+        """Return the ink, float32 [H, W], of the digit and its near parts, without the rest.
+
+        Parts that belong to it, such as the hat of a 5 or the pieces of a broken stroke, are near
+        and not too small.
+        """
+        if self._count < 2:
+            return self._ink
+        main = self._main
+        kept = np.zeros(self._count, bool)
+        kept[main] = True
+        box = [self._left[main], self._top[main], self._right[main], self._bottom[main]]
+        joinable = self._like & (~self._cut | self._cut[main])
+        while True:
+            reach = NEAR * max(box[2] - box[0], box[3] - box[1])
+            gap_x = np.maximum(self._left - box[2], box[0] - self._right)
+            gap_y = np.maximum(self._top - box[3], box[1] - self._bottom)
+            new = (np.maximum(gap_x, gap_y) <= reach) & joinable & ~kept
+            if not new.any():
+                break
+            kept |= new
+            box = [self._left[kept].min(), self._top[kept].min()]
+            box += [self._right[kept].max(), self._bottom[kept].max()]
+        return self._only(kept, (0, 0, self._ink.shape[1], self._ink.shape[0]))
+
+    def rivals(self) -> Iterator[tuple[Box, Floats]]:
+        """Yield what may be a digit of its own: box and ink, float32, of each, the heaviest first.
+
+        Those are characters about as high as that of the heaviest part, which is one of them, and
+        written with a like pen. Parts are one character where one lies over the other. Nothing is
+        yielded where there is but one.
+        """
+        characters = self._characters() if self._count > 2 else []
+        if len(characters) < 2:  # the ground is a component, too
+            return
+        finest = 0.0
+        for kept in sorted(characters, key=lambda one: -self._mass[one].sum())[:RIVALS]:
+            left, top = self._left[kept].min(), self._top[kept].min()
+            right, bottom = self._right[kept].max(), self._bottom[kept].max()
+            box = (int(left), int(top), int(right - left), int(bottom - top))
+            ink = self._only(kept, box)
+            width = stroke_width((ink > INKED).view(np.uint8))
+            finest = finest or FINE * width
+            if width >= finest:
+                yield box, ink
+
+    def _characters(self) -> list[Mask]:
+        """Return the components, bool [N], of each character that is about as high as the main."""
+        if not self._like[self._main]:  # it runs along the border: no digit does
+            return []
+        # The soft edge of a stroke that is cut need not reach the picture's edge.
+        cut = (self._left <= 1) | (self._top <= 1) | (self._right >= self._ink.shape[1] - 1)
+        cut |= self._bottom >= self._ink.shape[0] - 1
+        parts = np.flatnonzero(self._like & (~cut | cut[self._main]))
+        parts = parts[np.argsort(-self._mass[parts], kind="stable")][:PARTS]
+        left, top, right, bottom = (
+            side[parts].astype(float) for side in (self._left, self._top, self._right, self._bottom)
+        )
+        owner = np.arange(len(parts))  # of each part, the heaviest part of its character
+        while True:
+            heads = np.flatnonzero(owner == np.arange(len(parts)))
+            over = np.minimum.outer(right[heads], right[heads])
+            over -= np.maximum.outer(left[heads], left[heads])
+            narrow = np.minimum.outer((right - left)[heads], (right - left)[heads])
+            tall = np.maximum.outer((bottom - top)[heads], (bottom - top)[heads])
+            gap = np.maximum.outer(top[heads], top[heads])
+            gap -= np.minimum.outer(bottom[heads], bottom[heads])
+            first, second = np.nonzero(
+                np.triu((over >= OVER * narrow) & (gap <= STACKED * tall), 1)
+            )
+            if not len(first):
+                break
+            keeps, joins = heads[first[0]], heads[second[0]]
+            owner[owner == joins] = keeps
+            left[keeps], top[keeps] = min(left[keeps], left[joins]), min(top[keeps], top[joins])
+            right[keeps] = max(right[keeps], right[joins])
+            bottom[keeps] = max(bottom[keeps], bottom[joins])
+        height = bottom - top
+        usual = height[owner[np.flatnonzero(parts == self._main)[0]]]
+        alike = heads[(height[heads] >= usual / ALIKE) & (height[heads] <= usual * ALIKE)]
+        return [np.isin(np.arange(self._count), parts[owner == head]) for head in alike]
+
+    def _only(self, kept: Mask, box: Box) -> Floats:
+        """Return the ink of some components, bool [N], and what is near them, in a box."""
+        left, top, width, height = box
+        part = np.s_[max(0, top - 2) : top + height + 2, max(0, left - 2) : left + width + 2]
+        # The soft edge of a stroke lies outside its mask.
+        around = cv2.dilate(kept[self._labels[part]].view(np.uint8), np.ones((5, 5), np.uint8))
+        return np.asarray(self._ink[part] * around, np.float32)
 
 
 def _main(worth: Worths, labels: Labels, stats: Labels) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,8 +24,8 @@ from digitlab.reading.glyphs import find_glyphs
 from digitlab.reading.image_arrays import Images, check_images, prepared_images
 from digitlab.reading.model_file import Model, load_model
 from digitlab.reading.pages import Source, load_pages
-from digitlab.reading.refusal import reasons
-from digitlab.reading.types import Box, Digit, Reading, ReadingError
+from digitlab.reading.refusal import SMALLEST, reasons, several
+from digitlab.reading.types import SEVERAL, TOO_SMALL, Box, Digit, Reading, ReadingError
 
 if TYPE_CHECKING:
     from digitlab.reading.guard import GuardedDecoder
@@ -76,8 +77,9 @@ class Recogniser:
         Args:
             source: a file, the bytes of one, uint8 [H, W], [H, W, 3] or [H, W, 4], or a page of
                 `load_pages`; of a source of several pages the first is read.
-            reject: None refuses what is most likely no digit; "none" refuses nothing; a number
-                R between 0 and 1 also refuses what is wrong with a probability above R.
+            reject: None refuses what is most likely no digit, and a picture of more than one;
+                "none" refuses nothing; a number R between 0 and 1 also refuses what is wrong with a
+                probability above R.
             name: what the reading calls the picture; the path where there is one.
             max_pixels: larger files are not decoded.
             decoder: decodes files and bytes in a process of its own, with limits of its own, in
@@ -101,7 +103,10 @@ class Recogniser:
             glyphs = find_glyphs(page.picture, name or "the picture")
         except PictureError as error:
             return Reading(name, error=ReadingError(error.code, str(error)))
-        return Reading(name, assemble(self.classify(glyphs, reject)), page.number)
+        digits = self.classify(glyphs, reject)
+        if reject != "none":
+            digits = tuple(map(self._alone, glyphs, digits))
+        return Reading(name, assemble(digits), page.number)
 
     def read_many(
         self,
@@ -143,6 +148,14 @@ class Recogniser:
             return tuple(Digit(digit, None, None, box, None) for digit, box in answers)
         likely = _softmax(outputs, self.model.temperature)
         return tuple(map(_most_likely, likely, reasons(likely, reject), boxes))
+
+    def _alone(self, glyph: Glyph, digit: Digit) -> Digit:
+        """Return the digit read in a glyph, refused where more or too little stands there."""
+        if glyph.rivals and several(digit, self.classify(glyph.rivals)):
+            return replace(digit, reason=SEVERAL)
+        if max(glyph.box[2:]) < SMALLEST:
+            return replace(digit, reason=TOO_SMALL)
+        return digit
 
     def check_reject(self, reject: float | str | None) -> None:
         """Raise ModelError or ConfigError where `read` would for this `reject`."""
