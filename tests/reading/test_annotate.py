@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digitlab.reading.annotate import LARGEST, SMALLEST, Sides, Tag, annotated, label, tags
-from digitlab.reading.types import Box, Digit, Mark, Number, Reading, Row
+from digitlab.reading.types import REASONS, Box, Digit, Mark, Number, Reading, Row
 from digitlab.wording import certainty
 
 BLUE, ORANGE = (11, 97, 189), (186, 74, 0)
@@ -88,9 +88,19 @@ def test_blank_paper_says_so() -> None:
 def test_labels_never_claim_more_than_is_known() -> None:
     box = (0, 0, 1, 1)
     assert label(Digit(5, 0.99999, None, box, None)) == "5  99.9 %"
-    assert label(Digit(5, 0.5, "unsure", box, None)) == "? 5  50.0 %"
     assert label(Digit(5, None, None, box, None)) == "5"
     assert certainty(1.0) == "100.0 %"
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_a_label_says_why_a_digit_is_refused_where_there_is_room(reason: str) -> None:
+    said = "unsure (5, 41.2 %)" if reason == "unsure" else reason
+    digits = [Digit(5, 0.4129, reason, (at, 300, 60, 90), None) for at in (100, 900)]
+    assert [tag.text for tag in tags(digits, 1.0, (1600, 800))] == [f"? {said}"] * 2
+    crowd = [Digit(5, 0.4129, reason, (at * 55, 300, 50, 90), None) for at in range(20)]
+    assert {tag.text for tag in tags(crowd, 1.0, (1600, 800))} == {
+        "? 5" if reason == "unsure" else "?"
+    }
 
 
 def test_the_picture_itself_is_not_drawn_on() -> None:
@@ -114,11 +124,11 @@ def test_labels_of_neighbours_lie_neither_on_each_other_nor_on_frames(count: int
     assert len(placed) == count
     assert in_nobodys_way(placed)
     for tag, digit in zip(placed, digits, strict=True):
-        assert tag.text.startswith("? 1" if digit.refused else str(digit.digit))
+        assert tag.text.startswith("?" if digit.refused else str(digit.digit))
         left, top, right, bottom = tag.label
         assert 0 <= left < right < 1600
         assert 0 <= top < bottom < 800
-        assert (left, right) == (tag.frame[0], right) or right == tag.frame[2]
+        assert left in (tag.frame[0], 0) or right in (tag.frame[2], 1599)
 
 
 def test_labels_become_smaller_before_they_become_shorter() -> None:

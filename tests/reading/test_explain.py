@@ -22,7 +22,7 @@ from digitlab.reading import sheet as sheet_module
 from digitlab.reading.explain import PATCH, ExplainedDigit, attention, explain_reading
 from digitlab.reading.pages import Page
 from digitlab.reading.sheet import explanation_sheet
-from digitlab.reading.types import Digit, Mark, Number, Reading, Row
+from digitlab.reading.types import REASONS, Digit, Mark, Number, Reading, Row
 from small_models import WriteModel, picture_of
 
 Templates = npt.NDArray[np.uint8]
@@ -203,9 +203,9 @@ def test_a_sheet_of_very_many_digits_still_is_a_picture(
     [
         ((), 0, False, "no digit found"),
         ((5,), 0, False, "read as 5, 81.2 % certain"),
-        ((5,), 0, True, "refused; perhaps 5, 81.2 % certain"),
+        ((5,), 0, True, "refused as unsure (5, 81.2 %)"),
         ((5, 6), 0, False, "read as 56, 25.0 % certain"),
-        ((5, 6), 0, True, "read as ??, 25.0 % certain"),
+        ((5, 6), 0, True, "read as ?? (unsure)"),
         ((5,), 1, False, "read as -5, 25.0 % certain"),
         ((1,) * 99, 0, False, f"read as {'1' * 33}..., 25.0 % certain"),
     ],
@@ -225,6 +225,17 @@ def test_the_title_says_what_was_read_and_how_certain_that_is(
     rows = (Row((number,), box),) if digits else ()
     reading = Reading("a.png", rows)
     assert sheet_module.title(explain_module.Explanation(blank, reading, (), explained)) == expected
+
+
+@pytest.mark.parametrize("reason", set(REASONS) - {"unsure"})
+def test_the_title_says_why_a_digit_is_refused(reason: str) -> None:
+    box = (0, 0, 9, 9)
+    digit = Digit(5, 0.8125, reason, box, None)
+    reading = Reading("a.png", (Row((Number((digit,), box, 0.8125),), box),))
+    blank = np.zeros((28, 28), np.uint8)
+    explained = (ExplainedDigit(digit, blank, blank.astype(np.float32), None),)
+    explanation = explain_module.Explanation(blank, reading, (), explained)
+    assert sheet_module.title(explanation) == f"refused as {reason}"
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def test_marks_leave_csv_a_line_a_digit() -> None:
         ("5", "2"),
     ]
     assert json.loads(json_line(reading))["text"] == "-3?5"
-    assert text_line(reading) == "a.png: -3?5"
+    assert text_line(reading) == "a.png: -3?5 (unsure)"
     dash = Reading("a.png", (Row((Number((), BOX, 0.9, marks[:1]),), BOX),))
     (row,) = rows_of(csv_lines(dash))
     assert (row["file"], row["digit"], row["error"]) == ("a.png", "", "")
@@ -104,5 +104,5 @@ def test_any_name_comes_back_from_json(name: str) -> None:
 
 def test_text_says_what_was_read_or_why_not() -> None:
     assert text_line(reading("a.png", 5)) == "a.png: 5 (25.0 %)"
-    assert text_line(reading("a.png", 5, refused=True)) == "a.png: ? (25.0 %)"
+    assert text_line(reading("a.png", 5, refused=True)) == "a.png: ? unsure (5, 25.0 %)"
     assert text_line(reading("a.png")) == "a.png: no digit found"

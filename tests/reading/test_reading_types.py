@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digitlab.reading.types import Digit, Mark, Number, Reading, ReadingError, Row
+from digitlab.reading.types import REASONS, Digit, Mark, Number, Reading, ReadingError, Row
 
 SURE = (0.0, 0.99, 0.01, *[0.0] * 7)
 
@@ -73,6 +74,28 @@ def test_the_text_for_people_never_rounds_up_to_certainty() -> None:
     assert Reading("a.png", (row,)).to_text() == "1 (99.9 %)   2"
     assert Reading("a.png").to_text() == "no digit found"
     assert Reading("a.png", error=ReadingError("blank", "it is blank")).to_text() == "it is blank"
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_the_text_for_people_says_why_a_digit_is_refused(reason: str) -> None:
+    why = "unsure (7, 40.9 %)" if reason == "unsure" else reason
+    alone = Digit(7, 0.4099, reason, (1, 2, 3, 4), SURE)
+    read, other = digit(3), Digit(0, None, "not a digit", (1, 2, 3, 4), None)
+
+    def text(*digits: Digit) -> str:
+        row = Row((Number(digits, (0,) * 4, 0.4), number(digit(2))), (0,) * 4)
+        return Reading("a.png", (row,)).to_text()
+
+    assert text(alone) == f"? {why}   2 (99.0 %)"
+    assert text(read, alone) == f"3? ({reason})   2 (99.0 %)"
+    assert text(alone, read, alone) == f"?3? ({reason})   2 (99.0 %)"
+    both = reason if reason == "not a digit" else f"not a digit, {reason}"
+    assert text(other, alone, other) == f"??? ({both})   2 (99.0 %)"
+
+
+def test_what_is_unsure_without_a_probability_says_what_it_may_be() -> None:
+    unsure = Digit(7, None, "unsure", (1, 2, 3, 4), None)
+    assert Reading("a.png", (Row((number(unsure),), (0,) * 4),)).to_text() == "? unsure (7)"
 
 
 def test_marks_stand_in_the_text_as_written() -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw, ImageFont
 
 from digitlab.decoding import Picture
-from digitlab.reading.types import Box, Digit, Mark, Reading
+from digitlab.reading.types import UNSURE, Box, Digit, Mark, Reading, refusal
 from digitlab.wording import certainty
 
 LARGEST, SMALLEST = 1600, 480  # pixels of the longer side; others are shrunk or enlarged
@@ -80,13 +80,17 @@ def annotated(picture: Picture, reading: Reading) -> Image.Image:
 
 
 def label(one: Digit | Mark) -> str:
-    """Return `5  99.1 %`, or `? 5  61.2 %` for a digit or mark that is refused."""
+    """Return `5  99.1 %`, or `? not a digit` for a digit that is refused."""
+    if isinstance(one, Digit) and one.refused:
+        return f"? {refusal(one)}"
     text = answer(one)
     return text if one.confidence is None else f"{text}  {certainty(one.confidence)}"
 
 
 def answer(one: Digit | Mark) -> str:
-    """Return `5`, or `? 5` for a digit or mark that is refused."""
+    """Return `5`, `? 5` for a digit or mark that is unsure, or `?` for what is no one digit."""
+    if isinstance(one, Digit) and one.reason not in (None, UNSURE):
+        return "?"
     text = str(one.digit) if isinstance(one, Digit) else one.mark
     return f"? {text}" if one.refused else text
 

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from digitlab.decoding import Picture
 from digitlab.reading.annotate import annotated
-from digitlab.reading.types import Digit
+from digitlab.reading.types import Digit, refusal, refusals
 from digitlab.wording import certainty, percent, printable
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _draw_title(page: _Page, explanation: Explanation) -> None:
 
 
 def title(explanation: Explanation) -> str:
-    """Return what was read and how certain that is, such as `read as 5, 99.1 % certain`."""
+    """Return what was read: `read as 5, 99.1 % certain`, or `refused as not a digit`."""
     numbers = [number for row in explanation.reading.rows for number in row.numbers]
     if not explanation.digits:
         return "no digit found"
@@ -107,13 +107,16 @@ def title(explanation: Explanation) -> str:
         (number,) = numbers
         if number.written == number.digits[:1]:
             return _said(number.digits[0])
-        return f"read as {_cut(number.text)}{_certain(number.confidence)}"
+        why = refusals(number)
+        how = f" ({why})" if why else _certain(number.confidence)
+        return f"read as {_cut(number.text)}{how}"
     return f"read as {_cut(' / '.join(row.text for row in explanation.reading.rows))}"
 
 
 def _said(digit: Digit) -> str:
-    how = "refused; perhaps" if digit.refused else "read as"
-    return f"{how} {digit.digit}{_certain(digit.confidence)}"
+    if digit.refused:
+        return f"refused as {refusal(digit)}"
+    return f"read as {digit.digit}{_certain(digit.confidence)}"
 
 
 def _certain(confidence: float | None) -> str:

@@ -193,7 +193,11 @@ class Reading:
         return "\n".join(row.text for row in self.rows)
 
     def to_text(self) -> str:
-        """Return what people read: a line a row, with how certain each number is."""
+        """Return what people read: a line a row, with how certain each number is.
+
+        In the place of that stands why something in it is refused: `? unsure (5, 41.0 %)` for a
+        digit alone, `3?5 (unsure)` for a longer number.
+        """
         if self.error is not None:
             return self.error.message
         lines = ("   ".join(_said(number) for number in row.numbers) for row in self.rows)
@@ -210,7 +214,27 @@ class Reading:
         }
 
 
+def refusal(digit: Digit) -> str:
+    """Return why a digit is refused, in words: `not a digit`, or `unsure (5, 41.0 %)`."""
+    if digit.reason != UNSURE:
+        return digit.reason or ""
+    certain = "" if digit.confidence is None else f", {certainty(digit.confidence)}"
+    return f"{UNSURE} ({digit.digit}{certain})"
+
+
+def refusals(number: Number) -> str:
+    """Return why something in a number is refused: each reason once, joined by a comma."""
+    reasons = [
+        one.reason if isinstance(one, Digit) else UNSURE for one in number.written if one.refused
+    ]
+    return ", ".join(dict.fromkeys(reason for reason in reasons if reason))
+
+
 def _said(number: Number) -> str:
+    if number.written == number.digits[:1] and number.digits[0].refused:
+        return f"? {refusal(number.digits[0])}"
+    if why := refusals(number):
+        return f"{number.text} ({why})"
     if number.confidence is None:
         return number.text
     return f"{number.text} ({certainty(number.confidence)})"
