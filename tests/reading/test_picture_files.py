@@ -36,6 +36,24 @@ def test_a_folder_gives_its_pictures_in_order_then_those_of_its_folders() -> Non
     assert found("in") == ["in/a.JPG", "in/b.png", "in/b/x.gif", "in/c/y.tiff", "in/c/z.heic"]
 
 
+def test_files_and_folders_come_in_the_order_in_which_people_count() -> None:
+    files = ["scan.png", "scan2.png", "Scan2b.png", "scan10.png", "scan10-9.png", "scan10-11.png"]
+    folders = ["page 9/a.png", "page 10/a.png", "v1.9/a.png", "v1.10/a.png"]
+    make(*(f"in/{name}" for name in reversed(files + folders)))
+    assert found("in") == [f"in/{name}" for name in files + folders]
+    make("odd/1.png", "odd/01.png", "odd/٢.png", "odd/10.png", "odd/²x.png", "odd/a.JPG")
+    assert found("odd") == [
+        "odd/01.png", "odd/1.png", "odd/٢.png", "odd/10.png", "odd/a.JPG", "odd/²x.png"
+    ]  # fmt: skip
+
+
+def test_scans_and_drawings_that_cannot_be_decoded_are_not_passed_over() -> None:
+    make("in/2.png", "in/1.PDF", "in/deep/a.svg", "in/.b.pdf", "in/notes.docx", "in/table.csv")
+    assert found("in") == ["in/1.PDF", "in/2.png", "in/deep/a.svg"]
+    make("scans/sheet.pdf")
+    assert found("scans") == ["scans/sheet.pdf"]
+
+
 def test_what_is_named_is_read_whatever_it_is_called() -> None:
     make("in/a.png", "notes.txt", ".hidden.png")
     named = ("notes.txt", "in", "-", ".hidden.png", "gone.png", "in/a.png")

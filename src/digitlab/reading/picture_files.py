@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -21,6 +22,12 @@ from digitlab.reading.types import Reading, ReadingError
 SUFFIXES = frozenset(
     ".png .jpg .jpeg .jpe .jfif .webp .bmp .tif .tiff .gif .heic .heif .pbm .pgm .ppm .pnm".split()  # noqa: SIM905
 )
+# Scans, drawings and photographs in formats that are not decoded (of a raw one, its preview at
+# most): a folder that holds one is not read in full, which its owner must hear.
+_NOT_DECODED = frozenset(
+    ".pdf .djvu .djv .xps .oxps .svg .svgz .eps .ps .ai .psd .xcf .kra .jxl .jp2 .j2k .jpx .tga "  # noqa: SIM905
+    ".ico .dng .cr2 .cr3 .nef .arw .raf .orf .rw2".split()
+)
 STANDARD_INPUT = "-"
 _LONGEST = 200  # bytes of a name; file systems take 255, and a suffix comes yet
 
@@ -28,10 +35,11 @@ _LONGEST = 200  # bytes of a name; file systems take 255, and a suffix comes yet
 def find_pictures(named: Iterable[Path]) -> Iterator[Path | Reading]:
     """Yield the files that are named, and those in folders that are named, at any depth.
 
-    A folder gives its files in the order of their names, then its folders; of them those with a
-    picture's suffix that are not hidden and not drawn by digitlab. Links to folders are not
-    followed, so that none is walked twice or for ever. A folder without a picture, or one that
-    cannot be listed, gives a reading that says so.
+    A folder gives its files in the natural order of their names (scan2 before scan10), then its
+    folders; of them those with a picture's suffix that are not hidden and not drawn by digitlab.
+    Pictures and scans that cannot be decoded, such as a PDF, are yielded, too, so that reading
+    them says so. Links to folders are not followed, so that none is walked twice or for ever. A
+    folder without a picture, or one that cannot be listed, gives a reading that says so.
 
     Args:
         named: files, which are yielded whatever they are, folders, and "-" for standard input.
@@ -50,14 +58,26 @@ def marked_png(picture: Image.Image) -> bytes:
     return file.getvalue()
 
 
+def _natural(name: str) -> tuple[list[str | int], str]:
+    """Return what names are ordered by as a person counts: runs of digits as numbers, no case."""
+    parts = re.split(r"(\d+)", name.casefold())  # text and numbers in turn, from text on
+    return [int(part) if at % 2 else part for at, part in enumerate(parts)], name
+
+
+def _natural_file(name: str) -> tuple[tuple[list[str | int], str], str]:
+    """Return the natural order of files: scan.png before scan2.png, so that suffixes wait."""
+    stem, suffix = os.path.splitext(name)
+    return _natural(stem), suffix
+
+
 def _walked(top: Path) -> Iterator[Path | Reading]:
     failures: list[OSError] = []
     found = passed_over = False
     for folder, folders, files in os.walk(top, onerror=failures.append):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
+        folders[:] = sorted((name for name in folders if not name.startswith(".")), key=_natural)
+        for name in sorted(files, key=_natural_file):
             path = Path(folder, name)
-            is_picture = path.suffix.lower() in SUFFIXES and not name.startswith(".")
+            is_picture = path.suffix.lower() in SUFFIXES | _NOT_DECODED and not name.startswith(".")
             if not is_picture or not path.is_file():
                 continue
             if is_ours(path):
