@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from digitlab.errors import PictureError
 from digitlab.reading import command
 from digitlab.reading.command import ReadCommand
 from digitlab.reading.pages import Page, load_pages
+from digitlab.reading.types import Reading
 from hostile_files import encoded
 from small_models import WriteModel, picture_of
 
@@ -92,9 +95,9 @@ def test_text_and_csv_say_which_page(
     assert first.startswith("sheet.pdf, page 1: 3 (")
     assert second == "sheet.pdf, page 2: no digit found"
     assert run(recogniser, "sheet.pdf", style="csv") == 0
-    _, first, second = capsys.readouterr().out.splitlines()
-    assert first.startswith("sheet.pdf,1,1,1,1,3,")
-    assert second.startswith("sheet.pdf,2,,,,,")
+    _, first, second = csv.reader(capsys.readouterr().out.splitlines())
+    assert (first[:2], first[3]) == (["sheet.pdf, page 1", "3"], "read")
+    assert second == ["sheet.pdf, page 2", "", "", "blank", ""]
 
 
 def test_a_page_that_cannot_be_read_costs_neither_those_before_nor_other_files(
@@ -110,7 +113,7 @@ def test_a_page_that_cannot_be_read_costs_neither_those_before_nor_other_files(
     out = [json.loads(line) for line in shown.out.splitlines()]
     assert [one["text"] for one in out] == ["3", "4", "", "5"]
     assert [one["error"] and one["error"]["code"] for one in out] == [None, None, "memory", None]
-    assert shown.err == "digitlab: 1 of 2 could not be read\n"
+    assert shown.err == "digitlab: 3 read, 1 unreadable\n"
 
 
 def test_a_document_counts_once_however_many_of_its_pages_fail(
@@ -122,8 +125,105 @@ def test_a_document_counts_once_however_many_of_its_pages_fail(
     for name in ("sheet-page-1", "sheet-page-2"):
         Path("why", name, "explanation.png").mkdir(parents=True)
     assert run(recogniser, "sheet.pdf", "sheet.pdf", explain=Path("why")) == 1
-    *lines, last = capsys.readouterr().err.splitlines()
+    *lines, counted, written = capsys.readouterr().err.splitlines()
     assert len(lines) == 2
     assert all("the explanation cannot be written" in line for line in lines)
-    assert last == "digitlab: 1 of 2 could not be read"
+    assert counted == "digitlab: 4 read, 2 not drawn"
+    assert written == "digitlab: explanations: why"
     assert Path("why/sheet-page-1-2/explanation.png").is_file()
+
+
+def save(name: str, picture: Any) -> None:
+    Path(name).parent.mkdir(exist_ok=True)
+    Path(name).write_bytes(encoded(Image.fromarray(picture), "PNG"))
+
+
+@pytest.fixture
+def pile(write_model: WriteModel) -> Recogniser:
+    """Return what reads the folder `pile`: two digits, one of them refused, blank paper, a PDF."""
+    save("pile/scan2.png", picture_of(3))
+    save("pile/scan10.png", picture_of(7, 200))
+    save("pile/scan11.png", np.full((50, 60), 220, np.uint8))
+    Path("pile/old.pdf").write_bytes(b"%PDF-1.7\n")
+    Path("pile/notes.txt").write_text("no picture")
+    return Recogniser(write_model(no_digit=0.0))
+
+
+def refuse_seven(monkeypatch: pytest.MonkeyPatch, recogniser: Recogniser) -> None:
+    """Have every digit but a 3 refused as too small."""
+    honest = recogniser.read
+
+    def read(*arguments: Any, **options: Any) -> Reading:
+        reading = honest(*arguments, **options)
+        rows = tuple(
+            replace(row, numbers=tuple(
+                replace(number, digits=tuple(
+                    replace(digit, reason=None if digit.digit == 3 else "too small")
+                    for digit in number.digits
+                ))
+                for number in row.numbers
+            ))
+            for row in reading.rows
+        )  # fmt: skip
+        return replace(reading, rows=rows)
+
+    monkeypatch.setattr(recogniser, "read", read)
+
+
+def test_several_pictures_stand_in_columns_and_are_counted(
+    pile: Recogniser, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refuse_seven(monkeypatch, pile)
+    assert run(pile, "pile") == 1
+    shown = capsys.readouterr()
+    first, *others = shown.out.splitlines()
+    assert first.startswith("pile/scan2.png:  3 (")
+    assert others == ["pile/scan10.png: ? too small", "pile/scan11.png: no digit found"]
+    reason, counted = shown.err.splitlines()
+    assert reason.startswith("digitlab: pile/old.pdf is no picture")
+    assert counted == "digitlab: 1 read, 1 refused, 1 blank, 1 unreadable"
+
+
+def test_a_picture_alone_is_not_counted(
+    pile: Recogniser, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for source in ("pile/scan11.png", "pile/old.pdf"):
+        run(pile, source)
+    shown = capsys.readouterr()
+    assert shown.out == "pile/scan11.png: no digit found\n"
+    assert len(shown.err.splitlines()) == 1
+
+
+def test_what_was_drawn_is_said_once_with_its_folder(
+    pile: Recogniser, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(pile, "pile", annotate=Path("seen"), explain=Path("why")) == 1
+    assert capsys.readouterr().err.splitlines()[-2:] == [
+        "digitlab: annotated pictures: seen",
+        "digitlab: explanations: why",
+    ]
+    assert run(pile, "pile/old.pdf", annotate=Path("seen")) == 1
+    assert "annotated" not in capsys.readouterr().err
+
+
+def test_an_annotation_without_room_costs_no_explanation(
+    pile: Recogniser, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(command, "write_whole", full)
+    assert run(pile, "pile/scan2.png", annotate=Path("seen"), explain=Path("why")) == 1
+    failed, written = capsys.readouterr().err.splitlines()
+    assert failed == (
+        "digitlab: seen/scan2.png: the picture cannot be written: No space left on device"
+    )
+    assert written == "digitlab: explanations: why"
+
+
+def test_where_standard_error_is_closed_nothing_of_it_gets_among_the_answers(
+    pile: Recogniser, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stderr", None)
+    assert run(pile, "pile", style="json") == 1
+    assert len([json.loads(line) for line in capsys.readouterr().out.splitlines()]) == 4

@@ -7,11 +7,19 @@ import io
 import json
 import os
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digitlab.reading.formats import CSV_HEADER, csv_header, csv_lines, json_line, text_line
-from digitlab.reading.types import Digit, Mark, Number, Reading, ReadingError, Row
+from digitlab.reading.formats import (
+    CSV_HEADER,
+    answer_column,
+    csv_header,
+    csv_line,
+    json_line,
+    text_line,
+)
+from digitlab.reading.types import REASONS, Digit, Mark, Number, Reading, ReadingError, Row
 
 BOX = (1, 2, 3, 4)
 NAMES = st.one_of(
@@ -22,69 +30,83 @@ NAMES = st.one_of(
 )
 
 
-def reading(file: str | None = "a.png", *digits: int, refused: bool = False) -> Reading:
-    found = tuple(
-        Digit(one, 0.25, "unsure" if refused else None, BOX, (0.1,) * 10) for one in digits
-    )
+def reading(file: str | None = "a.png", *digits: int, reason: str | None = None) -> Reading:
+    found = tuple(Digit(one, 0.25, reason, BOX, (0.1,) * 10) for one in digits)
     return Reading(file, (Row((Number(found, BOX, 0.25),), BOX),) if found else ())
 
 
-def rows_of(text: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(f"{csv_header()}\n{text}\n")))
+def row_of(reading: Reading) -> dict[str, str]:
+    (row,) = csv.DictReader(io.StringIO(f"{csv_header()}\n{csv_line(reading)}\n"))
+    return row
 
 
-def test_a_line_of_csv_a_digit() -> None:
-    first, second = rows_of(csv_lines(reading("a.png", 4, 2, refused=True)))
-    assert list(first) == list(CSV_HEADER)
-    assert list(first.values()) == [
-        "a.png", "", "1", "1", "1", "4", "0.250000", "true", "1", "2", "3", "4", ""
+def cells_of(reading: Reading) -> list[str]:
+    row = row_of(reading)
+    assert list(row) == list(CSV_HEADER) == ["file", "text", "confidence", "state", "reason"]
+    return list(row.values())
+
+
+def test_a_line_of_csv_a_picture() -> None:
+    assert cells_of(reading("a.png", 4)) == ["a.png", "4", "0.2500", "read", ""]
+    assert cells_of(reading("a.png", 4, 2)) == ["a.png", "42", "0.2500", "read", ""]
+    assert cells_of(reading("blank.png")) == ["blank.png", "", "", "blank", ""]
+    failed = Reading("gone.png", error=ReadingError("missing", "gone.png: no such file"))
+    assert cells_of(failed) == ["gone.png", "", "", "unreadable", "missing"]
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_a_refused_digit_is_no_number_that_a_spreadsheet_sums(reason: str) -> None:
+    assert cells_of(reading("a.png", 4, reason=reason)) == ["a.png", "", "", "refused", reason]
+    digits = tuple(Digit(one, 0.9, why, BOX, None) for one, why in ((3, None), (5, reason)))
+    number = Number(digits, BOX, 0.8)
+    assert cells_of(Reading("a.png", (Row((number,), BOX),))) == [
+        "a.png", "3?", "", "refused", reason
     ]  # fmt: skip
-    assert (second["digit"], second["position"]) == ("2", "2")
 
 
-def test_marks_leave_csv_a_line_a_digit() -> None:
+def test_a_table_never_rounds_up_to_certainty() -> None:
+    digits = (Digit(3, 0.99999, None, BOX, None),)
+    numbers = (Number(digits, BOX, 0.99999), Number(digits, BOX, 0.5))
+    assert row_of(Reading("a", (Row(numbers[:1], BOX),)))["confidence"] == "0.9999"
+    assert row_of(Reading("a", (Row(numbers, BOX),)))["confidence"] == "0.4999"
+    unknown = Number((Digit(3, None, None, BOX, None),), BOX, None)
+    for row in (Row((unknown,), BOX), Row((*numbers, unknown), BOX)):
+        assert row_of(Reading("a", (row,)))["confidence"] == ""
+        assert row_of(Reading("a", (row,)))["state"] == "read"
+
+
+def test_marks_stand_in_the_text_and_are_refused_as_unsure() -> None:
     digits = tuple(Digit(one, 0.25, None, BOX, (0.1,) * 10) for one in (3, 5))
     marks = (Mark("-", 0.9, False, BOX, 0), Mark(",", None, True, BOX, 1))
     reading = Reading("a.png", (Row((Number(digits, BOX, None, marks),), BOX),))
-    assert [(row["digit"], row["position"]) for row in rows_of(csv_lines(reading))] == [
-        ("3", "1"),
-        ("5", "2"),
-    ]
+    assert cells_of(reading) == ["a.png", "-3?5", "", "refused", "unsure"]
     assert json.loads(json_line(reading))["text"] == "-3?5"
     assert text_line(reading) == "a.png: -3?5 (unsure)"
     dash = Reading("a.png", (Row((Number((), BOX, 0.9, marks[:1]),), BOX),))
-    (row,) = rows_of(csv_lines(dash))
-    assert (row["file"], row["digit"], row["error"]) == ("a.png", "", "")
+    assert cells_of(dash) == ["a.png", "-", "0.9000", "read", ""]
 
 
-def test_pictures_without_a_digit_keep_their_line_of_csv() -> None:
-    (nothing,) = rows_of(csv_lines(reading("blank.png")))
-    assert (nothing["file"], nothing["digit"], nothing["error"]) == ("blank.png", "", "")
-    failed = Reading("gone.png", error=ReadingError("missing", "gone.png: no such file"))
-    (row,) = rows_of(csv_lines(failed))
-    assert (row["file"], row["digit"], row["error"]) == ("gone.png", "", "missing")
-
-
-def test_a_digit_without_confidence_leaves_its_cell_empty() -> None:
-    digit = Digit(3, None, None, BOX, None)
-    (row,) = rows_of(csv_lines(Reading("a", (Row((Number((digit,), BOX, None),), BOX),))))
-    assert (row["digit"], row["confidence"], row["refused"]) == ("3", "", "false")
+def test_rows_stay_in_one_cell_and_a_page_has_its_number() -> None:
+    (row,) = reading("a.pdf", 5).rows
+    page = Reading("a.pdf", (row, row), page=2)
+    assert cells_of(page) == ["a.pdf, page 2", "5\n5", "0.0625", "read", ""]
+    assert text_line(page) == f"a.pdf, page 2: 5 (25.0 %)\n{' ' * 15}5 (25.0 %)"
 
 
 @given(NAMES)
 def test_any_name_is_one_cell_that_is_no_formula(name: str) -> None:
-    line = csv_lines(reading(name, 5))
+    line = csv_line(reading(name, 5))
     assert len(line.splitlines()) == 1
     assert line.isprintable()
-    (row,) = rows_of(line)
-    assert row["digit"] == "5"
+    row = row_of(reading(name, 5))
+    assert row["text"] == "5"
     assert row["file"] == "-" or row["file"][0] not in "=+-@|%\t\r"
 
 
 def test_a_name_that_could_be_a_formula_is_still_the_name_of_the_file() -> None:
-    assert rows_of(csv_lines(reading("=1+1.png", 5)))[0]["file"] == "./=1+1.png"
-    assert rows_of(csv_lines(reading("-", 5)))[0]["file"] == "-"
-    assert rows_of(csv_lines(reading(None, 5)))[0]["file"] == "-"
+    assert row_of(reading("=1+1.png", 5))["file"] == "./=1+1.png"
+    assert row_of(reading("-", 5))["file"] == "-"
+    assert row_of(reading(None, 5))["file"] == "-"
 
 
 @given(NAMES)
@@ -104,5 +126,32 @@ def test_any_name_comes_back_from_json(name: str) -> None:
 
 def test_text_says_what_was_read_or_why_not() -> None:
     assert text_line(reading("a.png", 5)) == "a.png: 5 (25.0 %)"
-    assert text_line(reading("a.png", 5, refused=True)) == "a.png: ? unsure (5, 25.0 %)"
+    assert text_line(reading("a.png", 5, reason="unsure")) == "a.png: ? unsure (5, 25.0 %)"
     assert text_line(reading("a.png")) == "a.png: no digit found"
+
+
+def test_answers_stand_below_each_other_however_wide_names_are() -> None:
+    names = ["scan2.png", "scan10.png", "数字.png", "e\u0301.png", "new\nline.png"]
+    column = answer_column(names)
+    shown = [text_line(reading(name, 5), column) for name in names]
+    assert shown == [
+        "scan2.png:     5 (25.0 %)",
+        "scan10.png:    5 (25.0 %)",
+        "数字.png:      5 (25.0 %)",
+        "e\u0301.png:         5 (25.0 %)",
+        "new\\nline.png: 5 (25.0 %)",
+    ]
+    (row,) = reading("a", 5).rows
+    rows = Reading("数字.png", (row, row))
+    assert text_line(rows, column).split("\n")[1] == " " * column + "5 (25.0 %)"
+
+
+def test_a_very_long_name_pushes_no_answer_but_its_own() -> None:
+    names = [*(f"{at}.png" for at in range(9)), "x" * 200 + ".png"]
+    column = answer_column(names)
+    assert 7 <= column <= 40
+    assert text_line(reading("1.png", 5), column) == f"{'1.png:':{column}}5 (25.0 %)"
+    assert text_line(reading(names[-1], 5), column) == f"{names[-1]}: 5 (25.0 %)"
+    deep = [f"{'folder/' * 20}{at}.png" for at in (1, 10)]
+    assert answer_column(deep) == len(deep[1]) + 2
+    assert answer_column([]) == 0

@@ -9,26 +9,61 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator
+import math
+from collections.abc import Iterable
+from statistics import median_low
 
 from digitlab.reading.picture_files import STANDARD_INPUT
-from digitlab.reading.types import Reading
+from digitlab.reading.types import Digit, Mark, Reading, refusals
 from digitlab.wording import printable
 
-CSV_HEADER = (
-    "file", "page", "row", "number", "position", "digit", "confidence", "refused",
-    "x", "y", "width", "height", "error",
-)  # fmt: skip
+CSV_HEADER = ("file", "text", "confidence", "state", "reason")
 
-Line = Callable[[Reading], str]
+# What became of a picture or page.
+READ, REFUSED, BLANK, UNREADABLE = STATES = ("read", "refused", "blank", "unreadable")
+
+_LONGER = 24  # columns by which a name may be longer than most and still move all answers
 
 
-def text_line(reading: Reading) -> str:
-    """Return `name: 5 (99.1 %)`, or the error in one line; a page of a document says which."""
+def state(reading: Reading) -> str:
+    """Return one of `STATES`; refused is where anything in the picture is."""
+    if reading.error is not None:
+        return UNREADABLE
+    written = _written(reading)
+    if not written:
+        return BLANK
+    return REFUSED if any(one.refused for one in written) else READ
+
+
+def text_line(reading: Reading, column: int = 0) -> str:
+    """Return `name: 5 (99.1 %)`, or the error in one line; a page of a document says which.
+
+    Args:
+        reading: of one picture or page; further rows of it stand below the first.
+        column: where answers begin, as `answer_column` gives it, unless the name is longer.
+    """
     if reading.error is not None:
         return printable(" ".join(reading.error.message.split()))
-    page = "" if reading.page is None else f", page {reading.page}"
-    return f"{printable(reading.file or STANDARD_INPUT)}{page}: {reading.to_text()}"
+    name, answer = f"{_source(reading)}: ", reading.to_text()
+    if column or "\n" in answer:
+        from rich.cells import cell_len
+
+        name += " " * (column - cell_len(name))
+        answer = answer.replace("\n", "\n" + " " * cell_len(name))
+    return name + answer
+
+
+def answer_column(names: Iterable[str]) -> int:
+    """Return the column of a terminal at which the answers for all these names can begin.
+
+    One that is much longer than most does not count: its answer begins further to the right.
+    """
+    from rich.cells import cell_len
+
+    widths = sorted(cell_len(printable(name)) for name in names)
+    if not widths:
+        return 0
+    return min(widths[-1], median_low(widths) + _LONGER) + len(": ")
 
 
 def json_line(reading: Reading) -> str:
@@ -40,40 +75,54 @@ def json_line(reading: Reading) -> str:
     return json.dumps(reading.to_json(), ensure_ascii=False)
 
 
-def csv_lines(reading: Reading) -> str:
-    """Return a line for each digit, and one for a picture without: see `CSV_HEADER`.
+def csv_line(reading: Reading) -> str:
+    """Return the line of a picture or page: see `CSV_HEADER`.
 
-    Rows, numbers in a row and positions in a number count from 1; `error` is its code.
+    `text` is empty where no digit is read, so that nothing is summed that nobody read; `confidence`
+    is that all of it is right, and empty where anything is refused. `reason` is why, or the code
+    of the error.
     """
-    file = _csv_name(reading.file)
-    page = "" if reading.page is None else reading.page
-    error = "" if reading.error is None else reading.error.code
-    lines = [(file, page, *digit, error) for digit in _digits(reading)]
-    return _csv(lines or [(file, page, *[""] * (len(CSV_HEADER) - 3), error)])
+    became = state(reading)
+    written = _written(reading)
+    text = reading.text if any(not one.refused for one in written) else ""
+    reason = refusals(written) if reading.error is None else reading.error.code
+    confidence = _confidence(reading) if became == READ else ""
+    return _csv((_csv_name(reading), text, confidence, became, reason))
 
 
 def csv_header() -> str:
     """Return the first line of CSV."""
-    return _csv([CSV_HEADER])
+    return _csv(CSV_HEADER)
 
 
-def _digits(reading: Reading) -> Iterator[tuple[int | str, ...]]:
-    for row_at, row in enumerate(reading.rows, 1):
-        for number_at, number in enumerate(row.numbers, 1):
-            for position, digit in enumerate(number.digits, 1):
-                confidence = "" if digit.confidence is None else f"{digit.confidence:.6f}"
-                refused = "true" if digit.refused else "false"
-                place = (row_at, number_at, position)
-                yield (*place, digit.digit, confidence, refused, *digit.box)
+def _written(reading: Reading) -> list[Digit | Mark]:
+    return [one for row in reading.rows for number in row.numbers for one in number.written]
 
 
-def _csv_name(file: str | None) -> str:
+def _source(reading: Reading) -> str:
+    page = "" if reading.page is None else f", page {reading.page}"
+    return f"{printable(reading.file or STANDARD_INPUT)}{page}"
+
+
+def _confidence(reading: Reading) -> str:
+    """Return the probability that all is right, rounded down, so that 1 is never claimed for less.
+
+    Empty where it is not known.
+    """
+    known = [number.confidence for row in reading.rows for number in row.numbers]
+    likely = [one for one in known if one is not None]
+    if len(likely) < len(known):
+        return ""
+    return f"{math.floor(math.prod(likely) * 10_000) / 10_000:.4f}"
+
+
+def _csv_name(reading: Reading) -> str:
     """Return a name that no spreadsheet takes for a formula, and that still is the file's."""
-    name = printable(file or STANDARD_INPUT)
+    name = _source(reading)
     return f"./{name}" if name != STANDARD_INPUT and name[:1] in "=+-@|%" else name
 
 
-def _csv(lines: Iterable[Iterable[int | str]]) -> str:
+def _csv(cells: Iterable[str]) -> str:
     out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows(lines)
+    csv.writer(out, lineterminator="\n").writerow(cells)
     return out.getvalue().removesuffix("\n")

@@ -107,7 +107,7 @@ def title(explanation: Explanation) -> str:
         (number,) = numbers
         if number.written == number.digits[:1]:
             return _said(number.digits[0])
-        why = refusals(number)
+        why = refusals(number.written)
         how = f" ({why})" if why else _certain(number.confidence)
         return f"read as {_cut(number.text)}{how}"
     return f"read as {_cut(' / '.join(row.text for row in explanation.reading.rows))}"

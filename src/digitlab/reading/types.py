@@ -6,6 +6,7 @@ height]` in pixels of the upright picture.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -222,18 +223,16 @@ def refusal(digit: Digit) -> str:
     return f"{UNSURE} ({digit.digit}{certain})"
 
 
-def refusals(number: Number) -> str:
-    """Return why something in a number is refused: each reason once, joined by a comma."""
-    reasons = [
-        one.reason if isinstance(one, Digit) else UNSURE for one in number.written if one.refused
-    ]
+def refusals(written: Iterable[Digit | Mark]) -> str:
+    """Return why any of these are refused: each reason once, joined by a comma."""
+    reasons = (one.reason if isinstance(one, Digit) else UNSURE for one in written if one.refused)
     return ", ".join(dict.fromkeys(reason for reason in reasons if reason))
 
 
 def _said(number: Number) -> str:
     if number.written == number.digits[:1] and number.digits[0].refused:
         return f"? {refusal(number.digits[0])}"
-    if why := refusals(number):
+    if why := refusals(number.written):
         return f"{number.text} ({why})"
     if number.confidence is None:
         return number.text
