@@ -1,6 +1,7 @@
 """Writing that survives a crash: a file or folder appears whole, or not at all.
 
-Used for everything in a run folder that somebody may read after a kill, and for exported models.
+Used for everything in a run folder that somebody may read after a kill, for exported models, and
+for tables of readings.
 """
 
 from __future__ import annotations
@@ -54,6 +55,46 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
         raise
     sync_folder(folder.parent)
     remove_parts(folder.parent)
+
+
+class GrowingFile:
+    """A file of lines that grows beside its place, and is put there once it is whole.
+
+    It grows as `NAME.part`, line by line, so that whatever ends the work, a kill too, leaves all
+    that was done, and an earlier file of the name stays.
+
+    Args:
+        path: the place; a link is followed.
+        encoding: of the lines; what it does not have becomes an escape.
+
+    Raises:
+        OSError: where the disk refuses; so do the methods.
+    """
+
+    def __init__(self, path: Path, encoding: str = "utf-8") -> None:
+        self.path = Path(os.path.realpath(path)) if path.is_symlink() else path
+        self.part = self.path.with_name(f"{self.path.name}.part")
+        self.part.unlink(missing_ok=True)  # what an earlier one left, or a link to elsewhere
+        self._file = self.part.open("x", encoding=encoding, errors="backslashreplace", newline="\n")
+
+    def write(self, line: str) -> None:
+        """Add a line."""
+        print(line, file=self._file, flush=True)
+
+    def put_in_place(self) -> None:
+        """Make it durable, and let it take its place."""
+        os.fsync(self._file.fileno())
+        self._file.close()
+        os.replace(self.part, self.path)
+        sync_folder(self.path.parent)
+
+    def leave(self, keep: bool) -> None:
+        """Close it where it grew, or remove it; a disk that refuses is not asked again."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+        if not keep:
+            with contextlib.suppress(OSError):
+                self.part.unlink(missing_ok=True)
 
 
 def remove_parts(folder: Path) -> None:

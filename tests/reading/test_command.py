@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import json
 from collections.abc import Callable, Iterator
@@ -15,7 +16,8 @@ from PIL import Image
 
 from digitlab import GuardedDecoder, Recogniser, preparation
 from digitlab.decoding import load_picture
-from digitlab.errors import PictureError
+from digitlab.durable_files import GrowingFile
+from digitlab.errors import DigitlabError, PictureError
 from digitlab.reading import command
 from digitlab.reading.command import ReadCommand
 from digitlab.reading.pages import Page, load_pages
@@ -227,3 +229,74 @@ def test_where_standard_error_is_closed_nothing_of_it_gets_among_the_answers(
     monkeypatch.setattr("sys.stderr", None)
     assert run(pile, "pile", style="json") == 1
     assert len([json.loads(line) for line in capsys.readouterr().out.splitlines()]) == 4
+
+
+@pytest.mark.parametrize("style", ["csv", "json"])
+def test_a_file_gets_what_standard_output_would_and_errors_are_said(
+    pile: Recogniser, style: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(pile, "pile", style=style) == 1
+    printed = capsys.readouterr().out
+    Path("digits").write_text("earlier")
+    assert run(pile, "pile", style=style, out=Path("digits")) == 1
+    written = Path("digits").read_bytes()
+    assert written == (codecs.BOM_UTF8 if style == "csv" else b"") + printed.encode()
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    failed, counted, where = shown.err.splitlines()
+    assert failed.startswith("digitlab: pile/old.pdf is no picture")
+    assert counted == "digitlab: 2 read, 1 blank, 1 unreadable"
+    assert where == "digitlab: readings: digits"
+    assert {path.name for path in Path().iterdir()} == {"digits", "pile", "model.onnx"}
+
+
+def test_an_interrupted_reading_keeps_what_it_read_and_the_file_before_it(
+    pile: Recogniser, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    honest, left = pile.read, [2]
+
+    def read(*arguments: Any, **options: Any) -> Reading:
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+        return honest(*arguments, **options)
+
+    monkeypatch.setattr(pile, "read", read)
+    Path("a.csv").write_text("earlier")
+    with pytest.raises(KeyboardInterrupt):
+        run(pile, *(f"pile/scan{at}.png" for at in (2, 10, 11)), style="csv", out=Path("a.csv"))
+    assert capsys.readouterr().err == "digitlab: what was read is in a.csv.part\n"
+    assert Path("a.csv").read_text() == "earlier"
+    lines = Path("a.csv.part").read_text("utf-8-sig").splitlines()
+    assert [line.split(",")[0] for line in lines] == ["file", "pile/scan2.png", "pile/scan10.png"]
+    with pytest.raises(KeyboardInterrupt):
+        run(pile, "pile/scan2.png", style="csv", out=Path("b.csv"))
+    assert capsys.readouterr().err == ""
+    assert not list(Path().glob("b.csv*"))
+
+
+@pytest.mark.parametrize("call", ["write", "put_in_place"])
+def test_a_file_that_finds_no_room_is_one_line_and_costs_none_of_what_was_read(
+    pile: Recogniser, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], call: str
+) -> None:
+    honest = getattr(GrowingFile, call)
+
+    def full(file: GrowingFile, *arguments: str) -> None:
+        if call == "write" and not arguments[0].startswith('{"file": "pile/scan10.png"'):
+            honest(file, *arguments)
+            return
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(GrowingFile, call, full)
+    with pytest.raises(DigitlabError, match=r"^a\.json: the readings cannot be written: No space"):
+        run(pile, "pile/scan2.png", "pile/scan10.png", style="json", out=Path("a.json"))
+    assert capsys.readouterr().err == "digitlab: what was read is in a.json.part\n"
+    lines = Path("a.json.part").read_text().splitlines()
+    assert [json.loads(line)["file"] for line in lines[:1]] == ["pile/scan2.png"]
+
+
+def test_no_drawing_takes_the_place_of_the_file(pile: Recogniser) -> None:
+    save("a.csv.png", picture_of(3))
+    assert run(pile, "a.csv.png", style="csv", explain=Path(), out=Path("a.csv")) == 0
+    assert Path("a.csv").is_file()
+    assert Path("a.csv-2/explanation.png").is_file()

@@ -6,17 +6,20 @@ import csv
 import io
 import json
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from digitlab.errors import ConfigError
 from digitlab.reading.formats import (
     CSV_HEADER,
     answer_column,
     csv_header,
     csv_line,
     json_line,
+    style_of,
     text_line,
 )
 from digitlab.reading.types import REASONS, Digit, Mark, Number, Reading, ReadingError, Row
@@ -155,3 +158,41 @@ def test_a_very_long_name_pushes_no_answer_but_its_own() -> None:
     deep = [f"{'folder/' * 20}{at}.png" for at in (1, 10)]
     assert answer_column(deep) == len(deep[1]) + 2
     assert answer_column([]) == 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "out", "style"),
+    [
+        (None, None, "text"),
+        ("csv", None, "csv"),
+        (None, "a.CSV", "csv"),
+        (None, "a.jsonl", "json"),
+        (None, "a.json", "json"),
+        ("json", "a.ndjson", "json"),
+        ("csv", "a.txt", "csv"),
+        ("json", "a", "json"),
+    ],
+)
+def test_the_style_is_what_is_asked_for_or_what_the_name_says(
+    asked: str | None, out: str | None, style: str
+) -> None:
+    assert style_of(asked, None if out is None else Path(out), [Path("in.png")]) == style
+    assert style_of(None, None, [Path("in.csv")]) == "text"
+
+
+@pytest.mark.parametrize(
+    ("asked", "out", "named", "expected"),
+    [
+        ("csv", None, "a.csv", "a.csv is no picture; .* --csv prints: --out a.csv"),
+        ("json", None, "a.JSONL", "a.JSONL is no picture; .* --json prints: --out a.JSONL"),
+        (None, "a.txt", "in", "--out a.txt: expected a name that ends with .csv or .jsonl"),
+        ("csv", "a.jpg", "b.jpg", "--out a.jpg: expected a name such as digits.csv"),
+        ("csv", "-", "in", "--out -: expected a name such as digits.csv"),
+        ("csv", "a.json", "in", "--csv and --out a.json cannot stand together"),
+    ],
+)
+def test_a_picture_and_a_file_to_write_are_not_mixed_up(
+    asked: str | None, out: str | None, named: str, expected: str
+) -> None:
+    with pytest.raises(ConfigError, match=expected):
+        style_of(asked, None if out is None else Path(out), [Path(named)])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from digitlab.errors import DigitlabError
-from digitlab.reading.picture_files import OutputFolder, find_pictures, marked_png
+from digitlab.reading.picture_files import OutputFolder, check_file, find_pictures, marked_png
 from digitlab.reading.types import Reading
 
 
@@ -132,3 +132,22 @@ def test_a_folder_that_cannot_be_made_is_one_line() -> None:
     make("file")
     with pytest.raises(DigitlabError, match="file/out: the folder cannot be made"):
         OutputFolder(Path("file/out"))
+
+
+def test_a_file_to_write_is_no_input_no_folder_and_nothing_special() -> None:
+    make("in/a.csv", "there.csv")
+    os.mkfifo("pipe.csv")
+    inputs = [Path("in/a.csv")]
+    for name, expected in {
+        "in": "is a folder",
+        "in/../in/A.csv": "to be read",
+        "gone/a.csv": "no folder gone",
+        "there.csv/a.csv": "no folder there.csv",
+        "pipe.csv": "no regular file",
+    }.items():
+        with pytest.raises(DigitlabError, match=rf"^{name} cannot be written: .*{expected}"):
+            check_file(Path(name), inputs)
+    taken = check_file(Path("out.csv"), inputs)
+    assert check_file(Path("there.csv"), inputs) != taken
+    Path("out").mkdir()
+    assert OutputFolder(Path(), inputs, {taken}).place("out.csv.png") == Path("out.csv-2")

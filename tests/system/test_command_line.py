@@ -151,6 +151,9 @@ def test_flags_override_the_recipe(command: Command, small_recipe: Path) -> None
         (["read", "x.png", "--annotate", ""], "an argument is empty"),
         (["read", "x.png", "--annotate="], "--annotate is empty"),
         (["read", "x.png", "--json", "--csv"], "--json and --csv cannot stand together"),
+        (["read", "--csv", "new.csv", "in"], "new.csv is no picture; to write into it what --csv"),
+        (["read", "in", "--json", "--out", "a.csv"], "--json and --out a.csv cannot stand togeth"),
+        (["read", "in", "--output", "a.csv"], "--out)"),
         (["read", "x.png", "--max-pixels", "0"], "max_pixels = 0: expected a number above 0"),
         (["read", "x.png", "--max-seconds", "nan"], "max_seconds = nan: expected a number above 0"),
         (["read", "x.png", "--max-memory", "-1"], "max_memory = -1: expected a number above 0"),
@@ -162,6 +165,11 @@ def test_flags_override_the_recipe(command: Command, small_recipe: Path) -> None
         pytest.param(
             ["read", SAMPLE, "--explain", SAMPLE / "x"],
             "sample.png/x: the folder cannot be made",
+            marks=pytest.mark.process,
+        ),
+        pytest.param(
+            ["read", SAMPLE, "--out", "x/a.csv"],
+            "x/a.csv cannot be written: there is no folder x",
             marks=pytest.mark.process,
         ),
         (["runs", ""], "an argument is empty"),

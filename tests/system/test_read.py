@@ -293,6 +293,24 @@ def test_ctrl_c_ends_cleanly_and_leaves_no_process(digits: list[bytes]) -> None:
         os.killpg(process.pid, 0)
 
 
+def test_ctrl_c_leaves_what_was_read_beside_the_file(digits: list[bytes]) -> None:
+    Path("first.png").write_bytes(digits[0])
+    os.mkfifo("second.png")
+    command = [*COMMAND, "first.png", "second.png", "--out", "digits.csv"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    ) as process:
+        writer = opened_once_it_is_read("second.png")
+        os.killpg(process.pid, signal.SIGINT)
+        out, words = process.communicate(timeout=60)
+        os.close(writer)
+    assert (process.returncode, out) == (130, b"")
+    assert words.splitlines() == [
+        b"digitlab: what was read is in digits.csv.part", b"digitlab: interrupted"
+    ]  # fmt: skip
+    assert Path("digits.csv.part").read_text("utf-8-sig").splitlines()[1].startswith("first.png,7,")
+
+
 def on_a_terminal(arguments: list[str]) -> tuple[str, bytes]:
     """Run with standard error on a terminal; return what it showed, and standard output."""
     ours, theirs = pty.openpty()

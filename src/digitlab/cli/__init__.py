@@ -62,8 +62,9 @@ def main() -> NoReturn:
         fail(str(error))
     except _UsageError as error:
         option = getattr(error, "option_name", "")
-        if option in _MEANT:
-            fail(f"there is no option {option}; did you mean {_MEANT[option]}?")
+        meant = _MEANT.get(option, "")
+        if meant.partition(" ")[0] in _options(error):
+            fail(f"there is no option {option}; did you mean {meant}?")
         fail(f"{error.format_message()} (digitlab --help)")  # type: ignore[attr-defined]
     except KeyboardInterrupt:
         fail("interrupted", 130)
@@ -72,6 +73,13 @@ def main() -> NoReturn:
     except OSError as error:
         fail(f"standard output: {error}", 1)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _options(error: Exception) -> set[str]:
+    """Return the options of the verb whose line is wrong."""
+    context = getattr(error, "ctx", None)
+    parameters = [] if context is None else context.command.params
+    return {name for parameter in parameters for name in parameter.opts}
 
 
 def _refuse_empty(arguments: list[str]) -> None:

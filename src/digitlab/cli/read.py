@@ -23,7 +23,13 @@ def read(
         typer.Option(metavar="RUN|FILE", help="A run or a model.onnx; else the one that ships."),
     ] = None,
     as_json: JsonOption = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Write CSV, a line a digit.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Write CSV, a line a picture.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Where CSV (.csv) or JSON (.jsonl) goes; else to standard output."
+        ),
+    ] = None,
     annotate: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Where pictures with what was read in them go."),
@@ -63,7 +69,7 @@ def read(
 
     digitlab read photo.jpg
 
-    digitlab read scans/ --csv --reject 0.01 > digits.csv
+    digitlab read scans/ --reject 0.01 --out digits.csv
 
     digitlab read photo.jpg --explain why/
 
@@ -71,16 +77,17 @@ def read(
     """
     if as_json and as_csv:
         raise ConfigError("--json and --csv cannot stand together: choose one")
+    from digitlab.reading.formats import style_of
     from digitlab.reading.guard import GuardedDecoder, Limits
 
-    style = "json" if as_json else "csv" if as_csv else "text"
+    style = style_of("json" if as_json else "csv" if as_csv else None, out, pictures)
     try:  # typer would hide which of these it was
         # The decoder's process starts while the model loads.
         with GuardedDecoder(Limits(max_pixels, max_seconds, max_memory)) as decoder:
             from digitlab.reading.command import ReadCommand
 
             recogniser = digitlab.Recogniser(model)
-            batch = ReadCommand(recogniser, decoder, style, _number(reject), annotate, explain)
+            batch = ReadCommand(recogniser, decoder, style, _number(reject), annotate, explain, out)
             failures = batch.run(pictures)
     except BrokenPipeError:
         end_quietly()

@@ -9,12 +9,13 @@ import io
 import sys
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from digitlab.decoding import read_pipe
-from digitlab.durable_files import write_whole
+from digitlab.durable_files import GrowingFile, write_whole
 from digitlab.errors import DigitlabError, PictureError
 from digitlab.live_line import Counter
 from digitlab.reading.formats import (
@@ -28,7 +29,13 @@ from digitlab.reading.formats import (
 )
 from digitlab.reading.guard import GuardedDecoder
 from digitlab.reading.pages import Page, load_pages
-from digitlab.reading.picture_files import STANDARD_INPUT, OutputFolder, find_pictures, marked_png
+from digitlab.reading.picture_files import (
+    STANDARD_INPUT,
+    OutputFolder,
+    check_file,
+    find_pictures,
+    marked_png,
+)
 from digitlab.reading.recogniser import Recogniser
 from digitlab.reading.types import Reading, ReadingError
 from digitlab.wording import printable
@@ -46,8 +53,10 @@ class ReadCommand:
 
     Attributes:
         recogniser, decoder: what reads.
-        style: "text", "json" or "csv", on standard output; errors go to standard error as well,
-            but for JSON, which has them.
+        style: "text", "json" or "csv"; errors go to standard error as well, but for JSON on
+            standard output, which has them.
+        out: a file to write in the place of standard output, CSV with a byte-order mark; one that
+            is there is replaced once all is read. None for standard output.
         reject: as `Recogniser.read` takes it.
         annotate: a folder for pictures with what was read in them; None for none.
         explain: a folder for explanations; None for none.
@@ -59,6 +68,7 @@ class ReadCommand:
     reject: float | str | None = None
     annotate: Path | None = None
     explain: Path | None = None
+    out: Path | None = None
 
     def run(self, named: Iterable[Path]) -> int:
         """Read files and folders, print their lines, and return how many could not be read.
@@ -68,55 +78,105 @@ class ReadCommand:
 
         Raises:
             ConfigError, ModelError: for a `reject` that is not allowed, before anything is read.
-            DigitlabError: where a folder cannot be written to.
+            DigitlabError: where a folder or the file cannot be written to.
         """
         self.recogniser.check_reject(self.reject)
         found = list(find_pictures(named))
-        line = self._lines(found)
-        drawings = self._drawings([path for path in found if isinstance(path, Path)])
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            # Names need not be UTF-8; a lone surrogate becomes an escape, which JSON has, too.
-            encoding = None if self.style == "text" else "utf-8"
-            sys.stdout.reconfigure(encoding=encoding, errors="backslashreplace")
-        progress = Counter(len(found), sys.stderr)
+        inputs = [path for path in found if isinstance(path, Path)]
+        given: set[str] = set()  # one folder may be named for all that is written
+        if self.out is not None:
+            given.add(check_file(self.out, inputs))
+        drawings = self._drawings(inputs, given)
         became: Tally[str] = Tally()
-        failures = 0
-        try:
-            if self.style == "csv":
-                print(csv_header(), flush=True)
-            for one in found:
-                failed = False
-                for reading, page in self._readings(one):
-                    progress.clear()
-                    became[state(reading)] += 1
-                    failed |= reading.error is not None
-                    self._print(reading, line)
-                    if page is not None and not _draw(drawings, page, reading):
-                        became[_NOT_DRAWN] += 1
-                        failed = True
-                failures += failed
-                progress.advance(failed)
-        finally:
-            progress.clear()
+        with self._output(self._lines(inputs)) as write:
+            failures = self._read(found, write, drawings, became)
         if sum(became[each] for each in STATES) > 1:
             counts = ((became[each], each) for each in (*STATES, _NOT_DRAWN))
             _say(", ".join(f"{count:,} {each}" for count, each in counts if count))
         for drawing in drawings:
             if drawing.done:
                 _say(f"{drawing.what}: {printable(str(drawing.folder.path))}")
+        if self.out is not None:
+            _say(f"readings: {printable(str(self.out))}")
         return failures
 
-    def _lines(self, found: Sequence[Path | Reading]) -> Line:
+    def _read(
+        self,
+        found: Sequence[Path | Reading],
+        write: Callable[[Reading], None],
+        drawings: Sequence[_Drawing],
+        became: Tally[str],
+    ) -> int:
+        """Read all, count what becomes of each page, and return how many files failed."""
+        progress = Counter(len(found), sys.stderr)
+        failures = 0
+        try:
+            for one in found:
+                failed = False
+                for reading, page in self._readings(one):
+                    progress.clear()
+                    became[state(reading)] += 1
+                    if self.style != "text" or reading.error is None:
+                        write(reading)
+                    if reading.error is not None:
+                        failed = True
+                        if self.style != "json" or self.out is not None:
+                            _say(text_line(reading))
+                    elif page is not None and not _draw(drawings, page, reading):
+                        became[_NOT_DRAWN] += 1
+                        failed = True
+                failures += failed
+                progress.advance(failed)
+        finally:
+            progress.clear()
+        return failures
+
+    @contextmanager
+    def _output(self, line: Line) -> Iterator[Callable[[Reading], None]]:
+        """Give what writes the line of a reading; a table has its header by then."""
+        header = [csv_header()] if self.style == "csv" else []
+        if self.out is None:
+            if isinstance(sys.stdout, io.TextIOWrapper):
+                # Names need not be UTF-8; a lone surrogate becomes an escape, which JSON has, too.
+                encoding = None if self.style == "text" else "utf-8"
+                sys.stdout.reconfigure(encoding=encoding, errors="backslashreplace")
+            for one in header:
+                print(one, flush=True)
+            yield lambda reading: print(line(reading), flush=True)
+            return
+        with _written(self.out):
+            # By its byte-order mark alone, Excel takes a table for UTF-8.
+            file = GrowingFile(self.out, "utf-8-sig" if self.style == "csv" else "utf-8")
+        lines = 0
+
+        def write(*more: str) -> None:
+            nonlocal lines
+            with _written(file.path):
+                for one in more:
+                    file.write(one)
+                    lines += 1
+
+        try:
+            write(*header)
+            yield lambda reading: write(line(reading))
+            with _written(file.path):
+                file.put_in_place()
+        except BaseException:  # Ctrl-C, too
+            kept = lines > len(header)
+            file.leave(kept)
+            if kept:
+                _say(f"what was read is in {printable(str(file.part))}")
+            raise
+
+    def _lines(self, found: Sequence[Path]) -> Line:
         """Return what makes a line of a reading; text stands in columns where there are several."""
         if self.style != "text":
             return _LINES[self.style]
-        names = [str(one) for one in found if isinstance(one, Path)]
-        column = answer_column(names) if len(names) > 1 else 0
+        column = answer_column(map(str, found)) if len(found) > 1 else 0
         return partial(text_line, column=column)
 
-    def _drawings(self, inputs: Sequence[Path]) -> list[_Drawing]:
+    def _drawings(self, inputs: Sequence[Path], given: set[str]) -> list[_Drawing]:
         """Return what is to be drawn of each page, with the folders made."""
-        given: set[str] = set()  # one folder may be named for both
         asked = (
             ("annotated pictures", self.annotate, _annotate),
             ("explanations", self.explain, partial(_explain, self.recogniser)),
@@ -147,11 +207,15 @@ class ReadCommand:
             raise PictureError(f"{name} is closed: name a file, or pipe one in", "unreadable")
         return load_pages(read_pipe(sys.stdin.buffer, name), name, decoder=self.decoder)
 
-    def _print(self, reading: Reading, line: Line) -> None:
-        if self.style != "text" or reading.error is None:
-            print(line(reading), flush=True)
-        if self.style != "json" and reading.error is not None:
-            _say(text_line(reading))
+
+@contextmanager
+def _written(path: Path) -> Iterator[None]:
+    """Say of an error in here that a file of readings cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise DigitlabError(f"{path}: the readings cannot be written: {reason}") from error
 
 
 @dataclass

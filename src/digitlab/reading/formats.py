@@ -11,18 +11,55 @@ import io
 import json
 import math
 from collections.abc import Iterable
+from pathlib import Path
 from statistics import median_low
 
-from digitlab.reading.picture_files import STANDARD_INPUT
+from digitlab.errors import ConfigError
+from digitlab.reading.picture_files import STANDARD_INPUT, SUFFIXES
 from digitlab.reading.types import Digit, Mark, Reading, refusals
 from digitlab.wording import printable
 
 CSV_HEADER = ("file", "text", "confidence", "state", "reason")
 
+# The suffixes of files that hold readings, and their style.
+TABLES = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json"}
+
 # What became of a picture or page.
 READ, REFUSED, BLANK, UNREADABLE = STATES = ("read", "refused", "blank", "unreadable")
 
 _LONGER = 24  # columns by which a name may be longer than most and still move all answers
+
+
+def style_of(asked: str | None, out: Path | None, named: Iterable[Path]) -> str:
+    """Return "text", "json" or "csv": what is asked for, else what the name of a file says.
+
+    Args:
+        asked: "json" or "csv"; None where no flag says so.
+        out: the file to write; None for standard output.
+        named: what is to be read.
+
+    Raises:
+        ConfigError: where a file to write is named as a picture, or a picture as a file to write;
+            where nothing says how to write a file, or two things say it differently.
+    """
+    if out is None:
+        for path in named:
+            if asked is not None and path.suffix.lower() in TABLES:
+                raise ConfigError(
+                    f"{path} is no picture; to write into it what --{asked} prints: --out {path}"
+                )
+        return asked or "text"
+    suffix = out.suffix.lower()
+    if str(out) == STANDARD_INPUT or suffix in SUFFIXES:
+        raise ConfigError(f"--out {out}: expected a name such as digits.csv or digits.jsonl")
+    style = TABLES.get(suffix, asked)
+    if style is None:
+        raise ConfigError(
+            f"--out {out}: expected a name that ends with .csv or .jsonl, or --csv or --json"
+        )
+    if asked not in (None, style):
+        raise ConfigError(f"--{asked} and --out {out} cannot stand together: choose one")
+    return style
 
 
 def state(reading: Reading) -> str:

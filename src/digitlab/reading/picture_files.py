@@ -141,6 +141,23 @@ class OutputFolder:
             number += 1
 
 
+def check_file(path: Path, inputs: Iterable[Path] = ()) -> str:
+    """Return what an `OutputFolder` knows a file by that is to be written, whatever is there.
+
+    Raises:
+        DigitlabError: where its folder is not there, it is itself a folder, a device or a pipe, or
+            one of the inputs.
+    """
+    if not os.path.isdir(path.parent):
+        raise DigitlabError(f"{path} cannot be written: there is no folder {path.parent}")
+    if os.path.exists(path) and not os.path.isfile(path):
+        kind = "a folder" if os.path.isdir(path) else "no regular file"
+        raise DigitlabError(f"{path} cannot be written: it is {kind}; expected a name for a file")
+    if _folded(path) in map(_folded, inputs):
+        raise DigitlabError(f"{path} cannot be written: it is to be read; expected another name")
+    return _folded(path)
+
+
 def _folded(path: Path) -> str:
     """Return what two names of one file have in common, on disks that ignore case, too."""
     return os.path.realpath(path).casefold()
