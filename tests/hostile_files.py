@@ -14,7 +14,7 @@ import numpy as np
 import pillow_heif
 from PIL import Image
 
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "AVIF")
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -41,6 +41,19 @@ def tiff(*entries: tuple[int, int, int, int], count: int | None = None) -> bytes
     packed = b"".join(struct.pack("<HHII", *entry) for entry in entries)
     number = len(entries) if count is None else count
     return b"II*\0" + struct.pack("<IH", 8, number) + packed + bytes(4)
+
+
+def box(kind: bytes, *contents: bytes) -> bytes:
+    """Return a box of ISO/IEC 14496-12, as AVIF and HEIC are made of."""
+    content = b"".join(contents)
+    return struct.pack(">I4s", 8 + len(content), kind) + content
+
+
+def avif(width: int, height: int, *extras: bytes, brand: bytes = b"avif") -> bytes:
+    """Return what an AVIF without pixels says of its size, with further boxes beside that."""
+    size = box(b"ispe", struct.pack(">4xII", width, height))
+    properties = box(b"iprp", box(b"ipco", size))
+    return box(b"ftyp", brand, bytes(4), b"mif1") + box(b"meta", bytes(4), properties, *extras)
 
 
 def _sparse(head: bytes, size: int) -> Callable[[Path], None]:
@@ -74,7 +87,21 @@ def _bombs() -> dict[str, Callable[[Path], None]]:
     webp = b"RIFF" + struct.pack("<I", 100) + b"WEBPVP8X" + struct.pack("<I", 10)
     small = b"\x10" + bytes(3) + (27).to_bytes(3, "little") * 2
     gif = b"GIF89a" + struct.pack("<HHBBB", 28, 28, 0, 0, 0)
+    track = box(b"tkhd", bytes(76), struct.pack(">II", 50_000 << 16, 50_000 << 16))
     return {
+        "avif-50000": _bytes(avif(50_000, 50_000)),
+        "avif-sequence-50000": _bytes(
+            avif(28, 28, brand=b"avis") + box(b"moov", box(b"trak", track))
+        ),
+        "avif-many-items": _bytes(avif(28, 28, box(b"iinf", bytes(1 << 20)))),
+        "avif-million-boxes": _bytes(avif(28, 28, box(b"free") * 1_000_000)),
+        "avif-boxes-in-boxes": _bytes(
+            avif(28, 28) + struct.pack(">I4s", 0, b"trak") * 1_000_000
+        ),
+        "avif-meta-200-mb": _sparse(
+            avif(28, 28)[:20] + struct.pack(">I4s", 200 << 20, b"meta"), 201 << 20
+        ),
+        "heic-50000": _bytes(avif(50_000, 50_000, brand=b"heic")),
         "png-50000": _bytes(png(50_000, 50_000)),
         "png-text-200-mb": _sparse(_PNG + png(28, 28)[8:33] + huge + b"tEXt", 201 << 20),
         "png-exif-200-mb": _sparse(_PNG + png(28, 28)[8:33] + huge + b"eXIf", 201 << 20),
@@ -134,7 +161,7 @@ def originals() -> dict[str, bytes]:
     files["JPEG progressive"] = encoded(grey, "JPEG", progressive=True)
     files["WEBP lossless"] = encoded(grey, "WEBP", lossless=True)
     frames = [grey.convert("RGB"), grey.rotate(90).convert("RGB")]
-    for kind in ("GIF", "WEBP", "TIFF"):
+    for kind in ("GIF", "WEBP", "TIFF", "AVIF"):
         files[f"{kind} frames"] = encoded(frames[0], kind, save_all=True, append_images=frames[1:])
     for compression in ("tiff_lzw", "tiff_adobe_deflate", "jpeg", "packbits"):
         files[f"TIFF {compression}"] = encoded(grey, "TIFF", compression=compression)

@@ -15,7 +15,7 @@ import pillow_heif
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageDraw, ImageOps
+from PIL import AvifImagePlugin, Image, ImageDraw, ImageOps
 
 from digitlab.decoding import MAX_PIXELS, as_picture, load_picture, opaque
 from digitlab.errors import PictureError
@@ -36,6 +36,11 @@ def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
 
 def grey(picture: np.ndarray) -> np.ndarray:
     return picture.astype(float).mean(axis=2) if picture.ndim == 3 else picture.astype(float)
+
+
+def _with_exif(image: Image.Image, exif: Image.Exif) -> Image.Image:
+    image.info["exif"] = exif.tobytes()
+    return image
 
 
 def code_of(source: str | Path | bytes, **options: int) -> tuple[str, str]:
@@ -68,6 +73,9 @@ def code_of(source: str | Path | bytes, **options: int) -> tuple[str, str]:
         ("TIFF", "CMYK"),
         ("GIF", "P"),
         ("PPM", "RGB"),
+        ("AVIF", "L"),
+        ("AVIF", "RGB"),
+        ("AVIF", "RGBA"),
     ],
 )
 def test_formats_and_modes_give_the_same_picture(kind: str, mode: str) -> None:
@@ -188,6 +196,51 @@ def test_heic_without_its_extra_says_what_to_install(monkeypatch: pytest.MonkeyP
     assert "pip install 'digitlab[heic]'" in message
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_avif_is_turned_upright(orientation: int) -> None:
+    """Pillow writes an orientation as AVIF has it: a rotation and a mirroring of its own."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    upright = ImageOps.exif_transpose(_with_exif(drawing(), exif))
+    picture = load_picture(encoded(drawing(), "AVIF", quality=95, exif=exif))
+    assert picture.shape[:2] == (upright.height, upright.width)
+    assert np.abs(grey(picture) - np.asarray(upright)).mean() < 3
+
+
+def test_avif_where_pillow_has_none_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(AvifImagePlugin, "SUPPORTED", False)
+    code, message = code_of(encoded(drawing(), "AVIF"))
+    assert code == "needs-extra"
+    assert "is an AVIF picture" in message
+    assert "save the picture as PNG" in message
+
+
+def bitmap(pixels: np.ndarray, masks: tuple[int, ...]) -> bytes:
+    """Return a BMP of version 5, 32 bits a pixel, from uint8 [H, W, 4] in the order in the file."""
+    height, width = pixels.shape[:2]
+    sizes = struct.pack("<IiiHHIIiiII", 124, width, -height, 1, 32, 3, pixels.size, 0, 0, 0, 0)
+    header = (sizes + struct.pack("<IIII", *masks)).ljust(124, b"\0")
+    return struct.pack("<2sIHHI", b"BM", 138 + pixels.size, 0, 0, 138) + header + pixels.tobytes()
+
+
+@pytest.mark.parametrize(
+    "masks",
+    [(0xFF0000, 0xFF00, 0xFF, 0xFF000000), (0xFF, 0xFF00, 0xFF0000, 0xFF000000)],
+)
+def test_a_bitmap_whose_alpha_was_left_at_zero_is_opaque(masks: tuple[int, ...]) -> None:
+    pixels = np.repeat(np.asarray(drawing())[..., None], 4, axis=2)
+    pixels[..., 3] = 0
+    assert np.array_equal(grey(load_picture(bitmap(pixels, masks))), np.asarray(drawing()))
+
+
+def test_a_bitmap_with_alpha_keeps_it() -> None:
+    """White ink that is opaque on black that is not: as in any other format."""
+    pixels = np.zeros((80, 60, 4), np.uint8)
+    pixels[..., 3] = 255 - np.asarray(drawing())
+    laid = grey(load_picture(bitmap(pixels, (0xFF0000, 0xFF00, 0xFF, 0xFF000000))))
+    assert np.array_equal(laid, np.asarray(drawing()))
+
+
 def test_large_pictures_are_converted_in_strips_like_small_ones() -> None:
     values = (np.arange(1100 * 1000 * 4) * 31 % 253).astype(np.uint8).reshape(1100, 1000, 4)
     for mode in ("RGBA", "RGB", "L", "P", "CMYK", "1"):
@@ -210,9 +263,9 @@ def test_large_pictures_are_converted_in_strips_like_small_ones() -> None:
 
 def test_the_first_frame_of_several_is_taken() -> None:
     second = Image.new("L", (60, 80), 128)
-    for kind in ("GIF", "TIFF"):
+    for kind in ("GIF", "TIFF", "AVIF"):
         file = encoded(drawing(), kind, save_all=True, append_images=[second])
-        assert np.array_equal(grey(load_picture(file)), np.asarray(drawing()))
+        assert np.abs(grey(load_picture(file)) - np.asarray(drawing())).mean() < 3
 
 
 def test_paths_and_bytes_are_the_same(tmp_path: Path) -> None:
@@ -257,7 +310,7 @@ def test_text_is_not_a_picture_and_bytes_take_the_callers_name() -> None:
     assert caught.value.code == "not-a-picture"
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "TIFF"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "TIFF", "AVIF"])
 def test_a_file_that_is_cut_off_is_unreadable(kind: str) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (80, 60)).astype(np.uint8)
     whole = encoded(Image.fromarray(noise), kind)
@@ -293,7 +346,7 @@ def test_what_the_decoder_warns_of_is_not_shown(monkeypatch: pytest.MonkeyPatch)
 
 @settings(max_examples=150, deadline=None)
 @given(
-    kind=st.sampled_from(["PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF"]),
+    kind=st.sampled_from(["PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "AVIF"]),
     changes=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=6),
     kept=st.floats(0.3, 1),
 )

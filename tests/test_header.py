@@ -64,6 +64,24 @@ def test_heic_is_known_by_its_brands() -> None:
     assert format_of(b"\0\0\0\x1cftypisom\0\0\0\0mp41avc1") is None
 
 
+def test_avif_is_known_by_its_brands() -> None:
+    assert format_of(b"\0\0\0\x1cftypavif\0\0\0\0mif1miaf") == "AVIF"
+    assert format_of(b"\0\0\0\x1cftypavis\0\0\0\0avifmsf1") == "AVIF"
+    assert format_of(b"\0\0\0\x28ftypmif1\0\0\0\0mif1miafMA1AMA1Bavif") == "AVIF"
+    # What follows that box is no brand.
+    assert format_of(b"\0\0\0\x14ftypheic\0\0\0\0mif1" + b"avif" * 9) == "HEIF"
+
+
+@pytest.mark.parametrize("kind", ["AVIF", "AVIF frames", "HEIF"])
+def test_the_size_of_avif_and_heic_is_read_before_a_decoder_is_asked(kind: str) -> None:
+    file = io.BytesIO(originals()[kind])
+    width, height = (64, 64) if kind == "HEIF" else (36, 40)  # HEVC has blocks of 64
+    assert check_header(file, "x", width * height) == kind.split()[0]
+    with pytest.raises(PictureError, match=f"{width} x {height} pixels") as caught:
+        check_header(file, "x", width * height - 1)
+    assert caught.value.code == "too-large"
+
+
 def test_a_picture_with_a_profile_and_texts_is_read() -> None:
     """Editors leave thumbnails, profiles and histories of a megabyte; that is no attack."""
     texts = [chunk(b"tEXt", b"key\0" + bytes([65 + at]) * 9000) for at in range(20)]

@@ -56,8 +56,8 @@ def load_picture(
     `opaque`.
 
     Args:
-        source: a file, or the bytes of one: PNG, JPEG, WebP, BMP, TIFF, GIF, PNM, and HEIC where
-            pillow-heif is installed.
+        source: a file, or the bytes of one: PNG, JPEG, WebP, BMP, TIFF, GIF, PNM, AVIF where
+            Pillow has it (as what pip installs has), and HEIC where pillow-heif is installed.
         max_pixels: width times height at most; checked in the header, before decoding.
         name: what to call the picture in an error; the path where there is one.
 
@@ -67,7 +67,7 @@ def load_picture(
     Raises:
         PictureError: in one line that names the file, with the code `missing`, `not-a-picture`
             (no format of ours), `too-large`, `unreadable` (damaged, cut off, no permission),
-            `memory` (none left) or `needs-extra` (HEIC without pillow-heif).
+            `memory` (none left) or `needs-extra` (what decodes AVIF or HEIC is not installed).
     """
     with open_picture(source, name) as (file, called):
         return _decode(file, called, max_pixels)
@@ -235,6 +235,8 @@ def _decode(file: IO[bytes], name: str, max_pixels: int) -> Picture:
         try:
             if kind == "HEIF":
                 return _pixels(_heif(file, name, max_pixels))
+            if kind == "AVIF":
+                _check_avif(name)
             image = Image.open(file, formats=(kind,))
         except PictureError:
             raise
@@ -247,7 +249,8 @@ def _decode(file: IO[bytes], name: str, max_pixels: int) -> Picture:
         with image:
             check_size(name, image.width, image.height, max_pixels)
             try:
-                return _pixels(_upright(image))
+                upright = _upright(image)
+                return _array(upright, "RGB") if _has_no_alpha(image) else _pixels(upright)
             except Exception as error:  # struct.error, SyntaxError, zlib.error, MemoryError, ...
                 raise _damaged(name, error) from error
 
@@ -265,6 +268,24 @@ def _heif(file: IO[bytes], name: str, max_pixels: int) -> Image.Image:
     width, height = pictures.size
     check_size(name, width, height, max_pixels)
     return pictures.to_pillow()
+
+
+def _check_avif(name: str) -> None:
+    """Say so where Pillow cannot decode AVIF, as where a system built it without libavif."""
+    from PIL import AvifImagePlugin  # loads what decodes it, and registers it
+
+    if not AvifImagePlugin.SUPPORTED:
+        raise PictureError(
+            f"{name} is an AVIF picture, which this Pillow cannot decode: install another by "
+            "pip install --force-reinstall pillow, or save the picture as PNG",
+            "needs-extra",
+        )
+
+
+def _has_no_alpha(image: Image.Image) -> bool:
+    """Return whether what stands for alpha was left at 0, as many programs leave it in a BMP."""
+    is_claimed = image.format == "BMP" and image.mode == "RGBA"
+    return is_claimed and image.getchannel("A").getbbox() is None
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import re
 import struct
+from collections.abc import Iterator
 from typing import IO
 
 from digitlab.errors import PictureError
@@ -21,9 +22,20 @@ MAX_PIXEL_PARTS = 20_000  # of a PNG; one of 64 megapixels has some 12,000
 MAX_TEXTS = 32  # compressed parts, each of which may unpack to a megabyte
 MAX_TAGS = 4096  # of a TIFF directory
 MAX_STRIPS = 65_536  # of a TIFF
+MAX_TABLE = 256 << 10  # bytes of each table of what is in an AVIF or a HEIC
 HEAD = 64  # bytes that tell the format
 
+# The names of files that may be pictures: of those that `format_of` knows.
+SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
+    | {".avif", ".heic", ".heif", ".pbm", ".pgm", ".ppm", ".pnm"}
+)
+
+_AVIF_BRANDS = {b"avif", b"avis"}
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+# The boxes of AVIF and HEIC that hold boxes, and how many bytes stand before those; and tables.
+_CONTAINERS = {b"meta": 4, b"iprp": 0, b"ipco": 0, b"moov": 0, b"trak": 0}
+_TABLES = (b"iinf", b"iloc", b"iref", b"ipma")
 # The sizes of TIFF's types 1 to 13 and 16 to 18 (TIFF 6.0, 1992; BigTIFF).
 _TYPE_SIZES = dict(enumerate((1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4), 1)) | {16: 8, 17: 8, 18: 8}
 _STRIPS = (273, 279, 324, 325)  # offsets and lengths of strips and tiles
@@ -33,6 +45,8 @@ _WEBP_PIXELS = (b"VP8 ", b"VP8L", b"ALPH", b"ANMF")
 
 def format_of(head: bytes) -> str | None:
     """Return Pillow's name of the format that a file begins like, or "HEIF"; None for no picture.
+
+    AVIF and HEIC share a container; a file of both brands is an AVIF.
 
     Args:
         head: the first `HEAD` bytes, or all of a shorter file.
@@ -50,8 +64,13 @@ def format_of(head: bytes) -> str | None:
         return "TIFF"
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WEBP"
-    if head[4:8] == b"ftyp" and _HEIF_BRANDS & {head[8:12], head[16:20], head[20:24], head[24:28]}:
-        return "HEIF"
+    if head[4:8] == b"ftyp":
+        end = min(int.from_bytes(head[:4], "big"), len(head))
+        brands = {head[8:12], *(head[at : at + 4] for at in range(16, end, 4))}
+        if brands & _AVIF_BRANDS:
+            return "AVIF"
+        if brands & _HEIF_BRANDS:
+            return "HEIF"
     return "PPM" if re.match(rb"P[1-6fy]", head) else None
 
 
@@ -74,8 +93,8 @@ def check_header(file: IO[bytes], name: str, max_pixels: int) -> str:
     if kind is None:
         raise no_picture(name)
     excess = _too_many_bytes(file) or _EXCESSES.get(kind, _no_excess)(file)
-    if not excess and kind == "WEBP":
-        check_size(name, *_webp_canvas(file), max_pixels)
+    if not excess and kind in _CANVASES:
+        check_size(name, *_CANVASES[kind](file), max_pixels)
     if excess:
         raise too_large(name, excess)
     file.seek(0)
@@ -90,7 +109,7 @@ def harmless_exif(exif: bytes) -> bool:
 
 def no_picture(name: str) -> PictureError:
     """Return the error for a file of no format of ours."""
-    known = "PNG, JPEG, WebP, BMP, TIFF, GIF, HEIC or PNM"
+    known = "PNG, JPEG, WebP, BMP, TIFF, GIF, AVIF, HEIC or PNM"
     return PictureError(f"{name} is no picture: expected {known}")
 
 
@@ -240,6 +259,57 @@ def _webp_canvas(file: IO[bytes]) -> tuple[int, int]:
     return width & 0x3FFF, height & 0x3FFF
 
 
+def _iso_excess(file: IO[bytes]) -> str:
+    """Judge what an AVIF or a HEIC says of itself; its pixels lie elsewhere in the file.
+
+    What is in it is looked up in tables from their beginning, again and again.
+    """
+    extras = 0
+    for parts, (kind, begin, end) in enumerate(_boxes(file), 1):
+        if kind in _TABLES and end - begin > MAX_TABLE:
+            return f"a table of {end - begin:,} bytes"
+        if kind in (b"meta", b"moov"):
+            extras += end - begin
+        elif kind == b"idat":  # pixels, and within meta
+            extras -= end - begin
+        if parts > MAX_PARTS:
+            return f"more than {MAX_PARTS:,} boxes"
+    return f"{extras:,} bytes beside its pixels" if extras > MAX_EXTRAS else ""
+
+
+def _iso_canvas(file: IO[bytes]) -> tuple[int, int]:
+    """Return width and height of the largest picture or track that is declared; 0, 0 for none."""
+    largest = (0, 0)
+    for kind, begin, end in _boxes(file):
+        if kind in (b"ispe", b"tkhd"):
+            file.seek(begin if kind == b"ispe" else end - 12)
+            width, height = struct.unpack(">4xII", file.read(12).ljust(12, b"\0"))
+            if kind == b"tkhd":  # 16 bits and a fraction of 16
+                width, height = width >> 16, height >> 16
+            largest = max(largest, (width, height), key=lambda size: size[0] * size[1])
+    return largest
+
+
+def _boxes(file: IO[bytes]) -> Iterator[tuple[bytes, int, int]]:
+    """Yield the boxes of ISO/IEC 14496-12: kind, and where its content begins and ends.
+
+    Those in a container follow the ones beside it. One that makes no sense ends its container.
+    """
+    waiting = [(0, file.seek(0, io.SEEK_END))]
+    while waiting:
+        at, end = waiting.pop()
+        while at + 8 <= end:
+            file.seek(at)
+            length, kind, long = struct.unpack(">I4sQ", file.read(16).ljust(16, b"\0"))
+            begin = at + (16 if length == 1 else 8)
+            at = {0: end, 1: at + long}.get(length, at + length)
+            if at < begin:
+                break
+            yield kind, begin, min(at, end)
+            if kind in _CONTAINERS:
+                waiting.append((begin + _CONTAINERS[kind], min(at, end)))
+
+
 def _pnm_excess(file: IO[bytes]) -> str:
     """Pillow reads comments byte by byte: the numbers must stand near the beginning."""
     file.seek(0)
@@ -255,5 +325,8 @@ _EXCESSES = {
     "GIF": _gif_excess,
     "TIFF": _tiff_excess,
     "WEBP": _webp_excess,
+    "AVIF": _iso_excess,
+    "HEIF": _iso_excess,
     "PPM": _pnm_excess,
 }
+_CANVASES = {"WEBP": _webp_canvas, "AVIF": _iso_canvas, "HEIF": _iso_canvas}

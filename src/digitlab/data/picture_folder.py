@@ -18,8 +18,9 @@ from digitlab.data.division import divided
 from digitlab.data.names import digit_named, entries_of, listed, split_named
 from digitlab.data.streams import unreadable
 from digitlab.errors import DataError, PictureError
+from digitlab.header import SUFFIXES
 
-_LABELLED = re.compile(r"([0-9])[_-].*\.(?:png|jpe?g|bmp|gif|tiff?|webp|p[bgpn]m)", re.IGNORECASE)
+_LABELLED = re.compile(r"([0-9])[_-].*")
 
 Files = Sequence[tuple[int, Path]]
 
@@ -100,7 +101,7 @@ def _digit_at(path: Path) -> int | None:
     """Return the digit that a folder, or a file with its digit before its name, stands for."""
     if path.is_dir():
         return digit_named(path.name)
-    found = _LABELLED.fullmatch(path.name)
+    found = _LABELLED.fullmatch(path.name) if path.suffix.lower() in SUFFIXES else None
     return int(found[1]) if found else None
 
 

@@ -16,12 +16,10 @@ from pathlib import Path
 from PIL import Image
 
 from digitlab.errors import DigitlabError
+from digitlab.header import SUFFIXES
 from digitlab.png_mark import is_ours, save_png
 from digitlab.reading.types import Reading, ReadingError
 
-SUFFIXES = frozenset(
-    ".png .jpg .jpeg .jpe .jfif .webp .bmp .tif .tiff .gif .heic .heif .pbm .pgm .ppm .pnm".split()  # noqa: SIM905
-)
 # Scans, drawings and photographs in formats that are not decoded (of a raw one, its preview at
 # most): a folder that holds one is not read in full, which its owner must hear.
 _NOT_DECODED = frozenset(
