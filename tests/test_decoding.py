@@ -15,10 +15,11 @@ import pillow_heif
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import AvifImagePlugin, Image, ImageDraw, ImageOps
+from PIL import AvifImagePlugin, Image, ImageDraw, ImageOps, TiffImagePlugin
 
 from digitlab.decoding import MAX_PIXELS, as_picture, load_picture, opaque
-from digitlab.errors import PictureError
+from digitlab.errors import PagesWarning, PictureError
+from digitlab.header import page_count
 
 
 def drawing(size: tuple[int, int] = (60, 80)) -> Image.Image:
@@ -261,11 +262,73 @@ def test_large_pictures_are_converted_in_strips_like_small_ones() -> None:
             assert np.abs(whole[solid].astype(int) - expected[solid]).max() <= 6
 
 
+@pytest.mark.filterwarnings("ignore::digitlab.errors.PagesWarning")
 def test_the_first_frame_of_several_is_taken() -> None:
     second = Image.new("L", (60, 80), 128)
     for kind in ("GIF", "TIFF", "AVIF"):
         file = encoded(drawing(), kind, save_all=True, append_images=[second])
         assert np.abs(grey(load_picture(file)) - np.asarray(drawing())).mean() < 3
+
+
+def pages(count: int, **options: object) -> bytes:
+    """Return a TIFF of several pages; the first is the drawing."""
+    others = [Image.new("L", (60, 80), 128)] * (count - 1)
+    return encoded(drawing(), "TIFF", save_all=True, append_images=others, **options)
+
+
+@pytest.mark.parametrize("big", [False, True])
+def test_pages_after_the_first_are_named(big: bool) -> None:
+    with pytest.warns(PagesWarning) as told:
+        load_picture(pages(3, big_tiff=big), name="scan.tif")
+    assert [str(one.message) for one in told] == [
+        "scan.tif: page 1 of 3 is read, the others are not yet"
+    ]
+
+
+def test_previews_masks_and_frames_are_no_pages() -> None:
+    second = Image.new("L", (60, 80), 128)
+    files = [encoded(drawing(), "TIFF")]
+    files += [
+        encoded(drawing(), kind, save_all=True, append_images=[second])
+        for kind in ("GIF", "PNG", "WEBP", "AVIF")
+    ]
+    for of_kind in (1, 4):
+        file = io.BytesIO()
+        with TiffImagePlugin.AppendingTiffWriter(file, True) as writer:
+            drawing().save(writer, "TIFF")
+            writer.newFrame()
+            second.save(writer, "TIFF", tiffinfo={254: of_kind})
+        files.append(file.getvalue())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for file in files:
+            load_picture(file)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("kind", [3, 4])
+def test_previews_are_known_in_each_form_of_the_directory(order: str, big: bool, kind: int) -> None:
+    number, offset = ("Q", "Q") if big else ("H", "I")
+    value = ("H" if kind == 3 else "I") + f"{(8 if big else 4) - (2 if kind == 3 else 4)}x"
+    directory = struct.Struct(f"{order}{number}HH{offset}{value}{offset}")
+    head = (b"II" if order == "<" else b"MM") + struct.pack(order + "H", 43 if big else 42)
+    head += struct.pack(order + ("HHQ" if big else "I"), *((8, 0, 16) if big else (8,)))
+    second = len(head) + directory.size
+    for subfile, pages in ((0, 2), (1, 1), (2, 2), (4, 1)):
+        file = head + directory.pack(1, 254, kind, 1, 0, second)
+        file += directory.pack(1, 254, kind, 1, subfile, 0)
+        assert page_count(io.BytesIO(file)) == pages
+
+
+def test_pages_that_lead_back_to_themselves_are_counted_once() -> None:
+    file = bytearray(pages(2))
+    (first,) = struct.unpack_from("<I", file, 4)
+    (tags,) = struct.unpack_from("<H", file, first)
+    (second,) = struct.unpack_from("<I", file, first + 2 + 12 * tags)
+    (tags,) = struct.unpack_from("<H", file, second)
+    struct.pack_into("<I", file, second + 2 + 12 * tags, first)
+    assert page_count(io.BytesIO(file)) == 2
 
 
 def test_paths_and_bytes_are_the_same(tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ def test_a_bomb_is_refused_with_little_read_and_little_memory(name: str, tmp_pat
         assert file.count < 200_000
 
 
+@pytest.mark.filterwarnings("ignore::digitlab.errors.PagesWarning")
 @pytest.mark.parametrize("kind", sorted(originals()))
 def test_an_honest_file_passes_and_is_left_at_its_beginning(kind: str) -> None:
     file = io.BytesIO(originals()[kind])

@@ -84,3 +84,16 @@ def test_of_one_thing_nothing_is_counted(clock: list[float]) -> None:
     clock[0] += 5
     counter.advance()
     assert out.getvalue() == ""
+
+
+def test_whoever_prints_can_take_away_what_is_on_the_screen(clock: list[float]) -> None:
+    LiveLine.clear_any()
+    out = io.StringIO()
+    line = LiveLine(out, live=True)
+    clock[0] += 1
+    line.draw("long work")
+    LiveLine.clear_any()
+    assert out.getvalue().endswith("\r" + " " * len("long work") + "\r")
+    LiveLine.clear_any()
+    assert out.getvalue().count("long work") == 1
+    assert out.getvalue().count(" " * len("long work")) == 1

@@ -25,7 +25,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL import TiffImagePlugin as _TiffImagePlugin  # noqa: F401
 from PIL import WebPImagePlugin as _WebPImagePlugin  # noqa: F401
 
-from digitlab.errors import PictureError
+from digitlab.errors import PagesWarning, PictureError
 from digitlab.header import (
     HEAD,
     MAX_BYTES,
@@ -34,6 +34,7 @@ from digitlab.header import (
     format_of,
     harmless_exif,
     no_picture,
+    page_count,
     too_large,
     too_many_pixels,
 )
@@ -64,13 +65,26 @@ def load_picture(
     Returns:
         uint8 [H, W], or uint8 [H, W, 3] in RGB.
 
+    Warns:
+        PagesWarning: of a file with several pages, of which the first is taken.
+
     Raises:
         PictureError: in one line that names the file, with the code `missing`, `not-a-picture`
             (no format of ours), `too-large`, `unreadable` (damaged, cut off, no permission),
             `memory` (none left) or `needs-extra` (what decodes AVIF or HEIC is not installed).
     """
     with open_picture(source, name) as (file, called):
-        return _decode(file, called, max_pixels)
+        picture = _decode(file, called, max_pixels)
+        warn_of_pages(file, called)
+        return picture
+
+
+def warn_of_pages(file: IO[bytes], name: str) -> None:
+    """Say of a file, by a `PagesWarning`, where it has pages after the one that is read."""
+    count = page_count(file)
+    if count > 1:
+        told = f"{name}: page 1 of {count:,} is read, the others are not yet"
+        warnings.warn(PagesWarning(told), stacklevel=3)
 
 
 @contextmanager

@@ -27,6 +27,10 @@ class PictureError(DigitlabError):
         self.code = code
 
 
+class PagesWarning(UserWarning):
+    """A file has pages that are not read yet; names it, and says how many there are."""
+
+
 class ModelError(DigitlabError):
     """A model file that is missing, damaged or not one of ours."""
 

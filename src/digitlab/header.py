@@ -101,6 +101,37 @@ def check_header(file: IO[bytes], name: str, max_pixels: int) -> str:
     return kind
 
 
+def page_count(file: IO[bytes]) -> int:
+    """Return how many pages a TIFF has; previews and masks are none. Of any other format 1.
+
+    Frames of a moving picture are no pages, and what lies beyond `MAX_PARTS` is not counted.
+    """
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    head = file.read(16).ljust(16, b"\0")
+    if format_of(head) != "TIFF":
+        return 1
+    order, big = _tiff_layout(head)
+    number, entry, link = (
+        struct.Struct(order + parts)
+        for parts in (("Q", "HHQ8s", "Q") if big else ("H", "HHI4s", "I"))
+    )
+    (place,) = link.unpack_from(head, 8 if big else 4)
+    pages, seen = 0, {0}
+    while place not in seen and place < size and len(seen) <= MAX_PARTS:
+        seen.add(place)
+        file.seek(place)
+        (tags,) = number.unpack(file.read(number.size).ljust(number.size, b"\0"))
+        tag, kind, _, value = entry.unpack(file.read(entry.size).ljust(entry.size, b"\0"))
+        # NewSubfileType, whose tag is the lowest of all, says of what is no page: 1 a preview of
+        # another, 4 its mask.
+        byte = 0 if order == "<" else _TYPE_SIZES.get(kind, 1) - 1
+        pages += tag != 254 or not value[byte] & 5
+        file.seek(min(place + number.size + tags * entry.size, size))
+        (place,) = link.unpack(file.read(link.size).ljust(link.size, b"\0"))
+    return max(pages, 1)
+
+
 def harmless_exif(exif: bytes) -> bool:
     """Return whether the tags of an EXIF block are no larger than the block itself."""
     block = exif.removeprefix(b"Exif\0\0")
@@ -209,8 +240,7 @@ def _tiff_excess(file: IO[bytes], size: int | None = None) -> str:
     size = file.seek(0, io.SEEK_END) if size is None else size
     file.seek(0)
     head = file.read(16)
-    order = "<" if head[:2] == b"II" else ">"
-    big = head[2:4] in (b"+\0", b"\0+")
+    order, big = _tiff_layout(head)
     if len(head) < (16 if big else 8):
         return ""
     (place,) = struct.unpack_from(order + "Q" if big else order + "I", head, 8 if big else 4)
@@ -229,6 +259,11 @@ def _tiff_excess(file: IO[bytes], size: int | None = None) -> str:
         if tag in _STRIPS and items > MAX_STRIPS:
             return f"{items:,} strips"
     return f"{total:,} bytes of tags" if total > min(MAX_EXTRAS, max(size, 1024)) else ""
+
+
+def _tiff_layout(head: bytes) -> tuple[str, bool]:
+    """Return the order of bytes, as `struct` writes it, and whether it is a BigTIFF."""
+    return "<" if head[:2] == b"II" else ">", head[2:4] in (b"+\0", b"\0+")
 
 
 def _webp_excess(file: IO[bytes]) -> str:

@@ -10,7 +10,7 @@ import errno
 import shutil
 import sys
 import time
-from typing import TextIO
+from typing import ClassVar, TextIO
 
 _EVERY = 0.1  # seconds
 _WIDTH = 30  # of the bar
@@ -18,6 +18,8 @@ _WIDTH = 30  # of the bar
 
 class LiveLine:
     """A line that is drawn where there is a terminal, and else never."""
+
+    _on_screen: ClassVar[LiveLine | None] = None
 
     def __init__(self, out: TextIO | None, live: bool | None = None) -> None:
         """Give the stream, and whether to draw on it; None: where it is a terminal."""
@@ -34,6 +36,13 @@ class LiveLine:
             line = line[: shutil.get_terminal_size().columns - 1]
             self._write("\r" + line.ljust(self._shown))
             self._shown = len(line)
+            LiveLine._on_screen = self
+
+    @classmethod
+    def clear_any(cls) -> None:
+        """Take away the line that is on the screen, whoever drew it."""
+        if cls._on_screen is not None:
+            cls._on_screen.clear()
 
     def clear(self) -> None:
         """Take the line away."""

@@ -10,6 +10,7 @@ from PIL import Image
 from samples import refusal
 
 from digitlab.data import Dataset, load_dataset
+from digitlab.data.picture_folder import is_picture_folder
 
 
 def glyph(ink: int) -> np.ndarray:
@@ -191,3 +192,23 @@ def test_a_folder_among_pictures_is_named(tmp_path: Path) -> None:
 def test_no_pictures_at_all_are_an_error(tmp_path: Path) -> None:
     (tmp_path / "train" / "1").mkdir(parents=True)
     assert f"{tmp_path}: holds no pictures" in refusal(tmp_path)
+
+
+def test_pages_that_are_not_read_are_a_warning_of_the_dataset(tmp_path: Path) -> None:
+    for digit in range(3):
+        save(tmp_path / "train" / str(digit) / "a.png", glyph(200))
+    path = tmp_path / "train" / "3" / "a.tif"
+    path.parent.mkdir()
+    pages = [Image.fromarray(glyph(ink)) for ink in (90, 200)]
+    pages[0].save(path, save_all=True, append_images=pages[1:])
+    dataset = load_dataset(tmp_path)
+    assert f"{path}: page 1 of 2 is read, the others are not yet" in dataset.warnings
+    assert dataset.splits["train"].images[3].max() == 90
+
+
+@pytest.mark.parametrize("suffix", [".avif", ".webp", ".heic", ".JPG"])
+def test_flat_pictures_of_any_format_that_is_read_are_known(tmp_path: Path, suffix: str) -> None:
+    (tmp_path / f"7_a{suffix}").write_bytes(b"")
+    assert is_picture_folder(tmp_path)
+    (tmp_path / f"7_a{suffix}").rename(tmp_path / "7_a.txt")
+    assert not is_picture_folder(tmp_path)

@@ -14,11 +14,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from commands import Command
 from digitlab import GuardedDecoder, Recogniser, preparation
 from digitlab.decoding import load_picture
 from digitlab.durable_files import GrowingFile
 from digitlab.errors import DigitlabError, PictureError
 from digitlab.reading import command
+from digitlab.reading import command as read_command
 from digitlab.reading.command import ReadCommand
 from digitlab.reading.pages import Page, load_pages
 from digitlab.reading.types import Reading
@@ -44,7 +46,7 @@ def documents(monkeypatch: pytest.MonkeyPatch) -> Pages:
                     raise page
                 yield page
 
-        monkeypatch.setattr(command, "load_pages", loaded)
+        monkeypatch.setattr(read_command, "load_pages", loaded)
 
     return make
 
@@ -300,3 +302,16 @@ def test_no_drawing_takes_the_place_of_the_file(pile: Recogniser) -> None:
     assert run(pile, "a.csv.png", style="csv", explain=Path(), out=Path("a.csv")) == 0
     assert Path("a.csv").is_file()
     assert Path("a.csv-2/explanation.png").is_file()
+
+
+@pytest.mark.parametrize("style", ["text", "json", "csv"])
+def test_pages_that_are_not_read_are_named_on_standard_error(
+    style: str, write_model: WriteModel, command: Command
+) -> None:
+    digits = [Image.fromarray(picture_of(digit)) for digit in (5, 3)]
+    digits[0].save("two\n.tif", save_all=True, append_images=digits[1:])
+    options = [] if style == "text" else [f"--{style}"]
+    done = command("read", "two\n.tif", "--model", write_model(), *options)
+    assert done.returncode == 0
+    assert done.stderr == "digitlab: two\\n.tif: page 1 of 2 is read, the others are not yet\n"
+    assert "page 1" not in done.stdout

@@ -18,7 +18,7 @@ from PIL import Image
 
 from digitlab import GuardedDecoder, Limits
 from digitlab.decoding import load_picture
-from digitlab.errors import ConfigError, DigitlabError, PictureError
+from digitlab.errors import ConfigError, DigitlabError, PagesWarning, PictureError
 from digitlab.reading import guard
 from hostile_files import encoded, originals, png
 
@@ -64,12 +64,18 @@ def misbehaving() -> Iterator[GuardedDecoder]:
         yield one
 
 
+@pytest.mark.filterwarnings("ignore::digitlab.errors.PagesWarning")
 @pytest.mark.parametrize("kind", sorted(originals()))
 def test_the_pixels_are_those_of_decoding_here(decoder: GuardedDecoder, kind: str) -> None:
     picture = decoder.decode(originals()[kind])
     assert np.array_equal(picture, load_picture(originals()[kind]))
     assert picture.flags.c_contiguous
     assert picture.flags.writeable
+
+
+def test_pages_that_are_not_read_are_named(decoder: GuardedDecoder) -> None:
+    with pytest.warns(PagesWarning, match=r"^scan: page 1 of 2 is read"):
+        decoder.decode(originals()["TIFF frames"], "scan")
 
 
 def test_a_large_picture_crosses_the_pipe_whole(decoder: GuardedDecoder) -> None:

@@ -34,6 +34,7 @@ def test_a_picture_of_any_kind_is_one_page_without_a_number(tmp_path: Path) -> N
                 assert np.array_equal(page.picture, picture_of(3))
 
 
+@pytest.mark.filterwarnings("ignore::digitlab.errors.PagesWarning")
 def test_of_several_frames_the_first_is_the_page(tmp_path: Path) -> None:
     frames = [Image.fromarray(picture_of(digit)) for digit in (3, 4)]
     file = encoded(frames[0], "TIFF", save_all=True, append_images=frames[1:])

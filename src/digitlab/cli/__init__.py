@@ -15,7 +15,7 @@ import typer
 
 import digitlab
 from digitlab.cli import data, evaluate, export, read, runs, train
-from digitlab.cli.program import end_quietly, fail, show_what_can_be_shown
+from digitlab.cli.program import end_quietly, fail, show_what_can_be_shown, warnings_as_lines
 from digitlab.errors import ConfigError, DigitlabError
 
 # What is wrong with a command line; typer exports no more of this family than BadParameter.
@@ -57,7 +57,8 @@ def main() -> NoReturn:
     show_what_can_be_shown()
     try:
         _refuse_empty(sys.argv[1:])
-        status = app(args=sys.argv[1:] or ["--help"], standalone_mode=False)
+        with warnings_as_lines():
+            status = app(args=sys.argv[1:] or ["--help"], standalone_mode=False)
     except DigitlabError as error:
         fail(str(error))
     except _UsageError as error:

@@ -7,11 +7,15 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
-from digitlab.errors import DigitlabError
+from digitlab.errors import DigitlabError, PagesWarning
+from digitlab.live_line import LiveLine
+from digitlab.wording import printable
 
 
 def draw_at(asked: Path | None, else_at: Path, draw: Callable[[Path], bool]) -> str | None:
@@ -43,6 +47,31 @@ def show_what_can_be_shown() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+@contextmanager
+def warnings_as_lines() -> Iterator[None]:
+    """Have what pictures warn of said as a command says it, and other warnings as Python does."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", PagesWarning)
+        as_python = warnings.showwarning
+
+        def show(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            LiveLine.clear_any()
+            if issubclass(category, PagesWarning):
+                print(f"digitlab: {printable(str(message))}", file=sys.stderr, flush=True)
+            else:
+                as_python(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = show
+        yield
 
 
 def end_quietly() -> NoReturn:

@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from digitlab.data.dataset import SPLITS, Dataset, Images, Split
 from digitlab.data.division import divided
 from digitlab.data.names import digit_named, entries_of, listed, split_named
 from digitlab.data.streams import unreadable
-from digitlab.errors import DataError, PictureError
+from digitlab.errors import DataError, PagesWarning, PictureError
 from digitlab.header import SUFFIXES
 
 _LABELLED = re.compile(r"([0-9])[_-].*")
@@ -68,7 +69,10 @@ def _load(folder: Path) -> Dataset:
             "divided 80/10/10 by the hash of their files"
         ]
     over = listed(str(path.relative_to(folder)) for path in passed_over)
-    splits = {name: _split(found) for name, found in files.items() if found}
+    with catch_warnings(record=True) as said:
+        simplefilter("always", PagesWarning)
+        splits = {name: _split(found) for name, found in files.items() if found}
+    warnings += [str(one.message) for one in said]
     if not splits:
         found = f"; found {over}" if over else ""
         raise DataError(

@@ -11,6 +11,7 @@ import os
 import signal
 import struct
 import sys
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -36,6 +37,7 @@ def serve(seconds: float, megabytes: int, decode: Decode = load_picture) -> None
         decode: takes the bytes of a file, the most pixels and a name, as `load_picture` does.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever asks
+    warnings.simplefilter("ignore")  # whoever asks says what there is to say
     Image.MAX_IMAGE_PIXELS = None  # the request says how many; Pillow's own limit may be lower
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # each takes address space
     Image.preinit()

@@ -6,6 +6,7 @@ Used by `digitlab read` and by whoever reads files of strangers: `Recogniser.rea
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -18,7 +19,7 @@ from typing import IO
 
 import numpy as np
 
-from digitlab.decoding import MAX_PIXELS, MAX_SECONDS, Picture, open_picture
+from digitlab.decoding import MAX_PIXELS, MAX_SECONDS, Picture, open_picture, warn_of_pages
 from digitlab.errors import ConfigError, DigitlabError, PictureError
 from digitlab.header import check_header
 from digitlab.processes import own_module, start
@@ -95,7 +96,7 @@ class GuardedDecoder:
             process.end()
 
     def decode(self, source: str | Path | bytes, name: str | None = None) -> Picture:
-        """Decode a picture as `digitlab.decoding.load_picture` does.
+        """Decode a picture, and warn of pages, as `digitlab.decoding.load_picture` does.
 
         Raises:
             PictureError: with the codes of `load_picture`, or `timeout`, `crashed` (also where the
@@ -106,14 +107,19 @@ class GuardedDecoder:
             check_header(file, called, self.limits.max_pixels)
             content = file.read()
         with self._lock:
-            was_used = self._running().was_used
-            try:
-                return self._ask(content, called)
-            except PictureError as error:
-                if not was_used or error.code not in ("crashed", "memory"):
-                    raise
-            # What an earlier picture left behind in a process is not this one's fault.
-            return self._ask(content, called)
+            picture = self._decoded(content, called)
+        warn_of_pages(io.BytesIO(content), called)
+        return picture
+
+    def _decoded(self, content: bytes, name: str) -> Picture:
+        was_used = self._running().was_used
+        try:
+            return self._ask(content, name)
+        except PictureError as error:
+            if not was_used or error.code not in ("crashed", "memory"):
+                raise
+        # What an earlier picture left behind in a process is not this one's fault.
+        return self._ask(content, name)
 
     def _running(self) -> _Process:
         if self._process is None or not self._process.is_ours():

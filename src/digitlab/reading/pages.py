@@ -55,6 +55,9 @@ def load_pages(
     Yields:
         One page at least.
 
+    Warns:
+        PagesWarning: of a file with several pages, of which the first is read today.
+
     Raises:
         PictureError: with the codes of `load_picture` or `GuardedDecoder.decode`; `not-a-picture`
             also for a source of another type.

@@ -91,6 +91,9 @@ class Recogniser:
             those of `digitlab.decoding.load_picture` and `GuardedDecoder.decode`: this method
             never raises for a picture.
 
+        Warns:
+            PagesWarning: of a file with several pages.
+
         Raises:
             ModelError: for a number as `reject` with a model that is not calibrated.
             ConfigError: for any other `reject`.
