@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import warnings
 
 import pytest
 
+from digitlab.cli.program import warnings_as_lines
+from digitlab.errors import PagesWarning
 from digitlab.live_line import Counter, LiveLine
 
 
@@ -97,3 +100,19 @@ def test_whoever_prints_can_take_away_what_is_on_the_screen(clock: list[float]) 
     LiveLine.clear_any()
     assert out.getvalue().count("long work") == 1
     assert out.getvalue().count(" " * len("long work")) == 1
+
+
+def test_a_warning_of_pictures_is_a_line_that_takes_the_place_of_the_one_on_the_screen(
+    clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = Terminal()
+    monkeypatch.setattr("sys.stderr", screen)
+    clock[0] += 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as a user may have set for all of Python
+        with warnings_as_lines():
+            LiveLine(screen).draw("long work")
+            warnings.warn(PagesWarning("a.tif: page 1 of 2"), stacklevel=1)
+            warnings.warn("of no picture", stacklevel=1)
+    cleared = "\r" + " " * len("long work") + "\r"
+    assert screen.getvalue() == f"\rlong work{cleared}digitlab: a.tif: page 1 of 2\n"

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import numpy as np
-from PIL import AvifImagePlugin, Image
+from PIL import Image
 
 from digitlab.decoding import Picture, load_picture, out_of_memory
 from digitlab.errors import PictureError
@@ -39,7 +39,6 @@ def serve(seconds: float, megabytes: int, decode: Decode = load_picture) -> None
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever asks
     warnings.simplefilter("ignore")  # whoever asks says what there is to say
     Image.MAX_IMAGE_PIXELS = None  # the request says how many; Pillow's own limit may be lower
-    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # each takes address space
     Image.preinit()
     _limit_memory(megabytes)
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
