@@ -59,6 +59,23 @@ def test_without_captions_no_place_is_kept() -> None:
     assert contact_sheet(images, [""], 1).height < contact_sheet(images, ["1"], 1).height
 
 
+def test_a_title_and_a_note_stand_above_and_widen_a_narrow_sheet() -> None:
+    images = np.full((1, 28, 28), 255, np.uint8)
+    bare = np.asarray(contact_sheet(images, ["4"], 1))
+    titled = np.asarray(
+        contact_sheet(images, ["4"], 1, title="数字 a", note="7 → 2: a 7 read as 2")
+    )
+    more = titled.shape[0] - bare.shape[0]
+    assert more > 40
+    assert titled.shape[1] > bare.shape[1]
+    assert np.array_equal(titled[more:, : bare.shape[1]], bare)
+    assert (titled[: more // 2] < 100).any()
+    assert (titled[more // 2 : more] < 150).any()
+    long = contact_sheet(images, ["4"], 1, title="a long path " * 50)
+    assert long.width < 700
+    assert (np.asarray(long)[:, -8:] == np.asarray(long)[0, 0]).all()
+
+
 def test_no_images_give_an_empty_sheet() -> None:
     sheet = contact_sheet(np.zeros((0, 28, 28), np.uint8), [], columns=4)
     assert isinstance(sheet, Image.Image)

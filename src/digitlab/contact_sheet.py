@@ -6,28 +6,33 @@ pictures by `save_picture`, too.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from digitlab.drawing import CAPTION, FRAME, PAPER, SOFT, TEXT, TITLE, Colour, Font, lettered, write
 from digitlab.errors import DataError
 from digitlab.png_mark import is_ours, save_png
 
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
-
-_PAPER, _TEXT, _FRAME = (250, 250, 248), (40, 40, 44), (196, 196, 200)
 _SIDE = 28
-_MARGIN, _GAP = 12, 6  # pixels
+_MARGIN, _GAP = 16, 6  # pixels
+_HEAD = TITLE + CAPTION + 28  # pixels of a title and what is below it
+_WIDEST_TITLE = 600  # pixels to which a title widens a sheet of few images; a longer one is cut
 _ARROW = "→"
-_FONT_SIZE = 13  # pixels; readable at any scale, so that it does not follow the scale
 
 
 def contact_sheet(
-    images: npt.NDArray[np.uint8], captions: Sequence[str], columns: int, scale: int = 3
+    images: npt.NDArray[np.uint8],
+    captions: Sequence[str],
+    columns: int,
+    scale: int = 3,
+    title: str = "",
+    note: str = "",
 ) -> Image.Image:
     """Draw images row by row, each enlarged and with a caption under it.
 
@@ -39,6 +44,8 @@ def contact_sheet(
         columns: images in a row, at least 1.
         scale: how many pixels a pixel becomes, at least 1; without smoothing, so that the pixels
             that a network sees are seen.
+        title: above the sheet, any text; none where it is empty.
+        note: below the title, as a caption: how to read the sheet.
 
     Returns:
         A picture in RGB.
@@ -53,21 +60,30 @@ def contact_sheet(
         )
     if columns < 1 or scale < 1:
         raise ValueError(f"columns = {columns}, scale = {scale}: expected at least 1")
-    font = ImageFont.load_default(_FONT_SIZE)
+    font = lettered("", CAPTION)[1]  # readable at any scale, so that it does not follow the scale
     side = _SIDE * scale
-    text_height = _FONT_SIZE + 6 if any(captions) else 0
+    text_height = CAPTION + 6 if any(captions) else 0
     widest = max((_length(caption, font) for caption in captions), default=0.0)
     across, down = max(side, int(widest) + _GAP) + _GAP, side + text_height + _GAP
     rows = -(-len(images) // columns)
-    size = (columns * across - _GAP + 2 * _MARGIN, max(rows * down - _GAP, 0) + 2 * _MARGIN)
-    sheet = Image.new("RGB", size, _PAPER)
+    head = _HEAD if title else 0
+    width = columns * across - _GAP
+    if title:
+        written, title_font = lettered(title, TITLE)
+        longest = max(title_font.getlength(written), _length(note, font))
+        width = max(width, min(math.ceil(longest), _WIDEST_TITLE))
+    size = (width + 2 * _MARGIN, head + max(rows * down - _GAP, 0) + 2 * _MARGIN)
+    sheet = Image.new("RGB", size, PAPER)
     draw = ImageDraw.Draw(sheet)
+    if title:
+        write(draw, (_MARGIN, _MARGIN), title, TITLE, width=width)
+        _write(draw, _MARGIN, _MARGIN + TITLE + 12, note, font, SOFT)
     for at, (image, caption) in enumerate(zip(images, captions, strict=True)):
         row, column = divmod(at, columns)
         left = _MARGIN + column * across + (across - _GAP - side) // 2
-        top = _MARGIN + row * down
+        top = head + _MARGIN + row * down
         enlarged = Image.fromarray(image).resize((side, side), Image.Resampling.NEAREST)
-        draw.rectangle((left - 1, top - 1, left + side, top + side), outline=_FRAME)
+        draw.rectangle((left - 1, top - 1, left + side, top + side), outline=FRAME)
         sheet.paste(enlarged, (left, top))
         middle = left + (side - _length(caption, font)) / 2
         _write(draw, middle, top + side + 3, caption, font)
@@ -121,16 +137,23 @@ def _not_written(path: Path, reason: str) -> DataError:
 def _length(caption: str, font: Font) -> float:
     """Return how wide a caption is in pixels."""
     parts = caption.split(_ARROW)
-    return sum(font.getlength(part) for part in parts) + _FONT_SIZE * (len(parts) - 1)
+    return sum(font.getlength(part) for part in parts) + CAPTION * (len(parts) - 1)
 
 
-def _write(draw: ImageDraw.ImageDraw, left: float, top: float, caption: str, font: Font) -> None:
+def _write(
+    draw: ImageDraw.ImageDraw,
+    left: float,
+    top: float,
+    caption: str,
+    font: Font,
+    colour: Colour = TEXT,
+) -> None:
     """Write a caption; an arrow is drawn, because the font that comes with Pillow has none."""
     for at, part in enumerate(caption.split(_ARROW)):
         if at:
-            middle, head = top + _FONT_SIZE * 0.55, left + _FONT_SIZE - 2
-            draw.line((left + 1, middle, head, middle), _TEXT)
-            draw.line((head - 3, middle - 3, head, middle, head - 3, middle + 3), _TEXT)
-            left += _FONT_SIZE
-        draw.text((left, top), part, _TEXT, font)
+            middle, head = top + CAPTION * 0.55, left + CAPTION - 2
+            draw.line((left + 1, middle, head, middle), colour)
+            draw.line((head - 3, middle - 3, head, middle, head - 3, middle + 3), colour)
+            left += CAPTION
+        draw.text((left, top), part, colour, font)
         left += font.getlength(part)

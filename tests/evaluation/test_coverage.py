@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from digitlab.drawing import PALE
 from digitlab.evaluation import auroc
 from digitlab.evaluation.coverage import REJECTS, Coverage, coverage_of, errors_by_confidence
 from digitlab.evaluation.coverage_chart import draw_chart
@@ -165,5 +166,4 @@ def test_a_chart_shows_where_the_errors_are() -> None:
         np.asarray(draw_chart(measured(confidences, late), [kind(9 - wrong, 9), kind(0, 9)]))
         for wrong in (1, 8)
     )
-    pale = (176, 190, 205)
-    assert (many == pale).all(axis=2).sum() > (few == pale).all(axis=2).sum()
+    assert (many == PALE).all(axis=2).sum() > (few == PALE).all(axis=2).sum()

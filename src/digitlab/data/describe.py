@@ -121,7 +121,7 @@ def contact_sheet_of(dataset: Dataset, columns: int = 20, scale: int = 2) -> Ima
     """
     from digitlab.contact_sheet import contact_sheet
 
-    split = next(iter(dataset.splits.values()))
+    name, split = next(iter(dataset.splits.items()))
     images = np.zeros((10, columns, *split.images.shape[1:]), np.uint8)
     captions = []
     for digit in range(10):
@@ -130,7 +130,14 @@ def contact_sheet_of(dataset: Dataset, columns: int = 20, scale: int = 2) -> Ima
         chosen = places[np.arange(shown) * len(places) // max(shown, 1)]
         images[digit, :shown] = split.images[chosen]
         captions += [str(digit)] * shown + [""] * (columns - shown)
-    return contact_sheet(images.reshape(-1, *images.shape[2:]), captions, columns, scale)
+    return contact_sheet(
+        images.reshape(-1, *images.shape[2:]),
+        captions,
+        columns,
+        scale,
+        title=dataset.source,
+        note=f"a row a digit, spread over the {len(split):,} images of the {name} split",
+    )
 
 
 def _hashes(images: Images) -> Counter[bytes]:

@@ -9,23 +9,22 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from digitlab.decoding import Picture
+from digitlab.drawing import BLUE, ORANGE, Font, lettered
 from digitlab.reading.types import UNSURE, Box, Digit, Mark, Reading, refusal
 from digitlab.wording import certainty
 
 LARGEST, SMALLEST = 1600, 480  # pixels of the longer side; others are shrunk or enlarged
 
-# Blue and orange are told apart by nearly everybody; a refused digit has a "?", too.
-_READ, _REFUSED, _NOTHING = (11, 97, 189), (186, 74, 0), (84, 84, 92)
+_READ, _REFUSED, _NOTHING = BLUE, ORANGE, (84, 84, 92)  # a refused digit has a "?", too
 _WHITE = (255, 255, 255)
 _SHARES = (1.0, 0.7, 0.5, 0.35)  # of the size of letters, tried where labels have little room
 _SMALLEST_LETTERS = 12  # pixels
 
 Sides = tuple[int, int, int, int]  # left, top, right, bottom; the last pixels belong to it
 Words = Callable[[Digit | Mark], str]
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def annotated(picture: Picture, reading: Reading) -> Image.Image:
     if not written:
         letters = _letters(size)
         text = "no digit found"
-        place = _label((0, 0), _extent(text, ImageFont.load_default(letters), letters), size)
+        place = _label((0, 0), _extent(text, lettered("", letters)[1], letters), size)
         _draw_label(draw, place, text, _NOTHING, letters)
     return drawn
 
@@ -124,7 +123,7 @@ def _tags(
     crowded: bool = False,
 ) -> list[Tag]:
     """Place tags in turn, and stop at the first that has no room unless they may be crowded."""
-    font = ImageFont.load_default(letters)
+    font = lettered("", letters)[1]
     frames = [_frame(one.box, scale, size, _line(letters)) for one in written]
     placed: list[Tag] = []
     for at, one in enumerate(written):
@@ -196,5 +195,5 @@ def _draw_label(
     left, top, _, _ = place
     draw.rectangle(place, fill=colour)
     height = letters + 8
-    font = ImageFont.load_default(letters)
+    font = lettered("", letters)[1]
     draw.text((left + 6, top + height / 2), text, _WHITE, font, anchor="lm")

@@ -11,9 +11,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from digitlab.decoding import Picture
+from digitlab.drawing import (
+    BLUE,
+    CAPTION,
+    FRAME,
+    HEADING,
+    PALE,
+    PAPER,
+    SOFT,
+    TEXT,
+    TITLE,
+    Colour,
+    lettered,
+    write,
+)
 from digitlab.reading.annotate import annotated
 from digitlab.reading.types import Digit, refusal, refusals
 from digitlab.wording import certainty, percent, printable
@@ -21,9 +35,7 @@ from digitlab.wording import certainty, percent, printable
 if TYPE_CHECKING:
     from digitlab.reading.explain import ExplainedDigit, Explanation
 
-_PAPER, _TEXT, _SOFT = (250, 250, 248), (32, 32, 38), (104, 104, 112)
-_FRAME, _BAR, _BEST = (206, 206, 210), (168, 176, 188), (11, 97, 189)
-_FOR, _AGAINST = (200, 40, 20), (11, 97, 189)
+_FOR, _AGAINST = (200, 40, 20), BLUE
 
 _WIDTH, _MARGIN, _GAP = 1120, 40, 24  # pixels
 _CONTENT = _WIDTH - 2 * _MARGIN
@@ -32,8 +44,7 @@ _STEP_SIDE = (_CONTENT - (_STEPS_A_ROW - 1) * _GAP) // _STEPS_A_ROW
 _GLYPH_SCALE = 11
 _GLYPH_SIDE = 28 * _GLYPH_SCALE
 _PICTURE_HEIGHT = 380
-_HEADING, _CAPTION = 21, 15  # pixels of the fonts
-_ANSWER_HEIGHT = 2 * (_HEADING + 14) + _GLYPH_SIDE + 8 + 2 * (_CAPTION + 5) + _GAP
+_ANSWER_HEIGHT = 2 * (HEADING + 14) + _GLYPH_SIDE + 8 + 2 * (CAPTION + 5) + _GAP
 _MOST_ANSWERS = 60  # programs that show pictures give up at 32,767 pixels
 
 
@@ -41,22 +52,22 @@ class _Page:
     """A page that grows downwards; it is cut to what was used."""
 
     def __init__(self, height: int) -> None:
-        self.image = Image.new("RGB", (_WIDTH, height), _PAPER)
+        self.image = Image.new("RGB", (_WIDTH, height), PAPER)
         self.draw = ImageDraw.Draw(self.image)
         self.top = _MARGIN
 
-    def write(self, x: float, y: float, text: str, size: int, colour: tuple[int, int, int]) -> None:
+    def write(self, x: float, y: float, text: str, size: int, colour: Colour) -> None:
         """Write a line, its left upper corner at x, y."""
-        self.draw.text((x, y), text, colour, ImageFont.load_default(size))
+        write(self.draw, (x, y), text, size, colour, _WIDTH - _MARGIN - x)
 
     def heading(self, text: str) -> None:
         """Write a heading and go below it."""
-        self.write(_MARGIN, self.top, text, _HEADING, _TEXT)
-        self.top += _HEADING + 14
+        self.write(_MARGIN, self.top, text, HEADING, TEXT)
+        self.top += HEADING + 14
 
     def paste(self, image: Image.Image, x: int, y: int) -> None:
         """Paste an image with a thin frame."""
-        self.draw.rectangle((x - 1, y - 1, x + image.width, y + image.height), outline=_FRAME)
+        self.draw.rectangle((x - 1, y - 1, x + image.width, y + image.height), outline=FRAME)
         self.image.paste(image, (x, y))
 
     def cut(self) -> Image.Image:
@@ -87,11 +98,10 @@ def explanation_sheet(explanation: Explanation) -> Image.Image:
 
 def _draw_title(page: _Page, explanation: Explanation) -> None:
     reading = explanation.reading
-    page.write(_MARGIN, page.top, title(explanation), 34, _TEXT)
+    page.write(_MARGIN, page.top, title(explanation), TITLE, TEXT)
     number = "" if reading.page is None else f", page {reading.page}"
-    name = _shortened(printable(reading.file or ""), 110) + number
-    page.write(_MARGIN, page.top + 46, name, _CAPTION, _SOFT)
-    page.top += 82
+    page.write(_MARGIN, page.top + TITLE + 12, f"{reading.file or ''}{number}", CAPTION, SOFT)
+    page.top += TITLE + CAPTION + 30
     picture = annotated(explanation.picture, reading)
     picture.thumbnail((_CONTENT, _PICTURE_HEIGHT), Image.Resampling.LANCZOS)
     page.paste(picture, _MARGIN, page.top)
@@ -134,10 +144,10 @@ def _draw_steps(page: _Page, explanation: Explanation) -> None:
             page.paste(image, x, page.top + (height - image.height) // 2)
             lines = _wrapped(f"{first + at + 1}. {printable(step.name)}", _STEP_SIDE)
             for line_at, line in enumerate(lines):
-                y = page.top + height + 8 + line_at * (_CAPTION + 4)
-                page.write(x, y, line, _CAPTION, _TEXT)
+                y = page.top + height + 8 + line_at * (CAPTION + 4)
+                page.write(x, y, line, CAPTION, TEXT)
             tallest = max(tallest, len(lines))
-        page.top += height + 8 + tallest * (_CAPTION + 4) + _GAP
+        page.top += height + 8 + tallest * (CAPTION + 4) + _GAP
 
 
 def _draw_answer(page: _Page, one: ExplainedDigit) -> None:
@@ -145,18 +155,18 @@ def _draw_answer(page: _Page, one: ExplainedDigit) -> None:
     columns = [_MARGIN + at * (_GLYPH_SIDE + 40) for at in range(3)]
     headings = ("What the network saw", "Where it looked", "What it answered")
     for x, text in zip(columns, headings, strict=True):
-        page.write(x, page.top, text, _HEADING, _TEXT)
-    page.top += _HEADING + 14
+        page.write(x, page.top, text, HEADING, TEXT)
+    page.top += HEADING + 14
     side = (_GLYPH_SIDE, _GLYPH_SIDE)
     seen = Image.fromarray(one.image).convert("RGB").resize(side, Image.Resampling.NEAREST)
     page.paste(seen, columns[0], page.top)
     page.paste(_heat_map(one.image, one.attention), columns[1], page.top)
     _draw_bars(page, one, columns[2])
     below = page.top + _GLYPH_SIDE + 8
-    page.write(columns[0], below, "28 x 28 pixels, ink bright", _CAPTION, _SOFT)
+    page.write(columns[0], below, "28 x 28 pixels, ink bright", CAPTION, SOFT)
     for at, (line, colour) in enumerate(_legend(one)):
-        page.write(columns[1], below + at * (_CAPTION + 5), line, _CAPTION, colour)
-    page.top = below + 2 * (_CAPTION + 5) + _GAP
+        page.write(columns[1], below + at * (CAPTION + 5), line, CAPTION, colour)
+    page.top = below + 2 * (CAPTION + 5) + _GAP
 
 
 def _heat_map(image: Picture, attention: npt.NDArray[np.float32]) -> Image.Image:
@@ -171,7 +181,7 @@ def _heat_map(image: Picture, attention: npt.NDArray[np.float32]) -> Image.Image
     return Image.fromarray(np.rint(paper * (1 - share) + colour * share).astype(np.uint8))
 
 
-def _legend(one: ExplainedDigit) -> list[tuple[str, tuple[int, int, int]]]:
+def _legend(one: ExplainedDigit) -> list[tuple[str, Colour]]:
     falls, rises = float(one.attention.max()), float(-one.attention.min())
     if one.digit.confidence is None:
         return [(f"red: covered, the value changes by up to {falls:.2f}", _FOR)]
@@ -187,7 +197,7 @@ def _draw_bars(page: _Page, one: ExplainedDigit, left: int) -> None:
     if digit.probabilities is None:
         text = "a value, trained with square error: no probabilities"
         for at, line in enumerate(_wrapped(text, _GLYPH_SIDE)):
-            page.write(left, page.top + at * (_CAPTION + 4), line, _CAPTION, _SOFT)
+            page.write(left, page.top + at * (CAPTION + 4), line, CAPTION, SOFT)
         return
     bars = [(str(at), likely) for at, likely in enumerate(digit.probabilities)]
     if one.no_digit is not None:
@@ -197,12 +207,12 @@ def _draw_bars(page: _Page, one: ExplainedDigit, left: int) -> None:
     for at, (name, likely) in enumerate(bars):
         top = page.top + at * height
         middle = top + height / 2
-        colour = _BEST if name == str(digit.digit) else _BAR
-        font = ImageFont.load_default(_CAPTION)
-        page.draw.text((left + 40, middle), name, _TEXT, font, anchor="rm")
+        colour = BLUE if name == str(digit.digit) else PALE
+        font = lettered("", CAPTION)[1]
+        page.draw.text((left + 40, middle), name, TEXT, font, anchor="rm")
         right = left + 48 + max(1, round(room * likely))
         page.draw.rectangle((left + 48, top + 4, right, top + height - 4), fill=colour)
-        page.draw.text((right + 8, middle), certainty(likely), _TEXT, font, anchor="lm")
+        page.draw.text((right + 8, middle), certainty(likely), TEXT, font, anchor="lm")
 
 
 def _fitted(picture: Picture, side: int) -> Image.Image:
@@ -215,7 +225,7 @@ def _fitted(picture: Picture, side: int) -> Image.Image:
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    font = ImageFont.load_default(_CAPTION)
+    font = lettered("", CAPTION)[1]
     lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()
@@ -224,10 +234,6 @@ def _wrapped(text: str, width: int) -> list[str]:
         else:
             lines[-1] = longer
     return lines
-
-
-def _shortened(text: str, most: int) -> str:
-    return text if len(text) <= most else f"...{text[3 - most :]}"
 
 
 def _cut(text: str) -> str:
