@@ -79,8 +79,13 @@ def test_mistakes_are_drawn_with_truth_answer_and_confidence(
 ) -> None:
     drawn = []
 
-    def sheet(images: Templates, captions: list[str], columns: int) -> Image.Image:
+    said = []
+
+    def sheet(
+        images: Templates, captions: list[str], columns: int, title: str, note: str
+    ) -> Image.Image:
         drawn.append((images, captions, columns))
+        said.append((title, note))
         return Image.new("L", (9, 9))
 
     pictures = pytest.importorskip("digitlab.contact_sheet")
@@ -95,6 +100,11 @@ def test_mistakes_are_drawn_with_truth_answer_and_confidence(
     assert columns == 2
     evaluate(write_model(value=True), data.source).mistakes_picture(most=1)
     assert drawn[1][1] == ["1 → 0"]
+    assert said[0][0] == "All 2 mistakes"
+    assert "7 → 2: a 7 that was answered 2" in said[0][1]
+    assert "confidence" in said[0][1]
+    assert said[1][0].startswith("The first 1 of ")  # square error knows no confidence
+    assert "confiden" not in said[1][1]
     with pytest.raises(DataError, match="cannot be written"):
         report.write_mistakes(tmp_path / "none" / "mistakes.png")
 

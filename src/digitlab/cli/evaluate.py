@@ -78,7 +78,8 @@ def evaluate(
         print(json.dumps({**report.to_json(), **drawn}))
         return
     if drawn["mistakes"] or not len(report.mistakes):
-        print(f"\nmost confident mistakes: {drawn['mistakes'] or 'none, all is right'}")
+        which = "mistakes" if report.confidences is None else "most confident mistakes"
+        print(f"\n{which}: {drawn['mistakes'] or 'none, all is right'}")
     if drawn["chart"]:
         print(f"error over coverage{' and by kind' if degraded else ''}: {drawn['chart']}")
 

@@ -74,7 +74,9 @@ class EvaluationReport:
         return "\n\n".join(parts)
 
     def mistakes_picture(self, most: int = 40, columns: int = 8) -> Image.Image | None:
-        """Draw the most confident mistakes with captions like "4 → 9  97 %".
+        """Draw the most confident mistakes, each with truth, answer and confidence: "4 → 9  97 %".
+
+        Without confidences, as with square error, they are the first, and captions "4 → 9".
 
         Args:
             most: mistakes that are shown.
@@ -89,7 +91,16 @@ class EvaluationReport:
         if not len(shown):
             return None
         captions = [self._caption(int(index)) for index in shown]
-        return contact_sheet(self.images[shown], captions, min(columns, len(shown)))
+        first = "The first" if self.confidences is None else "The most confident"
+        count = len(self.mistakes)
+        title = f"{first} {len(shown)} of {count:,} mistakes" if count > len(shown) else ""
+        title = title or (f"All {count:,} mistakes" if count > 1 else "The only mistake")
+        note = "7 → 2: a 7 that was answered 2"
+        if self.confidences is not None:
+            note += "; the confidence of the answer in %"
+        return contact_sheet(
+            self.images[shown], captions, min(columns, len(shown)), title=title, note=note
+        )
 
     def write_mistakes(self, path: Path) -> bool:
         """Save the picture of mistakes; return False, writing nothing, where there is none.
