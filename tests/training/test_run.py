@@ -447,7 +447,69 @@ def test_a_loss_that_is_not_finite_never_reaches_the_parameters(
     assert found.facts["skips"] == 2
 
 
-def test_a_loss_that_stays_not_finite_stops_the_run_with_a_reason(small_recipe: Path) -> None:
+def drawn_steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list that takes the last step of each picture of curves."""
+    drawn: list[int] = []
+
+    def draw(path: Path, metrics: list[dict[str, Any]], title: str) -> None:
+        assert (path.name, title) == ("curves.png", "small")
+        drawn.append(max(line["step"] for line in metrics))
+
+    monkeypatch.setattr("digitlab.training.charts.draw_curves", draw)
+    return drawn
+
+
+def test_a_run_that_is_stopped_has_its_curves_so_far(
+    small_recipe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = drawn_steps(monkeypatch)
+    with pytest.raises(Interrupted):
+        digitlab.train(small_recipe, run_dir="run", reporter=StopAt(7))
+    with pytest.raises(Interrupted):
+        digitlab.train(resume="run", reporter=StopAt(19))
+    digitlab.train(resume="run")
+    assert drawn == [7, 19, 24]
+
+
+def test_who_stops_a_run_twice_does_not_wait_for_curves(
+    small_recipe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = drawn_steps(monkeypatch)
+
+    def twice(event: Event) -> None:
+        if event.kind == "step" and event.facts["step"] == 3:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(Interrupted):
+        digitlab.train(small_recipe, run_dir="run", reporter=twice)
+    assert drawn == []
+
+
+def test_curves_that_cannot_be_written_do_not_hide_that_a_run_was_stopped(
+    small_recipe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, *_: Any) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr("digitlab.training.charts.draw_curves", full)
+    heard, stop = Heard(), StopAt(3)
+
+    def both(event: Event) -> None:
+        heard(event)
+        stop(event)
+
+    with pytest.raises(Interrupted):
+        digitlab.train(small_recipe, run_dir="run", reporter=both)
+    assert heard.warnings == [
+        f"{Path('run/curves.png')}: cannot be written: No space left on device"
+    ]
+
+
+def test_a_loss_that_stays_not_finite_stops_the_run_with_a_reason(
+    small_recipe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = drawn_steps(monkeypatch)
     with pytest.raises(TrainingError, match=r"not finite for \d+ steps in a row; lower the learn"):
         digitlab.train(
             small_recipe,
@@ -459,6 +521,7 @@ def test_a_loss_that_stays_not_finite_stops_the_run_with_a_reason(small_recipe: 
             settings={"training.max_skips": 3, "training.moving_average": 0},
             run_dir="run",
         )
+    assert drawn == [max(line["step"] for line in read_metrics(Path("run/metrics.jsonl")))]
 
 
 class Chancy(nn.Module):

@@ -74,17 +74,29 @@ def finish(trainer: Trainer, recipe: Recipe, material: Material) -> None:
         "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
     summary |= _each_source(trainer, sources, recipe)
-    tell(events.phase("pictures"))
-    from digitlab.training import charts  # a second of imports, for the one who draws alone
-
-    charts.draw_curves(folder.curves, list(read_metrics(folder.metrics)), recipe.name)
+    draw_curves(trainer, recipe)
     if test:
+        from digitlab.training import charts
+
         charts.draw_confusion(folder.confusion, test.confusion_matrix)
     tell(events.phase("summary"))
     written = json.dumps(summary, indent=2)
     write_whole(folder.summary, f"{written}\n".encode())
     summary = json.loads(written)  # what whoever resumes the finished run will read
     tell(events.note("done", _closing_words(trainer, summary, recipe), **summary))
+
+
+def draw_curves(trainer: Trainer, recipe: Recipe) -> None:
+    """Draw the run as far as it has come.
+
+    Raises:
+        OSError: where the disk refuses.
+    """
+    trainer.tell(events.phase("pictures"))
+    from digitlab.training import charts  # a second of imports, for the one who draws alone
+
+    folder = trainer.folder
+    charts.draw_curves(folder.curves, list(read_metrics(folder.metrics)), recipe.name)
 
 
 def _evaluated(trainer: Trainer, split: Split | None) -> Evaluation | None:

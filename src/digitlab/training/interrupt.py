@@ -32,6 +32,7 @@ class StopRequest:
         """Give the run that would be stopped."""
         self._folder = folder
         self._number: int | None = None
+        self.at_once = False  # whether a second signal came
         self._before: dict[int, Any] = {}
 
     @property
@@ -52,6 +53,7 @@ class StopRequest:
         if number == signals.HANGUP:
             self._terminals.leave()
         if self._number is not None:
+            self.at_once = True
             raise Interrupted(self._folder, number)
         self._number = number
 

@@ -23,7 +23,7 @@ from digitlab.parallel.seat import Seat
 from digitlab.parallel.strategy import Job
 from digitlab.training.begin import Beginning
 from digitlab.training.device import device_of, with_device
-from digitlab.training.finish import finish
+from digitlab.training.finish import draw_curves, finish
 from digitlab.training.interrupt import Interrupted, StopRequest
 from digitlab.training.machine import available_cores, keep_memory, machine, versions
 from digitlab.training.material import Material, load_material, repeats_data
@@ -136,7 +136,12 @@ def _run(
         with StopRequest(folder) as stop:  # at once: what one does from here on, others wait for
             records.open()
             tell(events.phase("train"))
-            trainer.fit(stop)
+            try:
+                trainer.fit(stop)
+            except (Interrupted, TrainingError):
+                if strategy.leads and not stop.at_once:
+                    _draw_so_far(trainer, recipe)
+                raise
         strategy.finish(lambda: finish(trainer, recipe, material))
     except BrokenPipeError:
         raise  # standard output was closed; no file of ours is wrong
@@ -149,6 +154,16 @@ def _run(
         strategy.close()
         records.close()
     return RunResult(folder.path, folder.read_summary() or {})
+
+
+def _draw_so_far(trainer: Trainer, recipe: Recipe) -> None:
+    """Draw the curves of a run that stops before its end; that it stops is more important."""
+    trainer.records.flush()
+    try:
+        draw_curves(trainer, recipe)
+    except OSError as error:
+        path = error.filename or trainer.folder.curves
+        trainer.tell(events.warning(f"{path}: cannot be written: {error.strerror}"))
 
 
 def _rate(recipe: Recipe, batches: Batches, step: int) -> float:
