@@ -431,11 +431,16 @@ def test_a_mutated_file_gives_a_picture_or_a_picture_error(
         np.zeros(5, np.uint8),
         np.zeros((5, 5, 2), np.uint8),
         np.zeros((5, 5, 5, 3), np.uint8),
-        np.zeros((5, 5), np.float32),
+        np.float32(0.5),
+        np.full((5, 5), np.nan),
+        np.full((5, 5), 1.01),
+        np.full((5, 5), -0.01),
+        np.full((5, 5), -1),
+        np.full((5, 5), 65536),
     ],
 )
-def test_an_array_of_another_shape_or_type_is_no_picture(array: np.ndarray) -> None:
-    with pytest.raises(PictureError, match="expected uint8") as caught:
+def test_an_array_of_another_shape_or_with_other_values_is_no_picture(array: np.ndarray) -> None:
+    with pytest.raises(PictureError, match=r"^the picture .*expected") as caught:
         as_picture(array)
     assert caught.value.code == "not-a-picture"
 
@@ -449,3 +454,25 @@ def test_an_array_without_pixels_is_no_picture() -> None:
 def test_arrays_lose_their_single_channel_and_their_alpha() -> None:
     assert as_picture(np.zeros((5, 4, 1), np.uint8)).shape == (5, 4)
     assert as_picture(np.zeros((5, 4, 4), np.uint8)).shape == (5, 4, 3)
+
+
+def test_arrays_of_every_kind_of_number_are_the_same_picture() -> None:
+    grey = np.arange(256, dtype=np.uint8).reshape(8, 32)
+    kinds = [np.int16, np.uint16, np.int64, np.uint64]
+    for array in (*map(grey.astype, kinds), grey / 255, (grey / 255).astype(np.float32)):
+        assert np.array_equal(as_picture(array), grey), array.dtype
+    assert np.array_equal(as_picture(grey > 99), np.where(grey > 99, 255, 0))
+    assert np.array_equal(as_picture(grey.astype(np.uint16) * 257), grey)  # as a file of 16 bits
+    colour = np.random.default_rng(0).integers(0, 256, (7, 9, 3), dtype=np.uint8)
+    assert np.array_equal(as_picture(np.moveaxis(colour, 2, 0)), colour)
+    assert np.array_equal(as_picture(grey[None]), grey)
+    assert as_picture(colour[:3]).shape == (3, 9, 3)  # the last axis, where both could be meant
+
+
+@pytest.mark.parametrize(
+    "array",
+    [None, "3", [["3"]], object(), np.array([[None]]), np.zeros((5, 5), complex)],
+)
+def test_what_holds_no_numbers_is_a_type_error(array: object) -> None:
+    with pytest.raises(TypeError, match=r"^it: .*expected an array of pixels"):
+        as_picture(array, "it")

@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL import TiffImagePlugin as _TiffImagePlugin  # noqa: F401
 from PIL import WebPImagePlugin as _WebPImagePlugin  # noqa: F401
 
+from digitlab.array_likes import as_array, levels
 from digitlab.errors import PagesWarning, PictureError
 from digitlab.header import (
     HEAD,
@@ -44,6 +45,8 @@ Picture = npt.NDArray[np.uint8]
 MAX_PIXELS = 64_000_000
 MAX_SECONDS = 20.0  # of waiting until somebody writes to a pipe
 _LONGEST_WAIT = 2_000_000.0  # seconds, 23 days; poll counts milliseconds in 32 bits
+_CHANNELS = (1, 3, 4)
+_DEEPEST = 65535
 _STRIP = 1 << 20  # pixels; wide intermediate values are kept of so many at a time
 
 
@@ -128,13 +131,22 @@ def read_pipe(file: IO[bytes], name: str, begun: bytes = b"") -> bytes:
     Raises:
         PictureError: `not-a-picture` or `too-large`.
     """
-    head = begun + file.read(HEAD)
+    head = begun + _up_to(file, HEAD)
     if format_of(head) is None:
         raise no_picture(name)
-    content = head + file.read(MAX_BYTES)
+    content = head + _up_to(file, MAX_BYTES)
     if len(content) > MAX_BYTES:
         raise too_large(name, f"more than {MAX_BYTES:,} bytes")
     return content
+
+
+def _up_to(file: IO[bytes], count: int) -> bytes:
+    """Read so many bytes, or to the end: a file without a buffer gives what there is just now."""
+    pieces: list[bytes] = []
+    while count and (piece := file.read(count)):
+        pieces.append(piece)
+        count -= len(piece)
+    return b"".join(pieces)
 
 
 def _is_pipe(path: str | Path) -> bool:
@@ -176,28 +188,63 @@ def _first_bytes(pipe: int, max_seconds: float) -> bytes | None:
         return b""
 
 
-def as_picture(array: npt.NDArray[np.generic], name: str = "the picture") -> Picture:
+def as_picture(array: Any, name: str = "the picture") -> Picture:
     """Return an array as an opaque picture, uint8 [H, W] or [H, W, 3].
 
     Args:
-        array: uint8 [H, W], [H, W, 1], [H, W, 3] (RGB) or [H, W, 4] (RGBA).
+        array: grey [H, W], [H, W, 1] or [1, H, W], RGB [H, W, 3] or [3, H, W], RGBA [H, W, 4] or
+            [4, H, W]: an array or a tensor of uint8, of truth values, of floats from 0 to 1, or of
+            other integers from 0; above 255 these are scaled as files of deep grey are.
         name: what to call it in the error.
 
     Raises:
-        PictureError: for any other shape or type (`not-a-picture`).
+        TypeError: for what is no array of numbers.
+        PictureError: for another shape or other values (`not-a-picture`).
     """
-    channels = array.shape[2] if array.ndim == 3 else 1
-    if array.dtype != np.uint8 or array.ndim not in (2, 3) or channels not in (1, 3, 4):
+    pixels = as_array(array, name, "an array of pixels")
+    if pixels.ndim == 3 and pixels.shape[2] not in _CHANNELS and pixels.shape[0] in _CHANNELS:
+        pixels = np.moveaxis(pixels, 0, 2)
+    channels = pixels.shape[2] if pixels.ndim == 3 else 1
+    if pixels.ndim not in (2, 3) or channels not in _CHANNELS:
         raise PictureError(
-            f"{name} is {array.dtype} {list(array.shape)}; expected uint8 [height, width], "
-            "[height, width, 3] or [height, width, 4]"
+            f"{name} is {pixels.dtype} {list(pixels.shape)}; expected one picture, "
+            "[height, width], [height, width, 3] or [height, width, 4]"
         )
-    if 0 in array.shape:
-        raise PictureError(f"{name} is {list(array.shape)}: it has no pixels")
-    pixels = array.astype(np.uint8, copy=False)
+    if 0 in pixels.shape:
+        raise PictureError(f"{name} is {list(pixels.shape)}: it has no pixels")
+    try:
+        pixels = _deep(pixels) if _is_deep(pixels) else levels(pixels)
+    except ValueError as error:
+        raise PictureError(f"{name} has {error}") from error
     if channels == 4:
         return opaque(pixels)
-    return pixels[..., 0] if array.ndim == 3 and channels == 1 else pixels
+    return pixels[..., 0] if pixels.ndim == 3 and channels == 1 else pixels
+
+
+def upright_pixels(image: Image.Image, name: str, max_pixels: int = MAX_PIXELS) -> Picture:
+    """Return the pixels of a PIL image as those of its file: upright, opaque, of 8 bits.
+
+    Args:
+        image: of any mode; of several frames the one at which it stands. What is not decoded yet
+            is decoded here.
+        name: what to call it in an error.
+        max_pixels: width times height at most.
+
+    Returns:
+        uint8 [H, W], or uint8 [H, W, 3] in RGB.
+
+    Raises:
+        PictureError: `too-large`; `unreadable`, also for an image that was closed; `not-a-picture`
+            for one without pixels.
+    """
+    check_size(name, image.width, image.height, max_pixels)
+    if 0 in image.size:
+        raise PictureError(f"{name} is {image.width} x {image.height}: it has no pixels")
+    try:
+        upright = _upright(image)
+        return _array(upright, "RGB") if _has_no_alpha(image) else _pixels(upright)
+    except Exception as error:  # struct.error, SyntaxError, zlib.error, MemoryError, ...
+        raise _damaged(name, error) from error
 
 
 def opaque(pixels: Picture) -> Picture:
@@ -261,12 +308,7 @@ def _decode(file: IO[bytes], name: str, max_pixels: int) -> Picture:
         except Exception as error:  # decoders raise what they like on hostile headers
             raise _damaged(name, error) from error
         with image:
-            check_size(name, image.width, image.height, max_pixels)
-            try:
-                upright = _upright(image)
-                return _array(upright, "RGB") if _has_no_alpha(image) else _pixels(upright)
-            except Exception as error:  # struct.error, SyntaxError, zlib.error, MemoryError, ...
-                raise _damaged(name, error) from error
+            return upright_pixels(image, name, max_pixels)
 
 
 def _heif(file: IO[bytes], name: str, max_pixels: int) -> Image.Image:
@@ -315,6 +357,8 @@ def _upright(image: Image.Image) -> Image.Image:
 def _pixels(image: Image.Image) -> Picture:
     if image.mode in ("F", "I") or image.mode.startswith("I;16"):
         return _eight_bits(np.asarray(image))
+    if image.mode == "La":  # which becomes LA, and nothing else
+        image = image.convert("LA")
     if image.has_transparency_data:
         return opaque(_array(image, "RGBA"))
     return _array(image, "L" if image.mode in ("1", "L") else "RGB")
@@ -329,6 +373,22 @@ def _array(image: Image.Image, mode: str) -> Picture:
         strip = image.crop((0, rows.start, image.width, min(rows.stop, image.height)))
         pixels[rows] = np.asarray(strip.convert(mode))
     return pixels
+
+
+def _is_deep(values: npt.NDArray[np.generic]) -> bool:
+    return values.dtype.itemsize > 1 and values.dtype.kind in "iu" and bool(values.max() > 255)
+
+
+def _deep(values: npt.NDArray[np.generic]) -> Picture:
+    """Scale integers of more than 8 bits as those of a file.
+
+    Raises:
+        ValueError: for values that no file could have.
+    """
+    low, high = int(values.min()), int(values.max())
+    if low < 0 or high > _DEEPEST:
+        raise ValueError(f"values from {low} to {high}; expected integers 0..{_DEEPEST}")
+    return _eight_bits(values)
 
 
 def _eight_bits(values: npt.NDArray[np.generic]) -> Picture:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 
 from digitlab import GuardedDecoder, Limits, preparation
 from digitlab.data import load_dataset
@@ -83,7 +84,6 @@ def test_bytes_are_called_what_the_caller_calls_them(write_model: WriteModel) ->
     assert reading.file == "upload 7"
     assert reading.error is not None
     assert reading.error.message.startswith("upload 7 ")
-    assert recogniser.read(3).error.code == "not-a-picture"  # type: ignore[arg-type, union-attr]
 
 
 def test_the_limit_of_pixels_is_an_option(write_model: WriteModel) -> None:
@@ -138,27 +138,73 @@ def test_no_images_give_no_answers(write_model: WriteModel) -> None:
 @pytest.mark.parametrize(
     "images",
     [
-        np.zeros((28, 28), np.uint8),
-        np.zeros((1, 28, 28), np.int64),
         np.full((1, 28, 28), 255.0),
         np.full((1, 28, 28), np.nan),
         np.full((1, 28, 28), -0.1),
-        np.ones((1, 28, 28), bool),
+        np.full((1, 28, 28), -1),
+        np.full((1, 28, 28), 256),
         np.zeros((1, 28, 28, 3), np.uint8),
+        np.zeros((1, 3, 28, 28), np.uint8),
+        np.zeros((28, 28, 1), np.uint8),
+        np.zeros((5, 784), np.uint8),
+        np.zeros(784, np.uint8),
         np.zeros((1, 0, 28), np.uint8),
-        np.zeros((1, 28, 28), complex),
-        np.zeros((1, 28, 28), object),
-        [[[0.0]]],
-        None,
+        np.float32(0),
     ],
 )
 @pytest.mark.parametrize("prepared", [False, True])
-def test_other_arrays_are_one_line(
+def test_arrays_of_another_shape_or_range_are_one_line(
     write_model: WriteModel, images: Templates, prepared: bool
 ) -> None:
-    with pytest.raises(PictureError, match=r"images .*expected|images .*divide") as caught:
-        Recogniser(write_model()).probabilities(images, prepared=prepared)
+    recogniser = Recogniser(write_model())
+    with pytest.raises(PictureError, match=r"^images .*expected") as caught:
+        recogniser.probabilities(images, prepared=prepared)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "images", [None, "3", object(), np.zeros((1, 28, 28), complex), np.zeros((1, 28, 28), object)]
+)
+def test_what_holds_no_numbers_is_a_type_error(write_model: WriteModel, images: object) -> None:
+    with pytest.raises(TypeError, match=r"^the images: .*expected integers") as caught:
+        Recogniser(write_model()).probabilities(images)  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)
+
+
+def test_a_row_of_784_pixels_says_how_it_becomes_an_image(write_model: WriteModel) -> None:
+    with pytest.raises(PictureError, match=r"reshape\(-1, 28, 28\)"):
+        Recogniser(write_model()).probabilities(np.zeros((5, 784), np.uint8))
+
+
+@pytest.mark.parametrize("name", preparation.VERSIONS)
+def test_images_are_taken_as_programs_have_them(
+    write_model: WriteModel, templates: Templates, name: str
+) -> None:
+    recogniser = Recogniser(write_model(preparation=name))
+    expected = recogniser.probabilities(templates)
+    floats = torch.tensor(templates / 255, requires_grad=True)
+    alike = [
+        templates.astype(np.int64),
+        templates[:, None],
+        templates[..., None],
+        torch.tensor(templates),
+        torch.tensor(templates).long()[:, None],
+        floats,
+        floats.float()[:, None],
+        list(templates),
+        list(floats),
+    ]
+    for images in alike:
+        assert np.abs(recogniser.probabilities(images) - expected).max() < 1e-6  # type: ignore[arg-type]
+    inked = templates > 127
+    of_bools = recogniser.probabilities(inked)
+    assert np.array_equal(of_bools, recogniser.probabilities(inked.astype(np.uint8) * 255))
+    coarse = recogniser.probabilities(floats.bfloat16())  # type: ignore[arg-type]
+    assert (coarse.argmax(axis=1) == expected.argmax(axis=1)).all()
+    alone = recogniser.probabilities(templates[7])
+    assert alone.shape == (1, 10)
+    assert np.abs(alone[0] - expected[7]).max() < 1e-6
+    assert recogniser.predict(templates[7].tolist()).tolist() == [7]
 
 
 def test_strided_and_other_floats_are_the_same_images(

@@ -135,8 +135,8 @@ def test_finding_gives_the_steps_on_the_same_way() -> None:
 
 def test_on_blank_paper_there_is_nothing_and_what_is_no_picture_is_an_error() -> None:
     assert find_glyphs(np.full((50, 60), 220, np.uint8)) == ()
-    with pytest.raises(PictureError, match=r"^it is float64 \[5, 5\]"):
-        find_glyphs(np.zeros((5, 5)), "it")  # type: ignore[arg-type]
+    with pytest.raises(PictureError, match=r"^it is float64 \[5, 5, 2\]"):
+        find_glyphs(np.zeros((5, 5, 2)), "it")  # type: ignore[arg-type]
 
 
 def test_reading_is_the_three_steps_one_after_the_other(write_model: WriteModel) -> None:

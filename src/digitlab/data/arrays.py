@@ -14,6 +14,7 @@ from typing import IO
 import numpy as np
 import numpy.typing as npt
 
+from digitlab.array_likes import levels
 from digitlab.data.checks import checked_split
 from digitlab.data.dataset import Dataset, Split
 from digitlab.data.names import SPLIT_NAMES, listed
@@ -158,21 +159,11 @@ def _read_npy(file: IO[bytes], where: str, path: Path, max_bytes: int) -> npt.ND
     return values.reshape(shape, order="F" if by_column else "C")
 
 
-def _pixels(values: npt.NDArray[np.generic], where: str) -> npt.NDArray[np.generic]:
-    """Return images as uint8, from integers 0..255 or floats in [0, 1]."""
-    if values.dtype == np.uint8 or not values.size:
-        return values.astype(np.uint8)
-    whole = np.issubdtype(values.dtype, np.integer)
-    highest = 255 if whole else 1
-    low, high = float(values.min()), float(values.max())  # both are not finite if one value is not
-    if not 0 <= low <= high <= highest:
-        finite = math.isfinite(low) and math.isfinite(high)
-        problem = f"values from {low:g} to {high:g}" if finite else "values that are not finite"
-        raise DataError(f"{where}: {problem}; expected integers 0..255 or floats in [0, 1]")
-    if whole:
-        return values.astype(np.uint8)
-    scaled: npt.NDArray[np.generic] = np.rint(values.astype(np.float64) * 255).astype(np.uint8)
-    return scaled
+def _pixels(values: npt.NDArray[np.generic], where: str) -> npt.NDArray[np.uint8]:
+    try:
+        return levels(values)
+    except ValueError as error:
+        raise DataError(f"{where}: {error}") from error
 
 
 def _line(error: Exception) -> str:

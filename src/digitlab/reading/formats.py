@@ -15,7 +15,8 @@ from pathlib import Path
 from statistics import median_low
 
 from digitlab.errors import ConfigError
-from digitlab.reading.picture_files import STANDARD_INPUT, SUFFIXES
+from digitlab.header import SUFFIXES
+from digitlab.reading.picture_files import STANDARD_INPUT
 from digitlab.reading.types import Digit, Mark, Reading, refusals
 from digitlab.wording import printable
 

@@ -10,33 +10,59 @@ from contextlib import suppress
 import numpy as np
 import numpy.typing as npt
 
+from digitlab.array_likes import as_array, levels
 from digitlab.errors import PictureError
 from digitlab.preparation import SIDE, prepare, prepare_images
 
 Images = npt.NDArray[np.uint8] | npt.NDArray[np.floating]
+ImagesLike = npt.ArrayLike  # tensors, too: whatever has `__array__`
+
+_CHANNELS = (1, 3, 4)  # as a last axis they are none of pixels
+_EXPECTED = "integers (0 to 255), floats (0 to 1) or truth values [N, height, width]"
 
 
-def check_images(images: Images, prepared: bool) -> None:
-    """Raise PictureError for what is no uint8 or float [N, H, W] of pixels.
+def as_images(given: ImagesLike, prepared: bool) -> Images:
+    """Return images of single digits as uint8 or float [N, H, W].
 
     Args:
-        images: uint8, or float from 0 to 1.
+        given: see `Recogniser.probabilities`.
         prepared: they must be [N, 28, 28].
+
+    Raises:
+        TypeError: for what is no array of numbers.
+        PictureError: for another shape or other values.
     """
-    if not isinstance(images, np.ndarray):
-        raise PictureError(
-            f"images are a {type(images).__name__}: expected an array, uint8 or float [N, H, W]"
-        )
-    floating = np.issubdtype(images.dtype, np.floating)
-    if images.ndim != 3 or 0 in images.shape[1:] or not (floating or images.dtype == np.uint8):
-        raise PictureError(
-            f"images are {images.dtype} {list(images.shape)}: "
-            "expected uint8 (0 to 255) or float (0 to 1) [N, height, width]"
-        )
-    if floating and images.size and not (images.min() >= 0 and images.max() <= 1):
-        raise PictureError("images of floats have values outside 0 to 1: divide bytes by 255")
+    images = as_array(given, "the images", _EXPECTED)
+    shape = list(images.shape)
+    if images.ndim == 2 and shape[1] != SIDE * SIDE:
+        images = images[None]
+    elif images.ndim == 4 and 1 in (shape[1], shape[3]):
+        images = images[:, 0] if shape[1] == 1 else images[..., 0]
+    if images.ndim != 3 or 0 in images.shape[1:] or images.shape[2] in _CHANNELS:
+        raise PictureError(f"images are {images.dtype} {shape}: expected {_EXPECTED}{_hint(shape)}")
     if prepared and images.shape[1:] != (SIDE, SIDE):
-        raise PictureError(f"prepared images are {list(images.shape)}: expected [N, 28, 28]")
+        raise PictureError(f"prepared images are {shape}: expected [N, 28, 28]")
+    if not np.issubdtype(images.dtype, np.floating):
+        try:
+            return levels(images)
+        except ValueError as error:
+            raise PictureError(f"images have {error}") from error
+    if images.size and not (images.min() >= 0 and images.max() <= 1):
+        raise PictureError(
+            f"images of floats have values from {images.min():g} to {images.max():g}, expected 0 "
+            "to 1: divide bytes by 255, or undo what normalises them"
+        )
+    floats: npt.NDArray[np.floating] = images.view()  # type: ignore[assignment]
+    return floats
+
+
+def _hint(shape: list[int]) -> str:
+    """Return what may be meant by another shape."""
+    if shape[1:] == [SIDE * SIDE]:
+        return "; reshape(-1, 28, 28) makes images of rows of 784 pixels"
+    if len(shape) in (3, 4) and {shape[-1], shape[-3]} & set(_CHANNELS):
+        return "; images in colour are read one by one, by read()"
+    return ""
 
 
 def prepared_images(images: Images, preparation: str) -> Images:
@@ -50,12 +76,10 @@ def prepared_images(images: Images, preparation: str) -> Images:
     alike = images.shape[1:] == (SIDE, SIDE)
     if alike and preparation == "none":
         return images
-    floating = images.dtype != np.uint8
-    levels = np.rint(images * 255).astype(np.uint8) if floating else images.astype(np.uint8)
     if alike:
-        return _dataset_like(levels, preparation)
-    prepared = np.zeros((len(levels), SIDE, SIDE), np.uint8)
-    for picture, place in zip(levels, prepared, strict=True):
+        return _dataset_like(levels(images), preparation)
+    prepared = np.zeros((len(images), SIDE, SIDE), np.uint8)
+    for picture, place in zip(levels(images), prepared, strict=True):
         with suppress(PictureError):  # blank, which is all that can be wrong with it
             place[:] = prepare(picture)
     return prepared

@@ -5,19 +5,33 @@ Used by the recogniser and by `digitlab read`. Today every source is one page.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
-from digitlab.decoding import MAX_PIXELS, Picture, as_picture, load_picture
+from digitlab.array_likes import is_array_like
+from digitlab.decoding import (
+    MAX_PIXELS,
+    Picture,
+    as_picture,
+    load_picture,
+    read_pipe,
+    upright_pixels,
+)
 from digitlab.errors import PictureError
 
 if TYPE_CHECKING:
     from digitlab.reading.guard import GuardedDecoder
+
+_EXPECTED = (
+    "a path, the bytes of a file, an open binary file, a PIL image, an array or a tensor of one "
+    "picture"
+)
 
 
 @dataclass(frozen=True)
@@ -33,7 +47,18 @@ class Page:
     picture: Picture
 
 
-Source = str | Path | bytes | npt.NDArray[np.generic] | Page
+# What has `__array__`, such as a tensor, is a source, too.
+Source = (
+    str
+    | os.PathLike[str]
+    | bytes
+    | bytearray
+    | memoryview
+    | IO[bytes]
+    | Image.Image
+    | npt.NDArray[np.generic]
+    | Page
+)
 
 
 def load_pages(
@@ -45,8 +70,10 @@ def load_pages(
     """Yield the pages of a source, from the first, each decoded when it is asked for.
 
     Args:
-        source: a file, the bytes of one, uint8 [H, W], [H, W, 3] or [H, W, 4], or a page, which is
-            yielded itself. Of several frames the first is taken.
+        source: a path; the bytes of a file, also as bytearray, memoryview or uint8 [N]; an open
+            binary file, which is read from where it stands and not closed; a PIL image of any
+            mode; an array or a tensor as `digitlab.decoding.as_picture` takes it; or a page, which
+            is yielded itself. Of several frames of a file the first is taken.
         name: what to call the source in an error; the path where there is one.
         max_pixels: larger pictures are not decoded.
         decoder: decodes files and bytes in a process of its own, with limits of its own, in place
@@ -59,19 +86,92 @@ def load_pages(
         PagesWarning: of a file with several pages, of which the first is read today.
 
     Raises:
+        TypeError: for a source that is none of these, a file that is open as text, and an array of
+            other things than numbers.
         PictureError: with the codes of `load_picture` or `GuardedDecoder.decode`; `not-a-picture`
-            also for a source of another type.
+            also for an array of another shape or with other values.
     """
+    called = name or name_of(source) or "the picture"
     if isinstance(source, Page):
         yield source
-    elif isinstance(source, np.ndarray):
-        yield Page(None, as_picture(source, name or "the picture"))
-    elif not isinstance(source, (str, Path, bytes)):
-        raise PictureError(
-            f"{name or 'the picture'} is a {type(source).__name__}: "
-            "expected a path, bytes or an array"
-        )
-    elif decoder is not None:
-        yield Page(None, decoder.decode(source, name))
+    elif isinstance(source, Image.Image):
+        yield Page(None, upright_pixels(source, called, max_pixels))
+    elif (file := _file_of(source, called)) is not None:
+        name = name or name_of(source)
+        if decoder is not None:
+            yield Page(None, decoder.decode(file, name))
+        else:
+            yield Page(None, load_picture(file, max_pixels, name))
+    elif is_array_like(source) or isinstance(source, memoryview):
+        yield Page(None, as_picture(source, called))
     else:
-        yield Page(None, load_picture(source, max_pixels, name))
+        raise TypeError(f"{called} is {_kind(source)}; expected {_EXPECTED}")
+
+
+def name_of(source: object) -> str | None:
+    """Return what a source is called by itself: its path, or the path of an open file."""
+    if isinstance(source, str):
+        return source
+    if isinstance(source, os.PathLike):
+        return os.fsdecode(source)
+    name = getattr(source, "name", None) if _is_open_file(source) else None
+    return name if isinstance(name, str) and name else None
+
+
+def check_many(sources: object) -> None:
+    """Check that something is several sources, not one.
+
+    Raises:
+        TypeError: for a path, bytes, a file or a PIL image.
+    """
+    one = isinstance(sources, (str, os.PathLike, bytes, bytearray, memoryview, Image.Image, Page))
+    if one or _is_open_file(sources):
+        raise TypeError(f"the pictures are {_kind(sources)}; expected several: read() takes one")
+
+
+def _file_of(source: Any, name: str) -> str | bytes | None:
+    """Return the path of a file, or its bytes; None for what is no file."""
+    if isinstance(source, (str, os.PathLike)):
+        return os.fsdecode(source)
+    if isinstance(source, memoryview) and (source.ndim != 1 or source.itemsize != 1):
+        return None  # of an array
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return bytes(source)
+    if isinstance(source, np.ndarray):
+        is_bytes = source.ndim == 1 and source.dtype == np.uint8
+        return source.tobytes() if is_bytes else None
+    return _rest_of(source, name) if _is_open_file(source) else None
+
+
+def _is_open_file(source: object) -> TypeGuard[IO[bytes]]:
+    return callable(getattr(source, "read", None)) and not isinstance(source, np.ndarray)
+
+
+def _rest_of(file: IO[bytes], name: str) -> bytes:
+    """Read an open file from where it stands, if it begins like a picture."""
+    try:
+        begun: Any = file.read(1)
+        if not isinstance(begun, bytes) and begun is not None:
+            raise TypeError(
+                f"{name} is open as text or gives no bytes ({type(begun).__name__}); "
+                "expected a file that is open for reading bytes, as by open(path, 'rb')"
+            )
+        if begun:
+            return read_pipe(file, name, begun)
+    except (PictureError, TypeError):
+        raise
+    except Exception as error:  # a file within an archive raises what its library likes
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise PictureError(f"{name} cannot be read: {reason}", "unreadable") from error
+    raise PictureError(
+        f"{name} has nothing to read: the file is empty, or stands at its end (file.seek(0) goes "
+        "back)"
+    )
+
+
+def _kind(source: object) -> str:
+    """Return what a source is, with a hint where something is often meant by it."""
+    if source is None:
+        return "None, which cv2.imread gives for a file that it cannot read"
+    kind = f"a {type(source).__name__}"
+    return f"{kind}, and read_many() takes several" if isinstance(source, (list, tuple)) else kind

@@ -6,7 +6,6 @@ Used by `digitlab read`, evaluation and serving, and as `digitlab.Recogniser`.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from numbers import Real
@@ -21,9 +20,9 @@ from digitlab.errors import ConfigError, ModelError, PictureError
 from digitlab.preparation import Glyph
 from digitlab.reading.assembly import assemble
 from digitlab.reading.glyphs import find_glyphs
-from digitlab.reading.image_arrays import Images, check_images, prepared_images
+from digitlab.reading.image_arrays import Images, ImagesLike, as_images, prepared_images
 from digitlab.reading.model_file import Model, load_model
-from digitlab.reading.pages import Source, load_pages
+from digitlab.reading.pages import Source, check_many, load_pages, name_of
 from digitlab.reading.refusal import SMALLEST, reasons, several
 from digitlab.reading.types import SEVERAL, TOO_SMALL, Box, Digit, Reading, ReadingError
 
@@ -75,8 +74,11 @@ class Recogniser:
         fault of a decoder could still end the process. For files of strangers give a `decoder`.
 
         Args:
-            source: a file, the bytes of one, uint8 [H, W], [H, W, 3] or [H, W, 4], or a page of
-                `load_pages`; of a source of several pages the first is read.
+            source: a path; the bytes of a file, also as bytearray, memoryview or uint8 [N]; an
+                open binary file, which is read from where it stands and not closed; a PIL image;
+                or a page of `load_pages`; or an array or a tensor of one picture: [H, W], or with
+                1, 3 (RGB) or 4 channels, first or last, of uint8, of truth values, of floats from
+                0 to 1, or of other integers from 0. Of several pages the first is read.
             reject: None refuses what is most likely no digit, and a picture of more than one;
                 "none" refuses nothing; a number R between 0 and 1 also refuses what is wrong with a
                 probability above R.
@@ -88,19 +90,20 @@ class Recogniser:
         Returns:
             One row with one number of one digit, or no row where there is none (blank paper). A
             picture that cannot be read gives a reading with an `error` instead, whose codes are
-            those of `digitlab.decoding.load_picture` and `GuardedDecoder.decode`: this method
-            never raises for a picture.
+            those of `digitlab.decoding.load_picture` and `GuardedDecoder.decode`. So what a source
+            holds never raises, nor the shape and the values of an array.
 
         Warns:
             PagesWarning: of a file with several pages.
 
         Raises:
+            TypeError: for a source that is none of these, such as None or a file that is open as
+                text.
             ModelError: for a number as `reject` with a model that is not calibrated.
             ConfigError: for any other `reject`.
         """
         self.check_reject(reject)
-        if name is None and isinstance(source, (str, Path)):
-            name = os.fspath(source)
+        name = name or name_of(source)
         try:
             page = next(load_pages(source, name, max_pixels, decoder))
             glyphs = find_glyphs(page.picture, name or "the picture")
@@ -119,8 +122,14 @@ class Recogniser:
         max_pixels: int = MAX_PIXELS,
         decoder: GuardedDecoder | None = None,
     ) -> Iterator[Reading]:
-        """Yield the reading of each picture, in order; see `read`."""
+        """Yield the reading of each picture, in order; see `read`.
+
+        Raises:
+            TypeError: for one source in place of several; while reading, as `read` does.
+            ModelError, ConfigError: as `read` does.
+        """
         self.check_reject(reject)
+        check_many(sources)
         return (
             self.read(one, reject=reject, max_pixels=max_pixels, decoder=decoder) for one in sources
         )
@@ -173,25 +182,29 @@ class Recogniser:
                 "use the model that ships, or leave it out"
             )
 
-    def probabilities(self, images: Images, *, prepared: bool = False) -> Floats:
+    def probabilities(self, images: ImagesLike, *, prepared: bool = False) -> Floats:
         """Return how likely each digit is, the same for an image alone or among others.
 
         A blank image is no digit, and costs the others nothing: its row has all in the eleventh
         place, or 0.1 in each of ten.
 
         Args:
-            images: uint8 or float (0 to 1) [N, H, W] of single digits; N may be 0. Images of
-                28 x 28 with a dark border have bright ink and are fed as the model's property
-                `preparation` says; all others are pictures and go through `preparation.prepare`,
-                but for a model that says "none", which takes any 28 x 28 as they are.
+            images: arrays or tensors of single digits, grey, [N, H, W], [N, 1, H, W] or
+                [N, H, W, 1], where N may be 0, or one image [H, W]; of uint8, of truth values, of
+                other integers from 0 to 255, or of floats from 0 to 1. Images of 28 x 28 with a
+                dark border have bright ink and are fed as the model's property `preparation` says;
+                all others are pictures and go through `preparation.prepare`, but for a model that
+                says "none", which takes any 28 x 28 as they are.
             prepared: the images come from `preparation.prepare`, and are fed as they are.
 
         Returns:
-            float32 [N, 10], or [N, 11] where the eleventh is "no digit"; rows add up to 1.
+            float32 [N, 10], or [N, 11] where the eleventh is "no digit"; rows add up to 1. Of one
+            image, N is 1.
 
         Raises:
             ModelError: for a model trained with square error, which has no probabilities.
-            PictureError: for an array of another shape, type or range.
+            TypeError: for what is no array of numbers.
+            PictureError: for an array of another shape or range.
         """
         if self.model.output != "logits":
             raise ModelError(
@@ -206,36 +219,36 @@ class Recogniser:
             likely[blank] = 1 / self.model.width
         return likely
 
-    def values(self, images: Images, *, prepared: bool = False) -> Floats:
+    def values(self, images: ImagesLike, *, prepared: bool = False) -> Floats:
         """Return the value, float32 [N], that a model trained with square error gives each image.
 
         That of a blank image is not a number.
 
         Raises:
             ModelError: for a model that gives logits.
-            PictureError: as `probabilities` does.
+            TypeError, PictureError: as `probabilities` does.
         """
         if self.model.output != "value":
             raise ModelError(f"{self.model.path} gives logits: use probabilities() or predict()")
         outputs, blank = self._outputs(images, prepared)
         return np.where(blank, np.float32(np.nan), outputs[:, 0])
 
-    def predict(self, images: Images) -> npt.NDArray[np.int64]:
+    def predict(self, images: ImagesLike) -> npt.NDArray[np.int64]:
         """Return the best of ten digits for each image, int64 [N]; nothing is refused.
 
         Of a blank image that is 0.
 
         Raises:
-            PictureError: as `probabilities` does.
+            TypeError, PictureError: as `probabilities` does.
         """
         if self.model.output == "value":
             return _nearest_digits(self.values(images))
         best = self.probabilities(images)[:, :NO_DIGIT].argmax(axis=1)
         return np.asarray(best, np.int64)
 
-    def _outputs(self, images: Images, prepared: bool) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    def _outputs(self, given: ImagesLike, prepared: bool) -> tuple[Floats, npt.NDArray[np.bool_]]:
         """Return what the model gives, [N, width], and which images are blank, bool [N]."""
-        check_images(images, prepared)
+        images = as_images(given, prepared)
         if not prepared:
             images = prepared_images(images, self.model.preparation)
         return self._run(images), np.asarray(~images.any(axis=(1, 2)), np.bool_)
