@@ -10,32 +10,54 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "ConfigError": "digitlab.errors",
+    "DataError": "digitlab.errors",
     "Dataset": "digitlab.data.dataset",
     "DigitlabError": "digitlab.errors",
     "Evaluation": "digitlab.evaluation",
+    "EvaluationReport": "digitlab.evaluation",
+    "ExportReport": "digitlab.exporting.copies",
     "GuardedDecoder": "digitlab.reading.guard",
+    "Interrupted": "digitlab.training.interrupt",
     "Limits": "digitlab.reading.guard",
+    "MissingExtraError": "digitlab.errors",
+    "ModelError": "digitlab.errors",
+    "PictureError": "digitlab.errors",
     "Reading": "digitlab.reading.types",
     "Recipe": "digitlab.config",
     "Recogniser": "digitlab.reading.recogniser",
+    "RunError": "digitlab.errors",
     "RunResult": "digitlab.training.run_folder",
+    "Split": "digitlab.data.dataset",
+    "TrainingError": "digitlab.errors",
+    "Workers": "digitlab.parallel.plan",
     "evaluate": "digitlab.evaluation",
     "export": "digitlab.exporting.copies",
     "load_dataset": "digitlab.data",
     "load_recipe": "digitlab.config",
     "train": "digitlab.training.dispatch",
-    "Workers": "digitlab.parallel.plan",
 }
 __all__ = [
+    "ConfigError",
+    "DataError",
     "Dataset",
     "DigitlabError",
     "Evaluation",
+    "EvaluationReport",
+    "ExportReport",
     "GuardedDecoder",
+    "Interrupted",
     "Limits",
+    "MissingExtraError",
+    "ModelError",
+    "PictureError",
     "Reading",
     "Recipe",
     "Recogniser",
+    "RunError",
     "RunResult",
+    "Split",
+    "TrainingError",
     "Workers",
     "__version__",
     "evaluate",
@@ -48,15 +70,25 @@ __all__ = [
 if TYPE_CHECKING:
     from digitlab.config import Recipe, load_recipe
     from digitlab.data import load_dataset
-    from digitlab.data.dataset import Dataset
-    from digitlab.errors import DigitlabError
-    from digitlab.evaluation import Evaluation, evaluate
-    from digitlab.exporting.copies import export
+    from digitlab.data.dataset import Dataset, Split
+    from digitlab.errors import (
+        ConfigError,
+        DataError,
+        DigitlabError,
+        MissingExtraError,
+        ModelError,
+        PictureError,
+        RunError,
+        TrainingError,
+    )
+    from digitlab.evaluation import Evaluation, EvaluationReport, evaluate
+    from digitlab.exporting.copies import ExportReport, export
     from digitlab.parallel.plan import Workers
     from digitlab.reading.guard import GuardedDecoder, Limits
     from digitlab.reading.recogniser import Recogniser
     from digitlab.reading.types import Reading
     from digitlab.training.dispatch import train
+    from digitlab.training.interrupt import Interrupted
     from digitlab.training.run_folder import RunResult
 
 

@@ -70,6 +70,7 @@ def train(
         DataError: for a source that cannot be read.
         RunError: for a folder that cannot be used or written.
         TrainingError: where the loss stays not finite.
+        MissingExtraError: where the extra `train` is not installed.
         Interrupted: a KeyboardInterrupt, where a signal stopped the run; it can be gone on with.
     """
     given = {name: value for name, value in locals().items() if name in FLAGS and value is not None}
