@@ -245,9 +245,12 @@ def load_recipe(name: str | Path, overrides: Mapping[str, Any] | None = None) ->
         _put(table, key, value)
     recipe: Recipe = _build(Recipe, table, origin, "")
     if recipe.custom_network and asked.get("network.name") != own and own == recipe.network.name:
+        module, _, name = own.partition(":")
+        way = f"--network {own} on the command line"
+        if module == "__main__":  # of a notebook or a script, which no command can import
+            way = f"the class itself, network={name}, in Python"
         raise ConfigError(
-            f"{origin}: names the network {own}, which is code of your own: "
-            f"give --network {own} on the command line to run it"
+            f"{origin}: names the network {own}, which is code of your own: give {way} to run it"
         )
     check(recipe, origin)
     return recipe

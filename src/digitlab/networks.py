@@ -129,7 +129,9 @@ _OURS: dict[str, Callable[[int], nn.Module]] = {
 }
 
 
-def build(name: str, outputs: int, seed: int) -> nn.Module:
+def build(
+    name: str, outputs: int, seed: int, make: Callable[..., nn.Module] | None = None
+) -> nn.Module:
     """Return a network with initial weights drawn from `seed`.
 
     Args:
@@ -137,14 +139,15 @@ def build(name: str, outputs: int, seed: int) -> nn.Module:
             in first) and called as `MyNetwork(outputs=N)`.
         outputs: the width of the last layer.
         seed: of the initial weights; torch's own generator is left as it was.
+        make: what is called in place of the one of that name.
 
     Raises:
         ConfigError: where a network of the user's own cannot be imported, made or trained.
     """
-    make = _OURS.get(name) or _own(name)
+    ours = _OURS.get(name) if make is None else None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = make(outputs)
+        network = ours(outputs) if ours else _called(make or _imported(name), name, outputs)
         if not isinstance(network, nn.Module):
             raise ConfigError(
                 f"--network {name}: gave {type(network).__name__}, no torch.nn.Module"
@@ -216,7 +219,7 @@ def _initialised_as_in_the_course(network: nn.Module) -> nn.Module:
     return network
 
 
-def _own(name: str) -> Callable[[int], nn.Module]:
+def _imported(name: str) -> Callable[..., nn.Module]:
     """Import `my_module:MyNetwork`."""
     if not CUSTOM_NETWORK.fullmatch(name):
         raise ConfigError(f"--network {name}: there is no such network")
@@ -236,17 +239,17 @@ def _own(name: str) -> Callable[[int], nn.Module]:
         if added:
             sys.path.remove(here)
     try:
-        cls = getattr(module, class_name)
+        make: Callable[..., nn.Module] = getattr(module, class_name)
     except AttributeError:
         raise ConfigError(f"--network {name}: {module_name} has no {class_name}") from None
-
-    def make(outputs: int) -> nn.Module:
-        try:
-            network: nn.Module = cls(outputs=outputs)
-        except TypeError as error:
-            raise ConfigError(
-                f"--network {name}: cannot be called as {class_name}(outputs={outputs}): {error}"
-            ) from None
-        return network
-
     return make
+
+
+def _called(make: Callable[..., nn.Module], name: str, outputs: int) -> nn.Module:
+    try:
+        return make(outputs=outputs)
+    except TypeError as error:
+        class_name = name.rpartition(":")[2]
+        raise ConfigError(
+            f"--network {name}: cannot be called as {class_name}(outputs={outputs}): {error}"
+        ) from None

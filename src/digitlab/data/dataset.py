@@ -18,9 +18,9 @@ Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Split:
-    """Some images with their labels.
+    """Some images with their labels; equal to another where images and labels are.
 
     Attributes:
         images: uint8 [N, 28, 28], ink bright on a black ground.
@@ -33,6 +33,16 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Split):
+            return NotImplemented
+        return np.array_equal(self.labels, other.labels) and np.array_equal(
+            self.images, other.images
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.sha256())
+
     def sha256(self) -> str:
         """Return the SHA-256 of images and labels, the identity of this split."""
         digest = hashlib.sha256(f"{len(self)}".encode())
@@ -41,9 +51,9 @@ class Split:
         return digest.hexdigest()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
-    """Named splits from one or several sources.
+    """Named splits from one or several sources; equal to another that has the same splits.
 
     Attributes:
         source: what it was loaded from, as the user wrote it (joined by " + ").
@@ -54,6 +64,14 @@ class Dataset:
     source: str
     splits: Mapping[str, Split]
     warnings: tuple[str, ...] = ()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Dataset):
+            return NotImplemented
+        return dict(self.splits) == dict(other.splits)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self.sha256().items()))
 
     def sha256(self) -> dict[str, str]:
         """Return the SHA-256 of each split by name."""

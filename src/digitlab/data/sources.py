@@ -20,6 +20,7 @@ from digitlab.data.csv_table import load_csv
 from digitlab.data.dataset import SPLITS, Dataset, Split
 from digitlab.data.division import with_validation
 from digitlab.data.idx import is_idx_folder, load_idx_folder
+from digitlab.data.memory import PREFIX, Source, dataset_in_memory, listed_sources
 from digitlab.data.names import entries_of, listed
 from digitlab.data.picture_folder import is_picture_folder, load_picture_folder
 from digitlab.data.streams import MAX_BYTES, unreadable
@@ -34,8 +35,6 @@ _KINDS = (
 )
 _TRANSPOSED = {"idx": False, "emnist": True}  # before a folder: how its images are stored
 _DEEPEST = 3
-
-Source = str | Path
 
 
 def load_dataset(
@@ -56,7 +55,10 @@ def load_dataset(
             files, gzipped or not, with the names of MNIST, EMNIST or QMNIST ("emnist:DIR" and
             "idx:DIR" say whether they are stored column by column); a folder of pictures; an
             .npz, ours or Keras'; a .csv, .csv.gz or .zip of one with a label and 784 pixels a
-            row; the course's .json or .json.gz; or a sequence of these.
+            row; the course's .json or .json.gz; a `Dataset`; arrays or tensors (images, labels),
+            which are for training, or two or three such pairs (train and test, or train, valid
+            and test), as `digitlab.data.memory.dataset_in_memory` takes them; or a sequence of
+            these.
         train_on: "train"; or "all", which joins train and valid into train and leaves valid out.
         max_bytes: what each file may inflate to.
         validation: "hash"; or "last", which gives the last sixth of the training images to valid,
@@ -68,6 +70,7 @@ def load_dataset(
         know, such as a class without images.
 
     Raises:
+        TypeError: for what is no source.
         DataError: a source is missing, unknown or malformed; in one line that names the file.
         ConfigError: another `train_on` or `validation`, or no source at all.
     """
@@ -75,7 +78,7 @@ def load_dataset(
         raise ConfigError(f"train_on = {train_on!r}: expected one of {', '.join(TRAIN_ON)}")
     if validation not in VALIDATIONS:
         raise ConfigError(f"validation = {validation!r}: expected one of {', '.join(VALIDATIONS)}")
-    named = [sources] if isinstance(sources, (str, Path)) else list(sources)
+    named = listed_sources(sources)
     if not named:
         raise ConfigError(f"no data source: expected at least one of {_KINDS}")
     loaded = (_load(source, max_bytes, begun_in) for source in named)
@@ -112,6 +115,13 @@ def join_datasets(datasets: Sequence[Dataset]) -> Dataset:
 
 def _load(source: Source, max_bytes: int, begun_in: str | Path | None) -> Dataset:
     """Load one source by its kind; its name in the dataset is as the user wrote it."""
+    if not isinstance(source, (str, os.PathLike)):
+        return dataset_in_memory(source)
+    if isinstance(source, str) and source.startswith(PREFIX) and not Path(source).exists():
+        raise DataError(
+            f"{source}: these data were handed over in memory when the run began; hand over the "
+            "same again, by data=... in Python, or name where they lie by --data"
+        )
     if source == MNIST:
         return replace(load_idx_folder(_EMBEDDED, max_bytes), source=MNIST)
     kind, colon, place = str(source).partition(":")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from digitlab.data.dataset import Dataset
+from digitlab.data.memory import Source, dataset_in_memory, is_pair
 from digitlab.errors import ConfigError, DataError, ModelError
 from digitlab.evaluation.coverage import coverage_of
 from digitlab.evaluation.figures import (
@@ -23,11 +25,11 @@ from digitlab.evaluation.robustness import PICTURES, Progress, measure_kinds, me
 if TYPE_CHECKING:
     from digitlab.reading.recogniser import Recogniser
 
-Sources = str | Path | Sequence[str | Path]
+Sources = Source | Sequence[Source]
 
 
 def evaluate(
-    model: str | Path | Recogniser | None = None,
+    model: str | PathLike[str] | Recogniser | None = None,
     data: Sources | None = None,
     split: str = "test",
     *,
@@ -41,8 +43,9 @@ def evaluate(
 
     Args:
         model: a RUN folder, an .onnx file, a Recogniser, or None for the model that ships.
-        data: one source or several, as `digitlab.load_dataset` takes them; None: what a RUN
-            learned from, and MNIST for whatever else.
+        data: one source or several, as `digitlab.load_dataset` takes them, also a `Dataset`; or
+            arrays (images, labels), which are that split; None: what a RUN learned from, and
+            MNIST for whatever else.
         split: "train", "valid" or "test".
         degraded: whether pictures are made of the split's digits, by kind of degradation, and read.
         pictures: of each kind, at most, at least 1.
@@ -51,6 +54,7 @@ def evaluate(
         progress: is called with (done, all) after each picture that is made or read.
 
     Raises:
+        TypeError: for data of another type.
         ModelError: where the model cannot be loaded, or has no confidences for what was asked.
         DataError: where the data cannot be loaded, lack the split or have no image in it, or
             `no_digits` holds no picture.
@@ -66,13 +70,16 @@ def evaluate(
         )
     if pictures < 1:
         raise ConfigError(f"pictures = {pictures}: expected at least 1")
-    dataset = load_data_of(None if isinstance(model, Recogniser) else model, data)
+    if is_pair(data):
+        dataset = dataset_in_memory(data, split)
+    else:
+        dataset = load_data_of(None if isinstance(model, Recogniser) else model, data)
     return evaluate_split(
         recogniser, dataset, split, pictures if degraded else 0, no_digits, progress
     )
 
 
-def load_data_of(model: str | Path | None, data: Sources | None) -> Dataset:
+def load_data_of(model: str | PathLike[str] | None, data: Sources | None) -> Dataset:
     """Load the data that a user names; else what a RUN learned from; else MNIST.
 
     Raises:

@@ -11,6 +11,7 @@ import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from digitlab.data.dataset import Dataset, Images
+from digitlab.data.memory import Source
 from digitlab.durable_files import write_whole
 from digitlab.errors import DataError, ModelError
 from digitlab.evaluation import (
@@ -147,11 +149,11 @@ class ExportReport:
 
 
 def export(
-    model: str | Path | None,
+    model: str | PathLike[str] | None,
     to: str | Path,
     *,
     int8: bool = False,
-    data: str | Path | Sequence[str | Path] | None = None,
+    data: Source | Sequence[Source] | None = None,
     threads: int = 1,
 ) -> ExportReport:
     """Copy a model file to where it is wanted, whole and checked; or an int8 copy of it.

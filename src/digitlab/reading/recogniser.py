@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from numbers import Real
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,7 @@ class Recogniser:
         ModelError: in one line, where there is no model, it was changed or is not one of ours.
     """
 
-    def __init__(self, model: str | Path | None = None, threads: int = 1) -> None:
+    def __init__(self, model: str | PathLike[str] | None = None, threads: int = 1) -> None:
         if threads < 1:
             raise ConfigError(f"threads = {threads}: expected at least 1")
         self.model: Model = load_model(_model_path(model), threads)
@@ -283,7 +284,7 @@ def _nearest_digits(values: Floats) -> npt.NDArray[np.int64]:
     return np.clip(np.rint(np.nan_to_num(values)), 0, 9).astype(np.int64)
 
 
-def _model_path(model: str | Path | None) -> Path:
+def _model_path(model: str | PathLike[str] | None) -> Path:
     if model is None:
         if not SHIPPED_MODEL.exists():
             raise ModelError(

@@ -5,16 +5,21 @@ That is `run.py`, in this process, or `launched_run.py`, which starts processes 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from digitlab.config import FLAGS, parse_augment, read_recorded
+from digitlab.data.dataset import Dataset
+from digitlab.data.memory import Source
 from digitlab.errors import ConfigError, check_training_extra
 from digitlab.events import Listener
 from digitlab.parallel.plan import Workers
 from digitlab.parallel.seat import seat_of_torchrun
+from digitlab.training.given import Given, Network, named_data, network_name
 from digitlab.training.reporters import quiet
 from digitlab.training.request import Request
 from digitlab.training.run_folder import RunFolder, RunResult, existing_run_folder
@@ -23,7 +28,7 @@ from digitlab.training.run_folder import RunFolder, RunResult, existing_run_fold
 def train(
     recipe: str | Path = "quick",
     *,
-    network: str | None = None,
+    network: str | Network | None = None,
     objective: str | None = None,
     optimizer: str | None = None,
     learning_rate: float | None = None,
@@ -33,13 +38,13 @@ def train(
     augment: str | Mapping[str, float] | None = None,
     seed: int | None = None,
     device: str | None = None,
-    data: str | Sequence[str] | None = None,
+    data: Source | Sequence[Source] | None = None,
     train_on: str | None = None,
-    start_from: str | Path | None = None,
+    start_from: str | PathLike[str] | None = None,
     settings: Mapping[str, Any] | None = None,
     threads: int | None = None,
     run_dir: str | Path | None = None,
-    resume: str | Path | None = None,
+    resume: str | PathLike[str] | None = None,
     workers: int | Workers | None = None,
     ledger: bool = False,
     reporter: Listener | None = None,
@@ -50,7 +55,10 @@ def train(
         recipe: a recipe's name, or the path of a TOML file.
         network, objective, optimizer, learning_rate, schedule, epochs, batch_size, augment, seed,
             device, data, train_on, start_from: override the recipe, as the flags of
-            `digitlab train` do; `start_from` is the flag `--from`.
+            `digitlab train` do; `start_from` is the flag `--from`. `network` may also be a class
+            or function, which is called as `network(outputs=N)`, and each source of `data` what
+            `digitlab.load_dataset` takes: a `Dataset`, or arrays. The run's config.toml names
+            them, but does not hold them: to go on, hand over the same again.
         settings: further overrides by dotted key, such as `{"optimizer.momentum": 0.95}`.
         threads: size of the pool that computes shards; None: the cores there are. Changes no bit.
         run_dir: where the run goes; None: `runs/RECIPE-DATE-TIME`.
@@ -66,6 +74,7 @@ def train(
         The finished run.
 
     Raises:
+        TypeError: for a network or data of another type.
         ConfigError: for a setting that is not allowed.
         DataError: for a source that cannot be read.
         RunError: for a folder that cannot be used or written.
@@ -76,17 +85,24 @@ def train(
     given = {name: value for name, value in locals().items() if name in FLAGS and value is not None}
     if threads is not None and (not isinstance(threads, int) or threads < 1):
         raise ConfigError(f"threads is {threads}; expected 1 or more")
+    in_memory: dict[str, Dataset] = {}
+    if data is not None:
+        given["data"], in_memory = named_data(data)
+    own = None if network is None or isinstance(network, str) else network
+    if own is not None:
+        given["network"] = network_name(own)
+    handed = Given(in_memory, own)
     request = Request(
         recipe=str(recipe),
         overrides=_overrides(given, settings or {}),
         threads=threads,
         run_dir=None if run_dir is None else str(run_dir),
-        resume=None if resume is None else str(resume),
+        resume=None if resume is None else os.fspath(resume),
         # A run that has one keeps it: a ledger with a gap would be none.
         ledger=ledger or (resume is not None and RunFolder(Path(resume)).ledger.is_file()),
     )
     if resume is not None:
-        request = replace(request, overrides=_of_resumed(request, given, settings or {}, network))
+        request = replace(request, overrides=_of_resumed(request, given, settings or {}))
     plan = workers if isinstance(workers, Workers | None) else Workers(_count(workers))
     seat = seat_of_torchrun()
     if seat is not None:
@@ -103,11 +119,11 @@ def train(
     elif plan is not None:
         from digitlab.training.launched_run import train_with
 
-        return train_with(plan, request, reporter or quiet)
+        return train_with(plan, request, reporter or quiet, handed)
     check_training_extra()
     from digitlab.training.run import train_here
 
-    return train_here(request, seat, reporter or quiet)
+    return train_here(request, seat, reporter or quiet, handed)
 
 
 def _count(workers: Any) -> int:
@@ -123,15 +139,13 @@ def _overrides(given: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[st
         if name == "augment":
             table = parse_augment(value) if isinstance(value, str) else value
             overrides.update({f"augment.{key}": strength for key, strength in table.items()})
-        elif name == "data":
-            overrides[FLAGS[name]] = [value] if isinstance(value, str | Path) else list(value)
         else:
-            overrides[FLAGS[name]] = str(value) if isinstance(value, Path) else value
+            overrides[FLAGS[name]] = os.fspath(value) if isinstance(value, PathLike) else value
     return {**overrides, **settings}
 
 
 def _of_resumed(
-    request: Request, given: Mapping[str, Any], settings: Mapping[str, Any], network: str | None
+    request: Request, given: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the overrides that name the run's own network and data again; refuse all others."""
     flags = {"start_from": "from", **{name: name.replace("_", "-") for name in given}}
@@ -147,6 +161,7 @@ def _of_resumed(
         )
     # That they are the same data is seen by their hash.
     overrides = _overrides({"data": given["data"]}, {}) if "data" in given else {}
+    network = given.get("network")
     if network is None:
         return overrides
     folder = existing_run_folder(Path(str(request.resume)))

@@ -15,6 +15,7 @@ from digitlab.errors import TrainingError, check_training_extra
 from digitlab.events import Event, Listener
 from digitlab.parallel.launch import Launcher, StoppedError, make_logs
 from digitlab.parallel.plan import Workers
+from digitlab.training.given import Given, check_for_workers, kept_for_workers
 from digitlab.training.interrupt import Interrupted
 from digitlab.training.relay import Chorus
 from digitlab.training.request import Request, make_folder
@@ -22,8 +23,9 @@ from digitlab.training.run_folder import RunFolder, RunResult, locked
 from digitlab.training.run_process import MODULE
 
 
-def train_with(plan: Workers, request: Request, tell: Listener) -> RunResult:
+def train_with(plan: Workers, request: Request, tell: Listener, given: Given) -> RunResult:
     """Train with this machine's workers; see `train`."""
+    check_for_workers(given.network)
     if plan.devices:
         request = replace(request, overrides={**request.overrides, "training.device": "cuda"})
     check_training_extra()
@@ -35,11 +37,15 @@ def train_with(plan: Workers, request: Request, tell: Listener) -> RunResult:
         return RunResult(Path(request.resume), summary)
     if plan.log_dir:
         make_logs(Path(plan.log_dir))  # before anything is begun
-    with _folder(plan, request, recipe.name) as folder:
+    with (
+        _folder(plan, request, recipe.name) as folder,
+        kept_for_workers(given.data) as data_kept,
+    ):
         if plan.node_rank:
             where = f"looking for the first machine at {plan.rendezvous}"
             tell(events.note("rendezvous", where, address=plan.rendezvous))
-        asked = replace(request, run_dir=str(folder.path) if folder else None)
+        run_dir = str(folder.path) if folder else None
+        asked = replace(request, run_dir=run_dir, data_kept=data_kept)
         chorus = Chorus(tell)
         known = {"path": str(folder.path) if folder else ""}
 

@@ -18,6 +18,7 @@ from digitlab.events import Listener
 from digitlab.objectives import Objective
 from digitlab.preparation import prepare_images
 from digitlab.reading.orientation import lying_warning
+from digitlab.training.given import Given
 from digitlab.training.state import TrainingState
 
 
@@ -43,7 +44,7 @@ class Material:
 
 
 def load_material(
-    recipe: Recipe, device: torch.device, begun_in: str | None, tell: Listener
+    recipe: Recipe, device: torch.device, begun_in: str | None, given: Given, tell: Listener
 ) -> Material:
     """Load the data and make the network, before anything is written.
 
@@ -51,12 +52,13 @@ def load_material(
         recipe: the run's.
         device: where the network goes.
         begun_in: where the recipe's relative paths were written, if not here.
+        given: what is taken in place of the sources and the network of these names.
         tell: hears of warnings.
     """
     tell(events.phase("data"))
     sources = [
         load_dataset(
-            source,
+            given.data.get(source, source),
             recipe.data.train_on,
             validation=recipe.data.validation,
             begun_in=begun_in,
@@ -72,7 +74,8 @@ def load_material(
     prepared = [_prepared(source, recipe) for source in sources]
     tell(events.phase("network"))
     objective = objectives.build(recipe)
-    network = networks.build(recipe.network.name, objective.outputs, recipe.seed).to(device)
+    network = networks.build(recipe.network.name, objective.outputs, recipe.seed, given.network)
+    network = network.to(device)
     return Material(
         sources=prepared,
         dataset=join_datasets(prepared),

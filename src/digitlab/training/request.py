@@ -6,7 +6,7 @@ Made by `dispatch.py`, and used by whoever carries it out: here, or as one of se
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ class Request:
         recipe: a name or path; of no use with `resume`.
         overrides: of the recipe, by dotted key.
         threads, run_dir, resume, ledger: see `train`.
+        data_kept: the files of data that `train` was given in memory, by their names.
     """
 
     recipe: str
@@ -31,6 +32,7 @@ class Request:
     run_dir: str | None
     resume: str | None
     ledger: bool
+    data_kept: dict[str, str] = field(default_factory=dict)
 
     def load_recipe(self) -> Recipe:
         """Return the recipe of the run.

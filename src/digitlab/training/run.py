@@ -24,6 +24,7 @@ from digitlab.parallel.strategy import Job
 from digitlab.training.begin import Beginning
 from digitlab.training.device import device_of, with_device
 from digitlab.training.finish import draw_curves, finish
+from digitlab.training.given import Given, data_kept
 from digitlab.training.interrupt import Interrupted, StopRequest
 from digitlab.training.machine import available_cores, keep_memory, machine, versions
 from digitlab.training.material import Material, load_material, repeats_data
@@ -37,8 +38,11 @@ if TYPE_CHECKING:
     from digitlab.parallel.team import Team
 
 
-def train_here(request: Request, seat: Seat | None, tell: Listener) -> RunResult:
+def train_here(
+    request: Request, seat: Seat | None, tell: Listener, given: Given | None = None
+) -> RunResult:
     """Train in this process, alone or as one of several workers; see `train`."""
+    given = given or Given(data_kept(request.data_kept))
     tell(events.phase("start"))
     recipe = with_device(request.load_recipe())
     device = device_of(recipe, seat)
@@ -51,7 +55,7 @@ def train_here(request: Request, seat: Seat | None, tell: Listener) -> RunResult
                     events.note("finished", f"{folder.path}: this run has ended already", **summary)
                 )
                 return RunResult(folder.path, summary)
-        material = load_material(recipe, device, request.begun_in(), tell)
+        material = load_material(recipe, device, request.begun_in(), given, tell)
         if request.resume is None:
             if not repeats_data(request.recipe, material.data_sha256):
                 tell(

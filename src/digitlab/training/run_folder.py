@@ -25,7 +25,7 @@ except ImportError:  # pragma: no cover
 
 @dataclass(frozen=True)
 class RunResult:
-    """A run that ended.
+    """A run that ended; stands where the path of a run may stand.
 
     Attributes:
         path: the run's folder.
@@ -34,6 +34,9 @@ class RunResult:
 
     path: Path
     summary: Mapping[str, Any]
+
+    def __fspath__(self) -> str:
+        return os.fspath(self.path)
 
 
 @dataclass(frozen=True)

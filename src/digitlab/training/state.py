@@ -104,7 +104,19 @@ class TrainingState:
         return {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
 
     def load(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        """Restore what `tensors` and `facts` gave."""
+        """Restore what `tensors` and `facts` gave.
+
+        Raises:
+            RunError: where they are of another network, as of a class that was changed since.
+        """
+        here = {name: list(tensor.shape) for name, tensor in self.tensors().items()}
+        there = {name: list(tensor.shape) for name, tensor in tensors.items()}
+        for name in [*here, *(one for one in there if one.startswith("parameters/"))]:
+            if here.get(name) != there.get(name):
+                raise RunError(
+                    f"the network is not the one that the run began with: {name} was "
+                    f"{there.get(name, 'not there')} and is {here.get(name, 'not there')}"
+                )
         self.vector.copy_(self._joined("parameters", tensors))
         for name, tensor in self._others().items():
             tensor.copy_(tensors[f"others/{name}"])
