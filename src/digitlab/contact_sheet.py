@@ -90,6 +90,38 @@ def contact_sheet(
     return sheet
 
 
+def sheet_by_digit(
+    images: npt.NDArray[np.uint8],
+    labels: npt.NDArray[np.int64],
+    columns: int,
+    scale: int,
+    title: str = "",
+    note: str = "",
+) -> Image.Image:
+    """Draw a row of images for each digit.
+
+    The images of a row are spread evenly over all, so that one writer does not fill it. A digit
+    with fewer images than columns leaves places black.
+
+    Args:
+        images: uint8 [N, 28, 28].
+        labels: int64 [N].
+        columns: images a digit.
+        scale: how many pixels a pixel becomes.
+        title, note: as of `contact_sheet`.
+    """
+    chosen_images = np.zeros((10, columns, _SIDE, _SIDE), np.uint8)
+    captions = []
+    for digit in range(10):
+        places = np.flatnonzero(labels == digit)
+        shown = min(columns, len(places))
+        chosen = places[np.arange(shown) * len(places) // max(shown, 1)]
+        chosen_images[digit, :shown] = images[chosen]
+        captions += [str(digit)] * shown + [""] * (columns - shown)
+    sheet = chosen_images.reshape(-1, _SIDE, _SIDE)
+    return contact_sheet(sheet, captions, columns, scale, title, note)
+
+
 def check_place(path: Path) -> None:
     """Say before long work what `save_picture` would say after it, where that can be known.
 

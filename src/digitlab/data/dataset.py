@@ -33,6 +33,9 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def __repr__(self) -> str:
+        return f"<Split: {len(self):,} images>"
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Split):
             return NotImplemented
@@ -64,6 +67,26 @@ class Dataset:
     source: str
     splits: Mapping[str, Split]
     warnings: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{name} {len(split):,}" for name, split in self.splits.items())
+        return f"<Dataset {self.source!r}: {counts or 'no splits'}>"
+
+    def _repr_html_(self) -> str:
+        from digitlab import notebook
+        from digitlab.contact_sheet import sheet_by_digit
+
+        head = ("split", "images", *range(10))
+        rows = [
+            (name, f"{len(split):,}", *np.bincount(split.labels, minlength=10)[:10].tolist())
+            for name, split in self.splits.items()
+        ]
+        parts = [notebook.table(rows, head), *map(notebook.note, self.warnings)]
+        for name, split in self.splits.items():
+            sheet = sheet_by_digit(split.images, split.labels, columns=16, scale=1)
+            parts += [notebook.picture(sheet, f"images of {name}, a row a digit")]
+            break
+        return notebook.shown(f"Dataset {self.source}", *parts)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Dataset):

@@ -111,28 +111,17 @@ def describe(dataset: Dataset) -> Description:
 def contact_sheet_of(dataset: Dataset, columns: int = 20, scale: int = 2) -> Image:
     """Draw a row of images for each digit, from the first split that there is.
 
-    The images of a row are spread evenly over the split, so that one writer does not fill it. A
-    digit with fewer images than columns leaves places black.
-
     Args:
         dataset: with at least one split.
         columns: images a digit.
         scale: how many pixels a pixel becomes.
     """
-    from digitlab.contact_sheet import contact_sheet
+    from digitlab.contact_sheet import sheet_by_digit
 
     name, split = next(iter(dataset.splits.items()))
-    images = np.zeros((10, columns, *split.images.shape[1:]), np.uint8)
-    captions = []
-    for digit in range(10):
-        places = np.flatnonzero(split.labels == digit)
-        shown = min(columns, len(places))
-        chosen = places[np.arange(shown) * len(places) // max(shown, 1)]
-        images[digit, :shown] = split.images[chosen]
-        captions += [str(digit)] * shown + [""] * (columns - shown)
-    return contact_sheet(
-        images.reshape(-1, *images.shape[2:]),
-        captions,
+    return sheet_by_digit(
+        split.images,
+        split.labels,
         columns,
         scale,
         title=dataset.source,

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from digitlab.wording import percent
+from digitlab import notebook
+from digitlab.wording import accuracy_text, percent
 
 Labels = npt.NDArray[np.int64]
 Probabilities = npt.NDArray[np.floating]
@@ -22,7 +23,7 @@ CALIBRATION_BINS = 15
 Z_95 = 1.959963984540054  # the normal distribution's 97.5 % point
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Evaluation:
     """What the answers of a model are worth.
 
@@ -47,6 +48,36 @@ class Evaluation:
     recall: tuple[float | None, ...]
     confusion_matrix: Labels
     calibration_error: float | None
+
+    def __repr__(self) -> str:
+        accuracy = accuracy_text(self.accuracy)
+        return f"<Evaluation: accuracy {accuracy}, {self.errors:,} errors of {self.count:,}>"
+
+    def _repr_html_(self) -> str:
+        return notebook.shown("Evaluation", self.to_html())
+
+    def to_html(self) -> str:
+        """Return the figures and the confusions of each digit as tables of HTML."""
+        if self.accuracy is None or self.interval is None:
+            return notebook.note("no samples")
+        low, high = self.interval
+        figures = [
+            ("accuracy", f"{percent(self.accuracy)} ({percent(low)} to {percent(high)})"),
+            ("errors", f"{self.errors:,} of {self.count:,}"),
+        ]
+        if self.calibration_error is not None:
+            figures.append(("calibration error", percent(self.calibration_error)))
+        rows = [
+            (
+                digit,
+                _percent(self.precision[digit]),
+                _percent(self.recall[digit]),
+                *(count or None for count in self.confusion_matrix[digit].tolist()),
+            )
+            for digit in range(CLASSES)
+        ]
+        head = ("digit", "precision", "recall", *(f"as {digit}" for digit in range(CLASSES)))
+        return notebook.table(figures) + notebook.table(rows, head)
 
     def to_json(self) -> dict[str, Any]:
         """Return what `--json` shows; what is not defined is null, never NaN."""

@@ -12,13 +12,13 @@ import numpy.typing as npt
 from digitlab.evaluation.coverage import Coverage
 from digitlab.evaluation.figures import Evaluation, Labels
 from digitlab.evaluation.robustness import Kind, NoDigits, kinds_text
-from digitlab.wording import percent
+from digitlab.wording import accuracy_text, percent
 
 if TYPE_CHECKING:
     from PIL import Image
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EvaluationReport:
     """An evaluation, what it was made from, and its most confident mistakes.
 
@@ -50,6 +50,23 @@ class EvaluationReport:
     coverage: Coverage | None = None
     kinds: tuple[Kind, ...] = ()
     no_digits: NoDigits | None = None
+
+    def __repr__(self) -> str:
+        accuracy = accuracy_text(self.evaluation.accuracy)
+        return (
+            f"<EvaluationReport: {self.model} on {self.data}, {self.split}: accuracy {accuracy}, "
+            f"{self.evaluation.errors:,} errors of {self.evaluation.count:,}>"
+        )
+
+    def _repr_html_(self) -> str:
+        from digitlab import notebook
+
+        parts = [self.evaluation.to_html()]
+        mistakes = self.mistakes_picture(most=16)
+        if mistakes is not None:
+            parts += [notebook.note("the most confident mistakes, truth → answer:")]
+            parts += [notebook.picture(mistakes, "the most confident mistakes")]
+        return notebook.shown(f"{self.model} on {self.data}, split {self.split}", *parts)
 
     def to_json(self) -> dict[str, Any]:
         """Return what `digitlab evaluate --json` shows."""

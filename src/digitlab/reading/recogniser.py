@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from digitlab import notebook
 from digitlab.decoding import MAX_PIXELS
 from digitlab.errors import ConfigError, ModelError, PictureError
 from digitlab.preparation import Glyph
@@ -25,6 +26,7 @@ from digitlab.reading.image_arrays import Images, ImagesLike, as_images, prepare
 from digitlab.reading.model_file import Model, load_model
 from digitlab.reading.pages import Source, check_many, load_pages, name_of
 from digitlab.reading.refusal import SMALLEST, reasons, several
+from digitlab.reading.snapshot import snapshot
 from digitlab.reading.types import SEVERAL, TOO_SMALL, Box, Digit, Reading, ReadingError
 
 if TYPE_CHECKING:
@@ -56,6 +58,28 @@ class Recogniser:
         if threads < 1:
             raise ConfigError(f"threads = {threads}: expected at least 1")
         self.model: Model = load_model(_model_path(model), threads)
+
+    def __repr__(self) -> str:
+        model = self.model
+        calibrated = "not calibrated" if model.temperature is None else "calibrated"
+        if model.output == "value":
+            return f"<Recogniser {model.path.name}: {model.recipe}, square error>"
+        return (
+            f"<Recogniser {model.path.name}: {model.recipe}, {model.width} outputs, {calibrated}>"
+        )
+
+    def _repr_html_(self) -> str:
+        model = self.model
+        rows = [
+            ("model", model.path),
+            ("recipe", model.recipe),
+            ("output", f"{model.width} {model.output}" if model.width > 1 else model.output),
+            ("preparation", model.preparation),
+            ("temperature", "not calibrated" if model.temperature is None else model.temperature),
+            ("digitlab", model.version),
+            ("SHA-256", model.sha256),
+        ]
+        return notebook.shown("Recogniser", notebook.table(rows))
 
     def read(
         self,
@@ -113,7 +137,7 @@ class Recogniser:
         digits = self.classify(glyphs, reject)
         if reject != "none":
             digits = tuple(map(self._alone, glyphs, digits))
-        return Reading(name, assemble(digits), page.number)
+        return Reading(name, assemble(digits), page.number, picture=snapshot(page.picture))
 
     def read_many(
         self,
@@ -123,7 +147,7 @@ class Recogniser:
         max_pixels: int = MAX_PIXELS,
         decoder: GuardedDecoder | None = None,
     ) -> Iterator[Reading]:
-        """Yield the reading of each picture, in order; see `read`.
+        """Yield the reading of each picture, in order; see `read`. None keeps its picture.
 
         Raises:
             TypeError: for one source in place of several; while reading, as `read` does.
@@ -131,9 +155,10 @@ class Recogniser:
         """
         self.check_reject(reject)
         check_many(sources)
-        return (
+        readings = (
             self.read(one, reject=reject, max_pixels=max_pixels, decoder=decoder) for one in sources
         )
+        return (replace(reading, picture=None) for reading in readings)
 
     def classify(
         self, glyphs: Sequence[Glyph], reject: float | str | None = None

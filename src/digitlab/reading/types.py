@@ -7,10 +7,13 @@ height]` in pixels of the upright picture.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 from digitlab.wording import certainty
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 Box = tuple[int, int, int, int]
 
@@ -172,6 +175,14 @@ class ReadingError:
         return {"code": self.code, "message": self.message}
 
 
+class Drawable(Protocol):
+    """A picture in which a reading can be drawn."""
+
+    def annotated(self, reading: Reading) -> Image:
+        """Return a picture with what was read in it."""
+        ...
+
+
 @dataclass(frozen=True)
 class Reading:
     """What was found in one picture, or why it could not be read.
@@ -181,12 +192,32 @@ class Reading:
         rows: from top to bottom; empty where `error` is set.
         page: from 1 in a document of pages; None for a picture.
         error: None where the picture was read.
+        picture: a small copy of the picture, for notebooks; only of what `Recogniser.read` gave.
     """
 
     file: str | None
     rows: tuple[Row, ...] = ()
     page: int | None = None
     error: ReadingError | None = None
+    picture: Drawable | None = field(default=None, compare=False)
+
+    def __repr__(self) -> str:
+        """Return a line: the text, the file, and how certain the first number is, or the error."""
+        of = "" if self.file is None else f" of {self.file!r}"
+        page = "" if self.page is None else f", page {self.page}"
+        if self.error is not None:
+            return f"<Reading{of}{page}: {self.error.code}: {self.error.message}>"
+        said = " / ".join(self.to_text().splitlines())
+        return f"<Reading{of}{page}: {said}>"
+
+    def _repr_html_(self) -> str:
+        from digitlab import notebook
+
+        parts = [notebook.note(self.to_text())]
+        if self.picture is not None:
+            parts += [notebook.picture(self.picture.annotated(self), self.to_text())]
+        title = self.file or "picture"
+        return notebook.shown(title if self.page is None else f"{title}, page {self.page}", *parts)
 
     @property
     def text(self) -> str:

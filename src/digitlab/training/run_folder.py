@@ -9,13 +9,14 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from digitlab.durable_files import remove_parts, sync_folder
 from digitlab.errors import RunError
+from digitlab.wording import accuracy_text
 
 try:  # POSIX only; elsewhere two processes in one run folder are not told apart
     import fcntl
@@ -37,6 +38,28 @@ class RunResult:
 
     def __fspath__(self) -> str:
         return os.fspath(self.path)
+
+    def __repr__(self) -> str:
+        accuracy = accuracy_text(self.summary.get("test_accuracy"))
+        return f"<RunResult {self.path}: {self.summary.get('recipe')}, test accuracy {accuracy}>"
+
+    def _repr_html_(self) -> str:
+        from digitlab import notebook
+
+        about = self.summary
+        rows = [
+            ("test accuracy", accuracy_text(about.get("test_accuracy"))),
+            ("validation accuracy", accuracy_text(about.get("valid_accuracy"))),
+            ("recipe", about.get("recipe")),
+            ("steps", about.get("steps")),
+            ("parameters", about.get("parameters")),
+            ("seconds of training", about.get("train_seconds")),
+        ]
+        parts = [notebook.table(rows)]
+        with suppress(OSError):  # the folder may be gone, or not have been drawn in
+            curves = RunFolder(self.path).curves.read_bytes()
+            parts += [notebook.picture(curves, "loss and accuracy over the steps")]
+        return notebook.shown(f"Run {self.path}", *parts)
 
 
 @dataclass(frozen=True)

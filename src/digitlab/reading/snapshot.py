@@ -1,0 +1,58 @@
+"""A small copy of a picture that was read, so that a notebook can show the reading in it.
+
+Made by the recogniser and kept in a `Reading`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from PIL import Image
+
+from digitlab.decoding import Picture
+from digitlab.reading.annotate import annotated
+from digitlab.reading.types import Box, Reading, Row
+
+SIDE = 256  # pixels at most, 200 KB; a notebook may keep thousands of readings
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """Every `step`-th pixel of a picture.
+
+    Attributes:
+        picture: uint8 [H, W] or [H, W, 3] in RGB.
+        step: at least 1.
+    """
+
+    picture: Picture
+    step: int
+
+    def annotated(self, reading: Reading) -> Image.Image:
+        """Draw what was read, whose boxes are in pixels of the whole picture."""
+        return annotated(
+            self.picture, replace(reading, rows=tuple(map(self._smaller, reading.rows)))
+        )
+
+    def _smaller(self, row: Row) -> Row:
+        numbers = tuple(
+            replace(
+                number,
+                box=self._box(number.box),
+                digits=tuple(replace(one, box=self._box(one.box)) for one in number.digits),
+                marks=tuple(replace(one, box=self._box(one.box)) for one in number.marks),
+            )
+            for number in row.numbers
+        )
+        return replace(row, box=self._box(row.box), numbers=numbers)
+
+    def _box(self, box: Box) -> Box:
+        x, y, width, height = (side // self.step for side in box)
+        return x, y, max(1, width), max(1, height)
+
+
+def snapshot(picture: Picture) -> Snapshot:
+    """Return a small copy of a picture."""
+    step = -(-max(picture.shape[:2]) // SIDE)
+    return Snapshot(np.ascontiguousarray(picture[::step, ::step]).copy(), step)
