@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from digitlab import notebook
 from digitlab.wording import accuracy_text, percent
 
 Labels = npt.NDArray[np.int64]
@@ -54,10 +53,14 @@ class Evaluation:
         return f"<Evaluation: accuracy {accuracy}, {self.errors:,} errors of {self.count:,}>"
 
     def _repr_html_(self) -> str:
+        from digitlab import notebook
+
         return notebook.shown("Evaluation", self.to_html())
 
     def to_html(self) -> str:
         """Return the figures and the confusions of each digit as tables of HTML."""
+        from digitlab import notebook
+
         if self.accuracy is None or self.interval is None:
             return notebook.note("no samples")
         low, high = self.interval

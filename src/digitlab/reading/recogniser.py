@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from digitlab import notebook
 from digitlab.decoding import MAX_PIXELS
 from digitlab.errors import ConfigError, ModelError, PictureError
 from digitlab.preparation import Glyph
@@ -69,6 +68,8 @@ class Recogniser:
         )
 
     def _repr_html_(self) -> str:
+        from digitlab import notebook
+
         model = self.model
         rows = [
             ("model", model.path),

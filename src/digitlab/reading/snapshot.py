@@ -6,13 +6,15 @@ Made by the recogniser and kept in a `Reading`.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
 from digitlab.decoding import Picture
-from digitlab.reading.annotate import annotated
 from digitlab.reading.types import Box, Reading, Row
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 SIDE = 256  # pixels at most, 200 KB; a notebook may keep thousands of readings
 
@@ -29,8 +31,10 @@ class Snapshot:
     picture: Picture
     step: int
 
-    def annotated(self, reading: Reading) -> Image.Image:
+    def annotated(self, reading: Reading) -> Image:
         """Draw what was read, whose boxes are in pixels of the whole picture."""
+        from digitlab.reading.annotate import annotated
+
         return annotated(
             self.picture, replace(reading, rows=tuple(map(self._smaller, reading.rows)))
         )
