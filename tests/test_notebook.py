@@ -140,6 +140,7 @@ def test_what_was_not_read_says_why(recogniser: Recogniser) -> None:
 def test_a_recogniser_is_its_model(recogniser: Recogniser, write_model: WriteModel) -> None:
     assert line(recogniser) == "<Recogniser model.onnx: templates, 10 outputs, calibrated>"
     assert recogniser.model.sha256 in shown(recogniser).text
+    assert "<b>.onnx" in shown(Recogniser(write_model("<b>.onnx"))).text
     plain = Recogniser(write_model(no_digit=0.0))
     assert line(plain) == "<Recogniser model.onnx: templates, 11 outputs, not calibrated>"
     value = Recogniser(write_model(value=True))
