@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import zipfile
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -39,11 +39,11 @@ def save_npz(dataset: Dataset, path: str | Path) -> None:
     path = Path(path)
     if path.suffix != ".npz":
         raise DataError(f"{path}: expected a name that ends with .npz")
-    arrays: dict[str, npt.NDArray[np.generic]] = {}
+    arrays: dict[str, Any] = {}
     for name, split in dataset.splits.items():
         arrays[f"{name}_images"], arrays[f"{name}_labels"] = split.images, split.labels
     try:
-        np.savez_compressed(path, allow_pickle=False, **arrays)
+        np.savez_compressed(path, **arrays)
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error.strerror or error}") from error
 
