@@ -12,14 +12,15 @@ RUN      ?=
 BIN       := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PEERS     := .bench/venv
+LOWEST    := .lowest
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv train check test lint format bench chaos clean
+.PHONY: help venv train check test test-lowest lint format bench chaos clean
 
 help:  ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 venv: $(INSTALLED)  ## set up .venv with everything, in the versions that were tested
 
@@ -31,6 +32,20 @@ check: lint  ## set up, then check as lint does, and run the tests of one proces
 
 test: lint  ## set up, then check format, lint, types and house rules, and run all tests
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not chaos" --cov --cov-report=term --cov-fail-under=95
+
+# Packages that digitlab does not ask for itself are of today, so setuptools is, too.
+test-lowest: PYTHON = python3.11
+test-lowest:  ## try the lowest versions that pyproject.toml allows, in an environment of their own
+	rm -rf $(LOWEST)
+	$(call make_environment,$(LOWEST))
+	$(LOWEST)/bin/python -m pip install $(PIP_ARGS) -U setuptools packaging pytest hypothesis
+	$(LOWEST)/bin/python tests/lowest/bounds.py > $(LOWEST)/constraints.txt
+	$(LOWEST)/bin/python -m pip install $(PIP_ARGS) -c $(LOWEST)/constraints.txt .
+	PYTHONPATH=tests $(LOWEST)/bin/python -m pytest --noconftest -p commands tests/lowest/test_base.py
+	$(LOWEST)/bin/python -m pip install $(PIP_ARGS) -c $(LOWEST)/constraints.txt '.[train,heic]'
+	$(LOWEST)/bin/python -m pip check
+	$(LOWEST)/bin/python -m pytest tests/lowest
+	$(LOWEST)/bin/python -m pytest tests/system/test_workers.py -k "no_bit or ddp or torchrun"
 
 lint: $(INSTALLED)  ## set up, then check format, lint, types and house rules
 	$(BIN)/ruff format --check .
@@ -49,7 +64,7 @@ chaos: $(INSTALLED)  ## the long suites of injected faults (an hour or more)
 	$(BIN)/python -m pytest -m chaos -s
 
 clean:  ## remove the environments and all caches; runs/ stays
-	rm -rf $(VENV) .bench .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache \
+	rm -rf $(VENV) .bench $(LOWEST) .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache \
 	    .pytest_cache .ruff_cache build dist
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
