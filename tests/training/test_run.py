@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 from collections.abc import Mapping
@@ -23,7 +24,7 @@ from digitlab.training import checkpoint
 from digitlab.training.interrupt import Interrupted
 from digitlab.training.listing import list_runs
 from digitlab.training.metrics import CLOCK, read_metrics
-from digitlab.training.run_folder import RunFolder
+from digitlab.training.run_folder import RunFolder, locked
 
 
 def final_state(run: Path) -> tuple[dict[str, bytes], list[dict[str, Any]]]:
@@ -336,12 +337,66 @@ def test_a_bad_source_leaves_no_run_folder(small_recipe: Path) -> None:
     assert not Path("run").exists()
 
 
-def test_a_folder_in_use_is_not_overwritten(small_recipe: Path) -> None:
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [
+        (
+            ["thesis.txt"],
+            r"is no run \(thesis\.txt\); name a new folder, such as --run-dir run/small-1",
+        ),
+        (["b", "small-1", "c", "a"], r"\(a, b, c and 1 more\); .* --run-dir run/small-2"),
+    ],
+)
+def test_a_folder_in_use_is_not_overwritten(small_recipe: Path, held: list[str], said: str) -> None:
     Path("run").mkdir()
-    Path("run/thesis.txt").write_text("mine")
-    with pytest.raises(RunError, match="run: is not empty"):
+    for name in held:
+        Path("run", name).write_text("mine")
+    with pytest.raises(RunError, match="run: is not empty: .*" + said):
         digitlab.train(small_recipe, run_dir="run")
-    assert Path("run/thesis.txt").read_text() == "mine"
+    assert {path.read_text() for path in Path("run").iterdir()} == {"mine"}
+    assert sorted(os.listdir("run")) == sorted(held)
+
+
+def test_a_run_where_another_should_go_is_named_with_the_way_out(
+    small_recipe: Path, whole: Path
+) -> None:
+    with pytest.raises(RunError, match=f"not empty: the run in it has ended; .* --from {whole}"):
+        digitlab.train(small_recipe, run_dir=whole)
+    with pytest.raises(Interrupted):
+        digitlab.train(small_recipe, run_dir="run", reporter=StopAt(3))
+    with pytest.raises(RunError, match="a run in it was stopped; go on with it by --resume run,"):
+        digitlab.train(small_recipe, run_dir="run")
+    with locked(RunFolder(Path("run"))), pytest.raises(RunError, match="another process is train"):
+        digitlab.train(small_recipe, run_dir="run")
+    with pytest.raises(RunError, match="run: cannot start from it: its training has not ended; go"):
+        digitlab.train(small_recipe, start_from="run")
+
+
+def test_what_is_no_run_is_told_with_the_run_that_it_may_mean(
+    small_recipe: Path, whole: Path
+) -> None:
+    shutil.copytree(whole, "runs/first")
+    Path("empty").mkdir()
+    Path("model.onnx").write_bytes(b"")
+    parts = ["model.onnx", "model.safetensors", "model.json", "config.toml", "checkpoints"]
+    parts.append(f"checkpoints/{min(os.listdir('runs/first/checkpoints'))}")
+    expected = {
+        **{
+            f"runs/first/{part}": "is a part of a run; name the run itself, runs/first"
+            for part in parts
+        },
+        "runs": "is a folder of runs; name one of them, such as runs/first",
+        "model.onnx": "is a file; expected the folder of a run",
+        "empty": "is no run folder: it has no config.toml",
+        "runs/second": "there is no such run folder; digitlab runs lists those there are",
+        "runs/first/second": "there is no such run folder; digitlab runs lists those there are",
+    }
+    for path, said in expected.items():
+        with pytest.raises(RunError, match=f"^{path}: cannot start from it: {said}"):
+            digitlab.train(small_recipe, start_from=path, run_dir="third")
+        with pytest.raises(RunError, match=f"^{path}: {said}"):
+            digitlab.train(resume=path)
+    assert not Path("third").exists()
 
 
 def test_the_last_small_batch_may_leave_shards_empty(small_recipe: Path, small_data: Path) -> None:

@@ -12,7 +12,12 @@ from typing import Any
 
 from digitlab.config import Recipe, load_recipe, read_begun_in, read_recorded
 from digitlab.errors import RunError
-from digitlab.training.run_folder import RunFolder, existing_run_folder, new_run_folder
+from digitlab.training.run_folder import (
+    RunFolder,
+    check_start,
+    existing_run_folder,
+    new_run_folder,
+)
 
 
 @dataclass(frozen=True)
@@ -39,10 +44,14 @@ class Request:
 
         Raises:
             ConfigError: where it, or an override, is not allowed.
-            RunError: where the run to go on with is none, or its config.toml was edited.
+            RunError: where the run to go on with is none, or its config.toml was edited; or where
+                a new run cannot start from what it should.
         """
         if self.resume is None:
-            return load_recipe(self.recipe, self.overrides)
+            recipe = load_recipe(self.recipe, self.overrides)
+            if recipe.start_from:
+                check_start(Path(recipe.start_from))
+            return recipe
         folder = existing_run_folder(Path(self.resume))
         check_config(folder)
         return load_recipe(folder.config, self.overrides)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -154,10 +155,7 @@ def new_run_folder(asked: Path | None, recipe_name: str) -> RunFolder:
         try:
             path.mkdir(parents=True, exist_ok=asked is not None)
             if asked is not None and not _is_unused(path):
-                raise RunError(
-                    f"{path}: is not empty; name another folder, or go on with the run in it by "
-                    f"--resume {path}"
-                )
+                raise RunError(f"{path}: is not empty: {_why_not_new(path, recipe_name)}")
             (path / "checkpoints").mkdir(exist_ok=True)
             remove_parts(path)
         except FileExistsError:
@@ -169,6 +167,28 @@ def new_run_folder(asked: Path | None, recipe_name: str) -> RunFolder:
         sync_folder(path.parent)
         return RunFolder(path)
     raise RunError("runs: no free name for a run was found; give --run-dir")
+
+
+def _why_not_new(path: Path, recipe_name: str) -> str:
+    """Say what a folder holds that was to be a new run's, and the way out."""
+    folder = RunFolder(path)
+    numbers = count(1)
+    free = next(name for n in numbers if not (name := path / f"{recipe_name}-{n}").exists())
+    if not folder.config.is_file():
+        held = sorted(entry.name for entry in path.iterdir())
+        more = f" and {len(held) - 3} more" if len(held) > 3 else ""
+        return (
+            f"what it holds is no run ({', '.join(held[:3])}{more}); name a new folder, such as "
+            f"--run-dir {free}"
+        )
+    if is_locked(folder):
+        return "another process is training in it; name another folder"
+    if folder.read_summary() is not None:
+        return (
+            "the run in it has ended; name another folder, or, to train on from its weights, one "
+            f"with --from {path}"
+        )
+    return f"a run in it was stopped; go on with it by --resume {path}, or name another folder"
 
 
 def _is_unused(path: Path) -> bool:
@@ -184,14 +204,48 @@ def existing_run_folder(path: Path) -> RunFolder:
     """Return the folder of a run that was begun.
 
     Raises:
-        RunError: where there is none.
+        RunError: where there is none; says what to name instead.
     """
     folder = RunFolder(path)
-    if not path.is_dir():
-        raise RunError(f"{path}: there is no such run folder; digitlab runs lists those there are")
     if not folder.config.is_file():
-        raise RunError(f"{path}: is no run folder: it has no config.toml")
+        raise RunError(f"{path}: {_why_no_run(path)}")
     return folder
+
+
+def check_start(path: Path) -> None:
+    """Check that a run can start with the weights that lie at a path.
+
+    Raises:
+        RunError: where that is no run that has ended; says what to name instead.
+    """
+    folder = RunFolder(path)
+    if folder.weights.is_file() and folder.model_card.is_file():
+        return
+    if folder.config.is_file():
+        why = f"its training has not ended; go on with it first, by --resume {path}"
+    else:
+        why = _why_no_run(path)
+    raise RunError(f"{path}: cannot start from it: {why}")
+
+
+def _why_no_run(path: Path) -> str:
+    """Say why a path names no run, and which to name where that can be seen."""
+    around = next((folder for folder in path.parents if _is_run(folder)), None)
+    if around is not None and path.exists():
+        return f"is a part of a run; name the run itself, {around}"
+    if path.is_file():
+        return "is a file; expected the folder of a run; digitlab runs lists those there are"
+    if not path.is_dir():
+        return "there is no such run folder; digitlab runs lists those there are"
+    inside = [folder for folder in path.iterdir() if _is_run(folder)]
+    if inside:
+        newest = max(inside, key=lambda folder: folder.stat().st_mtime)
+        return f"is a folder of runs; name one of them, such as {newest}"
+    return "is no run folder: it has no config.toml; digitlab runs lists those there are"
+
+
+def _is_run(path: Path) -> bool:
+    return RunFolder(path).config.is_file() and RunFolder(path).checkpoints.is_dir()
 
 
 @contextmanager
