@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +13,9 @@ import pytest
 
 import digitlab
 from digitlab.errors import ConfigError
+from digitlab.events import Event
 from digitlab.parallel.plan import Workers
-from digitlab.parallel.seat import Seat, seat_of_torchrun
+from digitlab.parallel.seat import Seat, leftover_of_torchrun, seat_of_torchrun, way_out
 
 
 @pytest.mark.parametrize(
@@ -76,31 +80,124 @@ def test_nothing_is_left_of_a_call_that_was_refused(small_recipe: Path) -> None:
     assert not Path("run").exists()
 
 
+def of_torchrun(port: int = 1, **more: str) -> dict[str, str]:
+    """Return what torchrun sets for its only worker."""
+    return {
+        "TORCHELASTIC_RUN_ID": "none", "RANK": "0", "WORLD_SIZE": "1", "LOCAL_WORLD_SIZE": "1",
+        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), **more,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def listening() -> Iterator[int]:
+    """Return a port at which somebody listens, as torchrun does."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.fixture
+def silent() -> int:
+    """Return a port at which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
 def test_torchrun_gives_a_place() -> None:
     assert seat_of_torchrun({}) is None
     seat = seat_of_torchrun(
-        {
-            "TORCHELASTIC_RUN_ID": "none", "RANK": "3", "WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2",
-            "MASTER_ADDR": "10.0.0.1", "MASTER_PORT": "29500", "TORCHELASTIC_RESTART_COUNT": "1",
-        }
-    )  # fmt: skip
+        of_torchrun(
+            29500,
+            RANK="3",
+            WORLD_SIZE="4",
+            LOCAL_WORLD_SIZE="2",
+            MASTER_ADDR="10.0.0.1",
+            TORCHELASTIC_RESTART_COUNT="1",
+        )
+    )
     assert seat is not None
     assert (seat.slot, seat.workers, seat.local, seat.regroups) == (3, 4, 1, False)
     assert (seat.host, seat.port, seat.prefix) == ("10.0.0.1", 29500, "digitlab/1")
 
 
 def test_torchrun_sets_the_number_of_workers(
-    small_recipe: Path, monkeypatch: pytest.MonkeyPatch
+    small_recipe: Path, monkeypatch: pytest.MonkeyPatch, listening: int
 ) -> None:
-    for name, value in {
-        "TORCHELASTIC_RUN_ID": "none", "RANK": "0", "WORLD_SIZE": "1", "LOCAL_WORLD_SIZE": "1",
-        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1",
-    }.items():  # fmt: skip
+    for name, value in of_torchrun(listening).items():
         monkeypatch.setenv(name, value)
     with pytest.raises(ConfigError, match="--workers cannot stand here: it is for torchrun"):
         digitlab.train(small_recipe, workers=2)
-    with pytest.raises(ConfigError, match="--log-dir cannot stand here: it is for torchrun"):
+    with pytest.raises(ConfigError, match=r"--log-dir .*: unset TORCHELASTIC_RUN_ID"):
         digitlab.train(small_recipe, workers=Workers(log_dir="logs"))
+
+
+def test_variables_that_torchrun_left_are_passed_over_with_a_line(silent: int) -> None:
+    whole = of_torchrun(silent)
+    for count in range(len(whole) + 1):
+        for names in combinations(whole, count):
+            left = {name: whole[name] for name in names}
+            seat = seat_of_torchrun(left)
+            line = leftover_of_torchrun(seat, left)
+            if "TORCHELASTIC_RUN_ID" not in left:
+                assert (seat, line) == (None, None)
+                continue
+            assert line is not None
+            assert line.startswith("TORCHELASTIC_RUN_ID is passed over, since ")
+            assert line.endswith(": unset TORCHELASTIC_RUN_ID")
+            missing = [name for name in whole if name not in left]
+            assert (missing[0] if missing else f"127.0.0.1:{silent}") in line
+
+
+def test_what_torchrun_sets_is_heeded_while_it_is_there(silent: int, listening: int) -> None:
+    there = of_torchrun(listening)
+    assert leftover_of_torchrun(seat_of_torchrun(there), there) is None
+    # Another machine may not be heard for a while.
+    afar = of_torchrun(silent, RANK="1", WORLD_SIZE="2")
+    assert leftover_of_torchrun(seat_of_torchrun(afar), afar) is None
+
+
+def test_one_of_several_workers_without_torchrun_does_not_train_alone(silent: int) -> None:
+    left = of_torchrun(silent, RANK="1", WORLD_SIZE="2", LOCAL_WORLD_SIZE="2")
+    with pytest.raises(ConfigError, match=r"nobody listens at .*: unset TORCHELASTIC_RUN_ID"):
+        leftover_of_torchrun(seat_of_torchrun(left), left)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("RANK", "first", "RANK is 'first'; torchrun sets 0 to 0"),
+        ("RANK", "1", "RANK is '1'; torchrun sets 0 to 0"),
+        ("WORLD_SIZE", "0", "WORLD_SIZE is '0'; torchrun sets 1 or more"),
+        ("LOCAL_WORLD_SIZE", "0", "LOCAL_WORLD_SIZE is '0'; torchrun sets 1 to 1"),
+        ("MASTER_PORT", "99999", "MASTER_PORT is '99999'; torchrun sets 1 to 65535"),
+    ],
+)
+def test_what_torchrun_never_sets_is_one_line(name: str, value: str, expected: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        seat_of_torchrun(of_torchrun(**{name: value}))
+    assert expected in str(error.value)
+    assert "unset TORCHELASTIC_RUN_ID" in str(error.value)
+
+
+def test_the_way_out_is_one_of_the_system_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "win32")
+    assert "Remove-Item Env:TORCHELASTIC_RUN_ID (PowerShell)" in way_out()
+
+
+def test_a_leftover_of_torchrun_costs_a_lone_training_one_line(
+    small_recipe: Path, monkeypatch: pytest.MonkeyPatch, silent: int
+) -> None:
+    heard: list[Event] = []
+    for name, value in of_torchrun(silent).items():
+        monkeypatch.setenv(name, value)
+    digitlab.train(small_recipe, epochs=0.2, run_dir="run", reporter=heard.append)
+    monkeypatch.delenv("RANK")
+    digitlab.train(small_recipe, epochs=0.2, run_dir="again", reporter=heard.append)
+    told = [event.text for event in heard if event.kind == "warning"]
+    assert [line.split(";")[0] for line in told] == [
+        "TORCHELASTIC_RUN_ID is passed over, since nobody listens at MASTER_ADDR:MASTER_PORT, "
+        f"127.0.0.1:{silent}, as torchrun does",
+        "TORCHELASTIC_RUN_ID is passed over, since RANK is not set",
+    ]
 
 
 def test_all_that_must_be_the_same_on_all_machines_is_compared() -> None:

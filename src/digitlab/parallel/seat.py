@@ -6,11 +6,18 @@ Made by whoever starts a worker: the launcher (`launch.py`), or torchrun by its 
 from __future__ import annotations
 
 import os
+import socket
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from digitlab.errors import ConfigError
 from digitlab.parallel.plan import Workers
+
+# What torchrun sets for each worker and we heed; the first is no other program's.
+_MARK = "TORCHELASTIC_RUN_ID"
+_OF_TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
 @dataclass(frozen=True)
@@ -101,17 +108,78 @@ def seat_of_torchrun(environment: Mapping[str, str] | None = None) -> Seat | Non
     """Return the place that torchrun gives by the environment, or None where it did not start us.
 
     There the agent ends all workers when one is lost, so nobody regroups.
+
+    Raises:
+        ConfigError: where a variable holds what torchrun never sets.
     """
     environment = os.environ if environment is None else environment
-    if "TORCHELASTIC_RUN_ID" not in environment:
+    if not all(environment.get(name) for name in (_MARK, *_OF_TORCHRUN)):
         return None
+    workers = _number(environment, "WORLD_SIZE", 1, None)
     return Seat(
-        slot=int(environment["RANK"]),
+        slot=_number(environment, "RANK", 0, workers - 1),
         start=environment.get("TORCHELASTIC_RESTART_COUNT", "0"),
-        workers=int(environment["WORLD_SIZE"]),
-        per_node=int(environment["LOCAL_WORLD_SIZE"]),
+        workers=workers,
+        per_node=_number(environment, "LOCAL_WORLD_SIZE", 1, workers),
         host=environment["MASTER_ADDR"],
-        port=int(environment["MASTER_PORT"]),
+        port=_number(environment, "MASTER_PORT", 1, 65535),
         regroups=False,
         prefix=f"digitlab/{environment.get('TORCHELASTIC_RESTART_COUNT', 0)}",
     )
+
+
+def leftover_of_torchrun(
+    seat: Seat | None, environment: Mapping[str, str] | None = None
+) -> str | None:
+    """Return a line on variables that torchrun left behind, where it is safe to pass over them.
+
+    Args:
+        seat: what `seat_of_torchrun` made of them.
+        environment: of this process.
+
+    Raises:
+        ConfigError: where they name several workers and it is certain that there are none: one of
+            several must not train alone.
+    """
+    environment = os.environ if environment is None else environment
+    if not environment.get(_MARK):
+        return None
+    if seat is None:
+        missing = next(name for name in _OF_TORCHRUN if not environment.get(name))
+        return f"{_MARK} is passed over, since {missing} is not set; {way_out()}"
+    if seat.slot >= seat.per_node or not _is_refused(seat.host, seat.port):
+        return None
+    why = f"nobody listens at MASTER_ADDR:MASTER_PORT, {seat.host}:{seat.port}, as torchrun does"
+    if seat.workers > 1:
+        raise ConfigError(f"{_MARK} is set, but {why}; {way_out()}")
+    return f"{_MARK} is passed over, since {why}; {way_out()}"
+
+
+def way_out() -> str:
+    """Say how a process is told that torchrun did not start it."""
+    if sys.platform == "win32":
+        how = f"Remove-Item Env:{_MARK} (PowerShell) or set {_MARK}= (cmd)"
+    else:
+        how = f"unset {_MARK}"
+    return f"if torchrun did not start this: {how}"
+
+
+def _number(environment: Mapping[str, str], name: str, least: int, most: int | None) -> int:
+    text = environment[name]
+    if text.isascii() and text.isdigit():
+        number = int(text)
+        if least <= number and (most is None or number <= most):
+            return number
+    expected = f"{least} or more" if most is None else f"{least} to {most}"
+    raise ConfigError(f"{name} is {text!r}; torchrun sets {expected}; {way_out()}")
+
+
+def _is_refused(host: str, port: int) -> bool:
+    """Whether it is certain that nobody listens; torchrun does before it starts a worker."""
+    try:
+        socket.create_connection((host, port), timeout=1).close()
+    except ConnectionRefusedError:
+        return True
+    except OSError:
+        return False  # perhaps later
+    return False

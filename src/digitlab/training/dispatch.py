@@ -12,13 +12,14 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from digitlab import events
 from digitlab.config import FLAGS, parse_augment, read_recorded
 from digitlab.data.dataset import Dataset
 from digitlab.data.memory import Source
 from digitlab.errors import ConfigError, check_training_extra
 from digitlab.events import Listener
 from digitlab.parallel.plan import Workers
-from digitlab.parallel.seat import seat_of_torchrun
+from digitlab.parallel.seat import leftover_of_torchrun, seat_of_torchrun, way_out
 from digitlab.training.given import Given, Network, named_data, network_name
 from digitlab.training.reporters import quiet
 from digitlab.training.request import Request
@@ -105,11 +106,16 @@ def train(
         request = replace(request, overrides=_of_resumed(request, given, settings or {}))
     plan = workers if isinstance(workers, Workers | None) else Workers(_count(workers))
     seat = seat_of_torchrun()
+    if leftover := leftover_of_torchrun(seat):
+        (reporter or quiet)(events.warning(leftover))
+        seat = None
     if seat is not None:
         plan = plan or Workers()
         refused = plan.of_launcher()
         if refused:
-            raise ConfigError(f"{refused[0]} cannot stand here: it is for torchrun to say")
+            raise ConfigError(
+                f"{refused[0]} cannot stand here: it is for torchrun to say; {way_out()}"
+            )
         training = request.load_recipe().training
         device = "cuda" if plan.devices else training.device
         all_of_them = replace(plan, count=seat.workers, devices=())
