@@ -275,7 +275,9 @@ def fitted(speed: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     return found
 
 
-def show_model(fit: Mapping[str, Any], speed: Mapping[str, Any], figure: Path | None) -> None:
+def show_model(
+    fit: Mapping[str, Any], speed: Mapping[str, Any], figure: Path | None, language: str
+) -> None:
     """Print what the model says, first about two workers, where it can be checked."""
     works = scaling_model.works(fit)
     small, whole = sorted((int(size), seconds) for size, seconds in speed["exchange"].items())
@@ -297,7 +299,7 @@ def show_model(fit: Mapping[str, Any], speed: Mapping[str, Any], figure: Path | 
     print("% of the ideal throughput\n")
     print(scaling_model.table(works))
     if figure:
-        scaling_model.draw(works, figure)
+        scaling_model.draw(works, figure, scaling_model.LANGUAGES[language])
 
 
 def main() -> None:
@@ -311,6 +313,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write all that was measured")
     parser.add_argument("--measured", type=Path, help="what an earlier --json wrote")
     parser.add_argument("--figure", type=Path, help="draw the model into a PNG")
+    parser.add_argument("--language", choices=scaling_model.LANGUAGES, default="en")
     chosen = parser.parse_args()
     parts = chosen.parts.split(",")
     if hasattr(os, "sched_setaffinity"):  # what is started here inherits it
@@ -333,7 +336,7 @@ def main() -> None:
             sys.exit("the model is fed with part speed: measure it, too, or give --measured")
         found.setdefault("fit", fitted(found["speed"]))
         print()
-        show_model(found["fit"], found["speed"], chosen.figure)
+        show_model(found["fit"], found["speed"], chosen.figure, chosen.language)
     if chosen.json:
         chosen.json.write_text(json.dumps(found, indent=2))
 

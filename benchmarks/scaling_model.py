@@ -11,6 +11,7 @@ server: all send to one parameter server, which adds, and sends the weights to a
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
@@ -155,37 +156,78 @@ def table(chosen: list[Work]) -> str:
     return "\n".join(lines[1:])
 
 
-def draw(chosen: list[Work], path: Path) -> None:
+@dataclass(frozen=True)
+class Words:
+    """What stands in the figure, in one language; `fonts` are tried in this order."""
+
+    title: str = "A model, not a measurement: step = compute + exchange + adding"
+    workers: str = "workers"
+    throughput: str = "% of the ideal throughput"
+    server: str = "server"
+    weak: str = "weak: {:,} images a worker"
+    strong: str = "strong: {:,} images in all"
+    works: tuple[tuple[str, str], ...] = ()  # what to put for what, in the names of works
+    fonts: tuple[str, ...] = ("DejaVu Sans",)
+
+
+LANGUAGES = {
+    "en": Words(),
+    "zh": Words(
+        title="理论模型，不是实测：每步时间 = 计算 + 通信 + 相加",
+        workers="工作进程数",
+        throughput="占理想吞吐量的百分比（%）",
+        server="参数服务器",
+        weak="弱扩展：每个工作进程 {:,} 张图片",
+        strong="强扩展：共 {:,} 张图片",
+        works=(
+            (" parameters, a core", " 个参数，单核"),
+            (", a P100 (papers)", " 个参数，P100（据论文）"),
+            (", ", "，"),
+        ),
+        fonts=("Noto Sans CJK SC", "WenQuanYi Micro Hei", "Microsoft YaHei", "PingFang SC"),
+    ),
+}
+
+
+def draw(chosen: list[Work], path: Path, words: Words = LANGUAGES["en"]) -> None:
     """Draw all efficiencies into a PNG."""
     import matplotlib
 
     matplotlib.use("agg")
-    from matplotlib import pyplot
+    from matplotlib import font_manager, pyplot
 
+    there = {font.name for font in font_manager.fontManager.ttflist}
+    fonts = [name for name in words.fonts if name in there]
+    if not fonts:
+        sys.exit(f"the figure needs one of these fonts: {', '.join(words.fonts)}")
+    pyplot.rcParams["font.family"] = fonts
     figure, axes = pyplot.subplots(2, len(chosen), figsize=(10, 6), sharex=True, sharey=True)
     colours = {"exact": "#0072b2", "ddp": "#009e73", "server": "#d55e00"}
     for row, scaling in enumerate(("weak", "strong")):
         for column, work in enumerate(chosen):
             axis = axes[row][column]
-            for (name, link), style in zip(LINKS.items(), ("--", "-"), strict=True):
+            for (link_name, link), style in zip(LINKS.items(), ("--", "-"), strict=True):
                 for kind, colour in colours.items():
                     values = [100 * efficiency(work, kind, scaling, n, link) for n in WORKERS]
-                    axis.plot(WORKERS, values, style, color=colour, label=f"{kind}, {name}")
+                    label = f"{words.server if kind == 'server' else kind}, {link_name}"
+                    axis.plot(WORKERS, values, style, color=colour, label=label)
             axis.set_xscale("log", base=2)
             axis.set_xticks(WORKERS, [str(workers) for workers in WORKERS])
             axis.set_ylim(0, 103)
             axis.grid(alpha=0.3)
             images = work.images * (work.shards if scaling == "weak" else SHARDS)
-            what = "a worker" if scaling == "weak" else "in all"
-            title = f"{scaling}: {images:,} images {what}"
-            axis.set_title(f"{work.name}\n{title}" if row == 0 else title, fontsize=9)
+            title = (words.weak if scaling == "weak" else words.strong).format(images)
+            name = work.name
+            for ours, theirs in words.works:
+                name = name.replace(ours, theirs)
+            axis.set_title(f"{name}\n{title}" if row == 0 else title, fontsize=9)
             axis.tick_params(labelsize=8)
-        axes[row][0].set_ylabel("% of the ideal throughput", fontsize=9)
+        axes[row][0].set_ylabel(words.throughput, fontsize=9)
     for axis in axes[1]:
-        axis.set_xlabel("workers", fontsize=9)
+        axis.set_xlabel(words.workers, fontsize=9)
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="lower center", ncols=3, fontsize=9, frameon=False)
-    figure.suptitle("A model, not a measurement: step = compute + exchange + adding", fontsize=10)
+    figure.suptitle(words.title, fontsize=10)
     figure.tight_layout(rect=(0, 0.08, 1, 1))
     content = BytesIO()
     figure.savefig(content, dpi=100)
