@@ -33,6 +33,7 @@ TWINS = [
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 # Blocks under these are not run: they set a machine up, or take minutes.
 EXEMPT = ("set-up", "long")
+TRANSLATED = "translated"  # the mark of a block of words, such as a formula; its figures agree
 
 _FENCE = re.compile(r"(?:<!-- *([\w-]+) *-->\n)?^```(\w*)\n(.*?)^```$", re.M | re.S)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -93,7 +94,12 @@ def test_both_languages_have_the_same_commands_in_the_same_order(
     english: Path, chinese: Path
 ) -> None:
     assert blocks(english)
-    assert blocks(english) == blocks(chinese)
+    for ours, theirs in zip(blocks(english), blocks(chinese), strict=True):
+        if ours.mark == TRANSLATED:
+            assert (theirs.mark, theirs.language) == (TRANSLATED, "text")
+            assert numbers(ours.text) == numbers(theirs.text)
+        else:
+            assert ours == theirs
 
 
 @pytest.mark.parametrize(("english", "chinese"), TWINS)
@@ -102,6 +108,49 @@ def test_both_languages_have_the_same_figures(english: Path, chinese: Path) -> N
         assert numbers(ours) == numbers(theirs), ours.partition("\n")[0]
     for ours_row, theirs_row in zip(cells(prose(english)), cells(prose(chinese)), strict=True):
         assert [numbers(cell) for cell in ours_row] == [numbers(cell) for cell in theirs_row]
+
+
+# What Chinese readers of deep learning expect to meet, and what reads as translated.
+EXPECTED_IN_CHINESE = (
+    *("损失函数", "均方误差（MSE）", "交叉熵", "梯度下降", "学习率", "超参数", "收敛", "全连接"),
+    *("隐含层", "激活函数", "卷积核", "池化", "权值共享", "训练集", "验证集", "测试集", "准确率"),
+    *(
+        "精确率",
+        "召回率",
+        "混淆矩阵",
+        "预测",
+        "推理",
+        "置信度",
+        "校准",
+        "拒识",
+        "数据增强",
+        "预处理",
+    ),
+    *("数据并行", "模型并行", "参数服务器", "全归约（All-Reduce）", "工作进程（worker）", "检查点"),
+    *("断点续训", "恢复训练", "随机种子", "偶然", "量化", "训练配置（recipe）", "默认", "理论模型"),
+    *("分片（shard）", "批大小（batch size）", "*轮*（epoch）", "学习率调度"),
+)
+NOT_IN_CHINESE = (
+    *("目标函数", "平方误差", "配方", "挪动", "抽签", "纸上模型", "不写时", "不给则", "不给时"),
+    *("什么都不写", "笔画出现在哪里都是笔画", "回答"),
+)
+
+
+def test_chinese_has_the_terms_of_the_field() -> None:
+    chinese = [twin.values[1] for twin in TWINS]
+    text = "".join(path.read_text("utf-8") for path in chinese if isinstance(path, Path))
+    assert [term for term in EXPECTED_IN_CHINESE if term not in text] == []
+    assert [term for term in NOT_IN_CHINESE if term in text] == []
+
+
+def test_formulas_and_pictures_of_chinese_are_chinese() -> None:
+    for path in (twin.values[1] for twin in TWINS):
+        assert isinstance(path, Path)
+        for block in blocks(path):
+            if block.mark == TRANSLATED:
+                assert all(re.search("[一-鿿]", line) for line in block.text.splitlines())
+        for picture in re.findall(r"!\[[^]]*\]\(([^)]+)\)", prose(path)):
+            assert picture.endswith(".zh-CN.png")
 
 
 needs_bash = pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
