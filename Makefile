@@ -1,6 +1,7 @@
 # Sets up, trains, tests and measures; `make help` lists it all. Nothing needs to be activated.
 #
 #   make train PYTHON=/path/to/python3.12        another Python
+#   make test COVERAGE=yes                       counts the lines that tests run, which takes longer
 #   make train PIP_ARGS="--extra-index-url URL"  more arguments of pip, such as PyTorch's CPU builds
 
 VENV     ?= .venv
@@ -8,10 +9,12 @@ PYTHON   ?= python3.13 python3.12 python3.11 python3
 PIP_ARGS ?=
 WORKERS  ?= 2
 RUN      ?=
+COVERAGE ?=
 
 BIN       := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PEERS     := .bench/venv
+COUNTED   := --cov --cov-report=term --cov-fail-under=95
 LOWEST    := .lowest
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -31,7 +34,7 @@ check: lint  ## set up, then check as lint does, and run the tests of one proces
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not chaos and not process"
 
 test: lint  ## set up, then check format, lint, types and house rules, and run all tests
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not chaos" --cov --cov-report=term --cov-fail-under=95
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not chaos" $(if $(COVERAGE),$(COUNTED))
 
 # Packages that digitlab does not ask for itself are of today, so setuptools is, too.
 test-lowest: PYTHON = python3.11
