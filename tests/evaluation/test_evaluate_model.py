@@ -13,6 +13,7 @@ from PIL import Image
 
 import digitlab.data
 import digitlab.reading.guard
+from commands import Command
 from digitlab.data.dataset import Dataset, Split
 from digitlab.errors import ConfigError, DataError, ModelError
 from digitlab.evaluation import evaluate
@@ -49,6 +50,21 @@ def test_a_report_says_what_was_measured(write_model: WriteModel, data: Dataset)
     assert shown["coverage"]["accuracy_at"][-1] == {"coverage": 1.0, "accuracy": 0.8}
     assert (shown["degraded"], shown["no_digits"]) == ([], None)
     assert report.to_text().startswith(f"{path} on swapped, split test\n\naccuracy")
+
+
+def test_what_may_be_wrong_with_the_data_is_told(
+    write_model: WriteModel, monkeypatch: pytest.MonkeyPatch, command: Command
+) -> None:
+    test = digitlab.data.load_dataset("mnist").splits["test"]
+    lying = Split(test.images[:30].transpose(0, 2, 1), test.labels[:30])
+    dataset = Dataset("mine", {"test": lying}, ("passed over: holdout",))
+    report = evaluate(write_model(), dataset)
+    assert "passed over: holdout" in report.warnings
+    assert report.warnings[-1].startswith("mine: the digits seem to lie on their sides")
+    assert report.to_json()["warnings"] == list(report.warnings)
+    monkeypatch.setattr(digitlab, "evaluate", lambda *_, **__: report)
+    done = command("evaluate", "model.onnx", "--json")
+    assert done.stderr.splitlines() == [f"warning: {one}" for one in report.warnings]
 
 
 def test_the_most_confident_mistake_comes_first(write_model: WriteModel, data: Dataset) -> None:

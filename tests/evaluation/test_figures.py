@@ -93,7 +93,7 @@ def test_the_text_is_a_table_with_a_row_for_each_digit() -> None:
     lines = evaluate_predictions(LABELS, ANSWERS, probabilities).to_text().splitlines()
     assert lines[0].split()[:2] == ["accuracy", "66.67"]
     assert lines[2].split() == ["calibration", "error", "33.33", "%"]
-    assert lines[5].split() == ["0", "100.00%", "66.67%", "2", "1", *["·"] * 8]
-    assert lines[7].split()[:3] == ["2", "0.00%", "-"]
+    assert lines[5].split() == ["0", "100.00", "%", "66.67", "%", "2", "1", *["·"] * 8]
+    assert lines[7].split()[:4] == ["2", "0.00", "%", "-"]
     assert len({len(line) for line in lines[4:]}) == 1
     assert max(map(len, lines)) <= 100

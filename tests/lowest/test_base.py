@@ -55,7 +55,11 @@ def test_a_picture_is_read_annotated_and_explained(tmp_path: Path) -> None:
     line = [sys.executable, "-m", "digitlab", "read", str(SAMPLE), "--json"]
     line += ["--annotate", "seen", "--explain", "why"]
     done = subprocess.run(line, capture_output=True, text=True, timeout=300, cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0
+    assert done.stderr.splitlines() == [
+        "digitlab: annotated pictures: seen",
+        "digitlab: explanations: why",
+    ]
     assert json.loads(done.stdout)["text"] == "5"
     assert list(tmp_path.glob("seen/*.png"))
     assert list(tmp_path.glob("why/**/*.png"))

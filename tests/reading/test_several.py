@@ -77,6 +77,19 @@ def test_a_column_and_a_page_are_more_than_one() -> None:
         assert reason(READER.read(picture)) == SEVERAL
 
 
+@pytest.mark.parametrize("gap", [9, 15])
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_a_narrow_column_is_more_than_one(count: int, gap: int) -> None:
+    reasons = []
+    for first in range(10):
+        digits = [cropped(10 * first + at) for at in range(count)]
+        places = [(40 - digits[at].shape[1], 30 + at * (60.0 + gap), 60.0) for at in range(count)]
+        shape = (60 + count * (60 + gap), 110)
+        reasons.append(reason(READER.read(on_paper(ink_of(digits, places, shape)))))
+    assert reasons.count(SEVERAL) >= (4 if count == 2 else 8)
+    assert reasons.count(None) <= 3
+
+
 def test_an_array_of_several_digits_is_more_than_one() -> None:
     array = np.concatenate(list(TEST.images[[3, 8, 7]]), axis=1)
     assert reason(READER.read(array)) == SEVERAL

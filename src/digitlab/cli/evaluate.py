@@ -68,6 +68,8 @@ def evaluate(
             threads=threads or 1,
             progress=progress,
         )
+    for warning in report.warnings:
+        print(f"warning: {warning}", file=sys.stderr, flush=True)
     if not as_json:
         print(report.to_text(), flush=True)  # before the pictures, which may find no room
     drawn = {

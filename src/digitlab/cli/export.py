@@ -33,5 +33,5 @@ def export(
     """
     report = digitlab.export(model, to, int8=int8, data=data or None, threads=threads or 1)
     print(json.dumps(report.to_json()) if as_json else report.to_text())
-    if report.warning:
-        print(f"digitlab: {report.warning}", file=sys.stderr)
+    for warning in report.warnings:
+        print(f"warning: {warning}", file=sys.stderr)

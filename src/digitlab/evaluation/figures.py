@@ -73,8 +73,8 @@ class Evaluation:
         rows = [
             (
                 digit,
-                _percent(self.precision[digit]),
-                _percent(self.recall[digit]),
+                _percent(self.precision[digit]).strip(),
+                _percent(self.recall[digit]).strip(),
                 *(count or None for count in self.confusion_matrix[digit].tolist()),
             )
             for digit in range(CLASSES)
@@ -204,4 +204,4 @@ def fraction_of(part: int, whole: int) -> float | None:
 
 
 def _percent(fraction: float | None) -> str:
-    return f"{'-' if fraction is None else format(fraction, '.2%'):>10}"
+    return f"{'-' if fraction is None else percent(fraction):>10}"

@@ -95,6 +95,14 @@ def load_data_of(model: str | PathLike[str] | None, data: Sources | None) -> Dat
     return load_dataset(named.sources, validation=named.validation, begun_in=read_begun_in(config))
 
 
+def warnings_of(dataset: Dataset) -> tuple[str, ...]:
+    """Return what may be wrong with data of a user's, one line each."""
+    from digitlab.reading.orientation import lying_warning
+
+    lying = None if dataset.source == "mnist" else lying_warning(dataset)
+    return (*dataset.warnings, *([lying] if lying else []))
+
+
 def evaluate_split(
     recogniser: Recogniser,
     dataset: Dataset,
@@ -154,4 +162,5 @@ def evaluate_split(
         coverage=coverage,
         kinds=kinds or (),
         no_digits=none,
+        warnings=warnings_of(dataset),
     )

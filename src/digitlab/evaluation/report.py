@@ -36,6 +36,7 @@ class EvaluationReport:
             error, which has no confidence.
         kinds: figures by kind of degradation; empty where they were not asked for.
         no_digits: figures on pictures without digits; None where they were not asked for.
+        warnings: what may be wrong with the data, one line each.
     """
 
     model: str
@@ -50,6 +51,7 @@ class EvaluationReport:
     coverage: Coverage | None = None
     kinds: tuple[Kind, ...] = ()
     no_digits: NoDigits | None = None
+    warnings: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         accuracy = accuracy_text(self.evaluation.accuracy)
@@ -77,6 +79,7 @@ class EvaluationReport:
             "coverage": None if self.coverage is None else self.coverage.to_json(),
             "degraded": [kind.to_json() for kind in self.kinds],
             "no_digits": None if self.no_digits is None else self.no_digits.to_json(),
+            "warnings": list(self.warnings),
         }
 
     def to_text(self) -> str:

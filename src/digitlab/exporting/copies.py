@@ -29,6 +29,7 @@ from digitlab.evaluation import (
     evaluate_split,
     evenly,
     load_data_of,
+    warnings_of,
 )
 from digitlab.exporting.quantise import PRECISION, SOURCE, quantise
 from digitlab.preparation import prepare_images
@@ -94,6 +95,7 @@ class ExportReport:
         bytes: its size.
         sha256: its identity, as in its seal.
         int8: how good it is beside the source; None for a plain copy, which is the same bytes.
+        data_warnings: what may be wrong with the data that int8 was measured on, one line each.
     """
 
     source: str
@@ -101,16 +103,18 @@ class ExportReport:
     bytes: int
     sha256: str
     int8: Int8Check | None
+    data_warnings: tuple[str, ...] = ()
 
     @property
-    def warning(self) -> str | None:
-        """What the user should know; None where all is well."""
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should know, one line each; empty where all is well."""
         if self.int8 is None or self.int8.loss <= NOTABLE_LOSS:
-            return None
-        return (
+            return self.data_warnings
+        costs = (
             f"int8 costs {100 * self.int8.loss:.2f} points of accuracy: compare it on pictures of "
             "your own, or use the model as it was"
         )
+        return (*self.data_warnings, costs)
 
     def to_json(self) -> dict[str, Any]:
         """Return what `digitlab export --json` shows."""
@@ -135,7 +139,7 @@ class ExportReport:
             ("bytes", f"{check.bytes_before:,}", f"{self.bytes:,}"),
             ("images a second", f"{slow:,.0f}", f"{fast:,.0f}"),
         ]
-        table = [f"{name:<28}{before:>28}{after:>28}".rstrip() for name, before, after in rows]
+        table = [f"{name:<28}{before:>30}{after:>32}".rstrip() for name, before, after in rows]
         return "\n".join(
             [
                 first,
@@ -176,15 +180,17 @@ def export(
     source, target = recogniser.model.path, Path(to)
     _check_target(source, target)
     content = source.read_bytes()
-    check = None
+    check: Int8Check | None = None
+    warned: tuple[str, ...] = ()
     if int8:
         dataset = load_data_of(model, data)
+        warned = warnings_of(dataset)
         content, check = _int8(recogniser, content, dataset, threads)
     _put(target, content)
     written = load_model(target)
     if written.path.read_bytes() != content:
         raise ModelError(f"{target} is not what was written: check the disk")
-    return ExportReport(str(source), str(target), len(content), written.sha256, check)
+    return ExportReport(str(source), str(target), len(content), written.sha256, check, warned)
 
 
 def _check_target(source: Path, target: Path) -> None:

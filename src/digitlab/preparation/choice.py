@@ -21,9 +21,8 @@ LONGEST = 1.5  # of the heaviest part's longer side: lines and boxes are longer 
 ALONG = 0.1  # of the border of the picture; no stroke covers more
 CUT = 0.25  # what ink counts that runs out of the picture
 
-STACKED = (
-    0.15  # of the taller part's height: parts of one character, one above the other, are nearer
-)
+# Of the taller part's height: parts of one character, one above the other, are nearer.
+STACKED = 0.05
 OVER = 0.5  # of the narrower part's width: of such parts, one lies over the other
 ALIKE = 2.0  # times the digit's height or its half: other characters are as high
 FINE = 0.5  # of the heaviest character's stroke: remains of printed lines are finer

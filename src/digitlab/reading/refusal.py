@@ -18,6 +18,7 @@ SMALLEST = 6  # pixels of the longer side
 SURE, LIKELY = 0.7, 0.5  # of two rivals, where the picture's digit is read or is none
 UPRIGHT = 0.6  # of the digit's height: lower parts of it are pieces of strokes
 PIECES = 4  # a broken digit has no more
+TALL = 1.9  # times the width: hardly a digit is so high, but a 1
 
 
 def refused(
@@ -68,7 +69,10 @@ def several(digit: Digit, rivals: Sequence[Digit]) -> bool:
         rivals: the answers for the rivals of its glyph (`preparation.Glyph`).
     """
     parts = all(_within(rival.box, digit.box) for rival in rivals)
-    lowest = UPRIGHT * digit.box[3] if parts and len(rivals) <= PIECES else 0
+    _, _, width, height = digit.box
+    stacked = height > TALL * width and any(rival.digit != 1 for rival in rivals)
+    pieces = parts and len(rivals) <= PIECES and not stacked
+    lowest = UPRIGHT * height if pieces else 0
     likely = sorted(
         1.0 if rival.confidence is None else rival.confidence
         for rival in rivals

@@ -25,7 +25,7 @@ from digitlab.training.metrics import read_metrics
 from digitlab.training.model_files import ExportError, onnx_model, write_weights
 from digitlab.training.state import weights_sha256
 from digitlab.training.trainer import Trainer
-from digitlab.wording import accuracy_text, duration
+from digitlab.wording import accuracy_text, duration, percent
 
 
 def finish(trainer: Trainer, recipe: Recipe, material: Material) -> None:
@@ -192,10 +192,12 @@ def _closing_words(trainer: Trainer, summary: Mapping[str, Any], recipe: Recipe)
     if summary["test_accuracy"] is None:
         lines.append("test accuracy: none (the data have no test split)")
     else:
-        low, high = (f"{100 * bound:.2f}" for bound in summary["test_interval"])
+        low, high = map(percent, summary["test_interval"])
         lines.append(
             f"test accuracy {accuracy_text(summary['test_accuracy'])} "
             f"(95 % interval {low} to {high})"
         )
-    lines += [f"everything lies in {path}{os.sep}: model.onnx, curves.png, confusion.png, ..."]
+    names = ("model.onnx", "curves.png", "confusion.png")
+    there = [name for name in names if (path / name).exists()]
+    lines += [f"everything lies in {path}{os.sep}: {', '.join([*there, '...'])}"]
     return "\n".join(lines)
