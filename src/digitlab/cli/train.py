@@ -145,7 +145,8 @@ def train(
         print(f"stopped; to go on: {again}", file=sys.stderr, flush=True)
         raise typer.Exit(stopped.exit_status) from None
     except KeyboardInterrupt:
-        print("digitlab: interrupted before the first step; no run was begun", file=sys.stderr)
+        kept = "no run was begun" if resume is None else f"{resume} stays as it was"
+        print(f"digitlab: interrupted before the first step; {kept}", file=sys.stderr)
         raise typer.Exit(130) from None
     seat = seat_of_torchrun()
     if style == "lines" and (seat is None or seat.slot == 0):

@@ -173,5 +173,5 @@ def _kind(source: object) -> str:
     """Return what a source is, with a hint where something is often meant by it."""
     if source is None:
         return "None, which cv2.imread gives for a file that it cannot read"
-    kind = f"a {type(source).__name__}"
+    kind = f"of type {type(source).__name__}"
     return f"{kind}, and read_many() takes several" if isinstance(source, (list, tuple)) else kind
