@@ -22,9 +22,27 @@ def test_the_temperature_that_made_the_labels_is_found(truth: float, seed: int) 
     assert best_temperature(honest * truth, labels) == pytest.approx(truth, rel=0.15)
 
 
-def test_answers_that_are_always_right_become_certain() -> None:
+@pytest.mark.parametrize("count", [1, 10, 1000])
+@pytest.mark.parametrize("scale", [0.1, 10, 1000])
+def test_answers_that_are_always_right_become_as_certain_as_they_are_many(
+    count: int, scale: float
+) -> None:
+    labels = np.arange(count) % 10
+    logits = scale * np.eye(10)[labels]
+    scores = np.exp(logits[0] / best_temperature(logits, labels))
+    # As with one image more, to which each of ten answers is as likely.
+    assert scores.max() / scores.sum() == pytest.approx((count + 0.1) / (count + 1), abs=1e-5)
+
+
+def test_what_all_logits_have_in_common_changes_nothing() -> None:
     labels = np.arange(100) % 10
-    assert 0.1 <= best_temperature(10 * np.eye(10)[labels], labels) < 0.5
+    logits = np.random.default_rng(1).normal(0, 2, (100, 10)) + 5 * np.eye(10)[labels]
+    assert best_temperature(logits + 1e6, labels) == pytest.approx(best_temperature(logits, labels))
+
+
+def test_logits_without_measure_have_the_highest_temperature() -> None:
+    labels = np.arange(10)
+    assert best_temperature(1e30 * np.eye(10), labels) == pytest.approx(1000)
 
 
 def test_pictures_are_of_the_split_and_always_the_same() -> None:
