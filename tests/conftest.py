@@ -15,7 +15,8 @@ import pytest
 import digitlab
 from digitlab.data import load_dataset
 from digitlab.preparation import prepare
-from digitlab.reading.model_file import properties, seal
+from digitlab.reading.model_file import Calibration, properties, seal
+from digitlab.wording import MADE_PICTURES
 from small_models import WriteModel, onnx_model, picture_of
 
 pytest_plugins = ("own_processes", "commands")
@@ -120,6 +121,7 @@ def write_model(tmp_path: Path, templates: npt.NDArray[np.uint8]) -> WriteModel:
         name: str = "model.onnx",
         preparation: str = "none",
         temperature: float | None = None,
+        calibrated_on: str = MADE_PICTURES,
         no_digit: float | None = None,
         value: bool = False,
     ) -> Path:
@@ -131,7 +133,8 @@ def write_model(tmp_path: Path, templates: npt.NDArray[np.uint8]) -> WriteModel:
         if value:
             weights, bias = np.zeros((784, 1), np.float32), np.zeros(1, np.float32)
             weights[0] = 10
-        metadata = properties("templates", preparation, temperature)
+        calibration = None if temperature is None else Calibration(temperature, calibrated_on)
+        metadata = properties("templates", preparation, calibration)
         model = onnx_model(weights, bias, metadata, "value" if value else "logits")
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)

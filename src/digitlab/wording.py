@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+# What the temperature of a model may have been found on.
+VALIDATION_IMAGES, MADE_PICTURES = "validation images", "made pictures"
+
 
 def percent(fraction: float, decimals: int = 2) -> str:
     """Return `99.03 %`."""
@@ -19,6 +22,13 @@ def certainty(probability: float) -> str:
 def accuracy_text(accuracy: float | None) -> str:
     """Return `99.03 %`, or `none` where it is not known."""
     return "none" if accuracy is None else percent(accuracy)
+
+
+def calibration_text(calibrated_on: str | None) -> str:
+    """Return `calibrated on validation images`, or `not calibrated`."""
+    if calibrated_on is None:
+        return "not calibrated"
+    return f"calibrated on {printable(calibrated_on)}"
 
 
 def duration(seconds: float) -> str:

@@ -49,7 +49,17 @@ def test_a_report_says_what_was_measured(write_model: WriteModel, data: Dataset)
     assert shown["calibration_error"] > 0
     assert shown["coverage"]["accuracy_at"][-1] == {"coverage": 1.0, "accuracy": 0.8}
     assert (shown["degraded"], shown["no_digits"]) == ([], None)
-    assert report.to_text().startswith(f"{path} on swapped, split test\n\naccuracy")
+    assert report.to_text().startswith(f"{path} on swapped, split test\nnot calibrated\n\naccuracy")
+
+
+@pytest.mark.parametrize("on", ["validation images", "made pictures"])
+def test_a_report_says_on_what_the_model_was_calibrated(
+    write_model: WriteModel, data: Dataset, on: str
+) -> None:
+    report = evaluate(write_model(temperature=1.5, calibrated_on=on), data.source)
+    assert report.calibrated_on == report.to_json()["calibrated_on"] == on
+    assert f"split test\ncalibrated on {on}\n\naccuracy" in report.to_text()
+    assert f"<p>calibrated on {on}</p>" in report._repr_html_()
 
 
 def test_what_may_be_wrong_with_the_data_is_told(
@@ -84,9 +94,11 @@ def test_accuracy_is_the_best_of_ten_with_refusal_off(
 def test_square_error_is_evaluated_without_confidence(
     write_model: WriteModel, data: Dataset
 ) -> None:
-    report = evaluate(write_model(value=True), data.source)
+    report = evaluate(write_model(value=True, temperature=1.0), data.source)
     assert report.predictions.tolist() == [0] * 10
     assert report.evaluation.calibration_error is None
+    assert report.calibrated_on is None
+    assert "calibrated" not in report.to_text()
     assert report.mistakes.tolist() == list(range(1, 10))
 
 

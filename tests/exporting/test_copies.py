@@ -208,7 +208,10 @@ def test_the_quantisers_advice_is_kept_from_the_users_log(
     assert logging.root.handlers == handlers
 
 
-@pytest.mark.parametrize("model", [{"temperature": 2.0, "no_digit": 1.0}, {"value": True}])
+@pytest.mark.parametrize(
+    "model",
+    [{"temperature": 2.0, "calibrated_on": "validation images", "no_digit": 1.0}, {"value": True}],
+)
 def test_eleven_outputs_temperature_and_square_error_stay(
     write_model: WriteModel, small_data: Path, model: dict[str, Any]
 ) -> None:
@@ -216,6 +219,7 @@ def test_eleven_outputs_temperature_and_square_error_stay(
     report = export(source, "int8.onnx", int8=True, data=small_data)
     before, after = load_model(source), load_model("int8.onnx")
     assert (before.width, before.temperature) == (after.width, after.temperature)
+    assert before.calibrated_on == after.calibrated_on == model.get("calibrated_on")
     assert report.int8 is not None
     assert report.int8.agreement > 0.95
     assert "NaN" not in json.dumps(report.to_json())

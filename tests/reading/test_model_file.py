@@ -11,7 +11,8 @@ import pytest
 
 from digitlab.errors import ModelError
 from digitlab.reading import model_file
-from digitlab.reading.model_file import check_seal, load_model, properties, seal
+from digitlab.reading.model_file import Calibration, check_seal, load_model, properties, seal
+from digitlab.wording import MADE_PICTURES
 from small_models import WriteModel, onnx_model
 
 WEIGHTS, BIAS = np.zeros((784, 10), np.float32), np.zeros(10, np.float32)
@@ -39,6 +40,17 @@ def test_widths_of_the_contract_are_told_apart(write_model: WriteModel) -> None:
     assert load_model(write_model(no_digit=0.0)).width == 11
     assert load_model(write_model(value=True)).output == "value"
     assert load_model(write_model()).temperature is None
+
+
+def test_a_model_says_on_what_it_was_calibrated(write_model: WriteModel, tmp_path: Path) -> None:
+    for on in ("validation images", "made pictures", "what a later version writes"):
+        assert load_model(write_model(temperature=1.5, calibrated_on=on)).calibrated_on == on
+    assert load_model(write_model()).calibrated_on is None
+    path = tmp_path / "earlier.onnx"  # of a version that did not write it down
+    path.write_bytes(
+        seal(onnx_model(WEIGHTS, BIAS, {**properties("r", "none"), "temperature": "1.5"}))
+    )
+    assert load_model(path).calibrated_on == "made pictures"
 
 
 def test_one_changed_bit_is_refused_before_onnxruntime_sees_the_bytes(
@@ -131,12 +143,13 @@ def test_a_missing_model_or_a_folder_is_named(tmp_path: Path) -> None:
 
 
 def test_the_contract_has_a_property_for_each_field() -> None:
-    assert list(properties("r", "1", 2)) == [
+    assert list(properties("r", "1", Calibration(2, MADE_PICTURES))) == [
         "recipe",
         "preparation",
         "temperature",
+        "calibrated_on",
         "digitlab_version",
         "file_sha256",
     ]
-    assert properties("r", "1", 2)["temperature"] == "2.0"
+    assert properties("r", "1", Calibration(2, MADE_PICTURES))["temperature"] == "2.0"
     assert properties("r", "1")["file_sha256"] == model_file.UNSEALED

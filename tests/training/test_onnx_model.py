@@ -13,7 +13,9 @@ from digitlab.config import load_recipe
 from digitlab.data import load_dataset
 from digitlab.parallel.shards import network_input
 from digitlab.preparation import prepare_images
+from digitlab.reading.model_file import Calibration
 from digitlab.training.model_files import onnx_model
+from digitlab.wording import MADE_PICTURES
 
 
 @pytest.mark.parametrize("count", [1000, pytest.param(10_000, marks=pytest.mark.chaos)])
@@ -28,6 +30,7 @@ def test_probabilities_agree_with_pytorch(tmp_path: Path, count: int) -> None:
     expected = torch.softmax(logits / 1.3, dim=1).numpy()
     assert expected.max(axis=1).std() > 0.01
     path = tmp_path / "model.onnx"
-    path.write_bytes(onnx_model(network, load_recipe("photo"), 1.3, images[:500]))
+    calibration = Calibration(1.3, MADE_PICTURES)
+    path.write_bytes(onnx_model(network, load_recipe("photo"), calibration, images[:500]))
     given = Recogniser(path).probabilities(images, prepared=True)
     assert np.abs(given - expected).max() <= 1e-5

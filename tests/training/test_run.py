@@ -57,18 +57,95 @@ class Heard:
     def __init__(self) -> None:
         self.warnings: list[str] = []
         self.notes: dict[str, Mapping[str, Any]] = {}
+        self.said: dict[str, str] = {}
 
     def __call__(self, event: Event) -> None:
         if event.kind == "warning":
             self.warnings.append(event.text)
         else:
             self.notes[event.kind] = event.facts
+            self.said[event.kind] = event.text
 
 
 def test_threads_change_no_bit(small_recipe: Path) -> None:
     for threads in (1, 2, 3):
         digitlab.train(small_recipe, threads=threads, run_dir=f"run{threads}")
     assert final_state(Path("run1")) == final_state(Path("run2")) == final_state(Path("run3"))
+
+
+def test_a_run_is_calibrated_on_its_validation_images_at_the_cost_of_no_bit(
+    small_recipe: Path, whole: Path, small_data: Path
+) -> None:
+    from digitlab.training.calibrate import best_temperature
+
+    heard = Heard()
+    for threads in (1, 2):
+        result = digitlab.train(
+            small_recipe,
+            settings={"training.calibrate": 0},
+            threads=threads,
+            run_dir=f"run{threads}",
+            reporter=heard,
+        )
+        assert final_state(result.path) == final_state(whole)
+    assert Path("run1/model.onnx").read_bytes() == Path("run2/model.onnx").read_bytes()
+    assert heard.notes["calibrate"] == {"count": 150, "on": "validation images"}
+    assert heard.said["done"].count("confidence: calibrated on 150 validation images\n") == 1
+    model = digitlab.Recogniser("run1").model
+    assert model.calibrated_on == result.summary["calibrated_on"] == "validation images"
+    assert model.temperature == result.summary["temperature"]
+    assert [status.calibrated_on for status in list_runs(Path("run1"))] == ["validation images"]
+    arrays = np.load(small_data)
+    images = arrays["valid_images"][:, None].astype(np.float32) / 255
+    (logits,) = model.session.run(None, {"images": images})
+    best = best_temperature(logits, arrays["valid_labels"])
+    assert model.temperature == pytest.approx(best, rel=1e-3)
+
+
+def test_a_recipe_that_asks_for_made_pictures_is_calibrated_on_them(whole: Path) -> None:
+    summary = json.loads((whole / "summary.json").read_text())
+    assert summary["calibrated_on"] == "made pictures"
+    model = digitlab.Recogniser(whole).model
+    assert (model.calibrated_on, model.temperature) == ("made pictures", summary["temperature"])
+
+
+def test_an_earlier_run_was_calibrated_on_made_pictures(whole: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(whole, tmp_path / "earlier"))
+    summary = json.loads((run / "summary.json").read_text())
+    del summary["calibrated_on"]
+    (run / "summary.json").write_text(json.dumps(summary))
+    assert [status.calibrated_on for status in list_runs(run)] == ["made pictures"]
+    (run / "summary.json").write_text(json.dumps({**summary, "temperature": None}))
+    assert [status.calibrated_on for status in list_runs(run)] == [None]
+
+
+class Endless(nn.Module):
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.layer = nn.Linear(784, outputs)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        scores: torch.Tensor = self.layer(images.flatten(1))
+        return scores if self.training else scores / 0
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"train_on": "all"}, "no validation split"),
+        (
+            {"network": f"{__name__}:Endless", "settings": {"training.calibrate": 0}},
+            "what the network gives for validation images is not finite",
+        ),
+    ],
+)
+def test_a_run_that_cannot_be_calibrated_says_why(
+    small_recipe: Path, given: dict[str, Any], why: str
+) -> None:
+    heard = Heard()
+    result = digitlab.train(small_recipe, epochs=0.2, run_dir="run", reporter=heard, **given)
+    assert f"confidence: not calibrated ({why})\n" in heard.said["done"]
+    assert (result.summary["temperature"], result.summary["calibrated_on"]) == (None, None)
 
 
 def test_two_seeds_differ_and_one_seed_repeats(small_recipe: Path, whole: Path) -> None:

@@ -143,7 +143,7 @@ def evaluate_split(
     order = wrong if confidences is None else wrong[np.argsort(-confidences[wrong], kind="stable")]
     coverage = kinds = none = None
     if probabilities is not None and confidences is not None:
-        calibrated = recogniser.model.temperature is not None
+        calibrated = recogniser.model.calibrated_on is not None
         coverage = coverage_of(probabilities, confidences, right, calibrated)
         if pictures:
             kinds = measure_kinds(recogniser, samples, pictures, progress)
@@ -163,4 +163,5 @@ def evaluate_split(
         kinds=kinds or (),
         no_digits=none,
         warnings=warnings_of(dataset),
+        calibrated_on=recogniser.model.calibrated_on,
     )

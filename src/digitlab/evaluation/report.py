@@ -12,7 +12,7 @@ import numpy.typing as npt
 from digitlab.evaluation.coverage import Coverage
 from digitlab.evaluation.figures import Evaluation, Labels
 from digitlab.evaluation.robustness import Kind, NoDigits, kinds_text
-from digitlab.wording import accuracy_text, percent
+from digitlab.wording import accuracy_text, calibration_text, percent
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -37,6 +37,8 @@ class EvaluationReport:
         kinds: figures by kind of degradation; empty where they were not asked for.
         no_digits: figures on pictures without digits; None where they were not asked for.
         warnings: what may be wrong with the data, one line each.
+        calibrated_on: what the model's temperature was found on, as `Recogniser.model` has it; None
+            where it is not calibrated.
     """
 
     model: str
@@ -52,6 +54,7 @@ class EvaluationReport:
     kinds: tuple[Kind, ...] = ()
     no_digits: NoDigits | None = None
     warnings: tuple[str, ...] = ()
+    calibrated_on: str | None = None
 
     def __repr__(self) -> str:
         accuracy = accuracy_text(self.evaluation.accuracy)
@@ -64,6 +67,8 @@ class EvaluationReport:
         from digitlab import notebook
 
         parts = [self.evaluation.to_html()]
+        if self.coverage is not None:
+            parts.append(notebook.note(calibration_text(self.calibrated_on)))
         mistakes = self.mistakes_picture(most=16)
         if mistakes is not None:
             parts += [notebook.note("the most confident mistakes, truth → answer:")]
@@ -75,6 +80,7 @@ class EvaluationReport:
         about = {"model": self.model, "data": self.data, "split": self.split}
         return {
             **about,
+            "calibrated_on": self.calibrated_on,
             **self.evaluation.to_json(),
             "coverage": None if self.coverage is None else self.coverage.to_json(),
             "degraded": [kind.to_json() for kind in self.kinds],
@@ -84,7 +90,10 @@ class EvaluationReport:
 
     def to_text(self) -> str:
         """Return what `digitlab evaluate` shows on a terminal."""
-        parts = [f"{self.model} on {self.data}, split {self.split}", self.evaluation.to_text()]
+        first = f"{self.model} on {self.data}, split {self.split}"
+        if self.coverage is not None:
+            first += f"\n{calibration_text(self.calibrated_on)}"
+        parts = [first, self.evaluation.to_text()]
         if self.coverage is not None:
             parts.append(self.coverage.to_text())
         if self.kinds:

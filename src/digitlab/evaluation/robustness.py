@@ -220,7 +220,7 @@ def evenly(count: int, wanted: int) -> npt.NDArray[np.int64]:
 
 
 def _reject(recogniser: Recogniser) -> float | None:
-    return None if recogniser.model.temperature is None else REJECT
+    return None if recogniser.model.calibrated_on is None else REJECT
 
 
 def _kind(

@@ -23,6 +23,7 @@ import onnxruntime
 from digitlab import __version__
 from digitlab.errors import ModelError
 from digitlab.preparation import VERSIONS
+from digitlab.wording import MADE_PICTURES
 
 UNSEALED = "0" * 64
 _KEY = b"file_sha256"
@@ -36,6 +37,20 @@ _METADATA = b"\x72"  # the tag of ModelProto's metadata_props: field 14, with it
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """What makes a model's probabilities honest.
+
+    Attributes:
+        temperature: above 0; logits are divided by it.
+        on: what it was found on: "validation images" of the data that the model learned from, or
+            "made pictures", as cameras take them.
+    """
+
+    temperature: float
+    on: str
+
+
+@dataclass(frozen=True)
 class Model:
     """A model file whose seal and contract hold, ready to run.
 
@@ -45,6 +60,8 @@ class Model:
         recipe: the name of the recipe that trained it.
         preparation: a version of the preparation, or "none".
         temperature: logits are divided by it; None where the model is not calibrated.
+        calibrated_on: what the temperature was found on, as of `Calibration`; None likewise, and
+            with square error.
         version: of the digitlab that wrote it.
         output: "logits" or "value" (square error).
         width: 10 or 11 logits, or 1 value.
@@ -57,6 +74,7 @@ class Model:
     recipe: str
     preparation: str
     temperature: float | None
+    calibrated_on: str | None
     version: str
     output: str
     width: int
@@ -64,15 +82,20 @@ class Model:
     properties: Mapping[str, str]
 
 
-def properties(recipe: str, preparation: str, temperature: float | None = None) -> dict[str, str]:
+def properties(
+    recipe: str, preparation: str, calibration: Calibration | None = None
+) -> dict[str, str]:
     """Return the metadata that a model file must carry, ready to be sealed.
 
     Args:
         recipe: the name of the recipe that trained the model.
         preparation: "none" or a version of the preparation.
-        temperature: above 0; None for a model that is not calibrated.
+        calibration: None for a model that is not calibrated.
     """
-    calibrated = {} if temperature is None else {"temperature": repr(float(temperature))}
+    calibrated: dict[str, str] = {}
+    if calibration is not None:
+        calibrated["temperature"] = repr(float(calibration.temperature))
+        calibrated["calibrated_on"] = calibration.on
     return {
         "recipe": recipe,
         "preparation": preparation,
@@ -173,12 +196,16 @@ def model_of_bytes(onnx_bytes: bytes, path: Path, threads: int = 1) -> Model:
     session = _session(onnx_bytes, path, threads)
     found = dict(session.get_modelmeta().custom_metadata_map)
     output, width = _checked_shapes(session, path)
+    temperature = _checked_temperature(found, path)
+    # Before it was recorded, there was no calibration but on made pictures.
+    calibrated_on = found.get("calibrated_on") or MADE_PICTURES
     return Model(
         path=path,
         session=session,
         recipe=_property(found, "recipe", path),
         preparation=_checked_preparation(found, path),
-        temperature=_checked_temperature(found, path),
+        temperature=temperature,
+        calibrated_on=None if temperature is None or output == "value" else calibrated_on,
         version=_property(found, "digitlab_version", path),
         output=output,
         width=width,

@@ -16,16 +16,17 @@ import torch
 
 from digitlab import events
 from digitlab.config import Recipe
-from digitlab.data.dataset import Dataset, Split
+from digitlab.data.dataset import Dataset, Images, Split
 from digitlab.durable_files import write_whole
 from digitlab.evaluation import Evaluation, evaluate_predictions
+from digitlab.reading.model_file import Calibration
 from digitlab.training.calibrate import best_temperature, photographed
 from digitlab.training.material import Material
 from digitlab.training.metrics import read_metrics
 from digitlab.training.model_files import ExportError, onnx_model, write_weights
 from digitlab.training.state import weights_sha256
 from digitlab.training.trainer import Trainer
-from digitlab.wording import accuracy_text, duration, percent
+from digitlab.wording import MADE_PICTURES, VALIDATION_IMAGES, accuracy_text, duration, percent
 
 
 def finish(trainer: Trainer, recipe: Recipe, material: Material) -> None:
@@ -40,20 +41,21 @@ def finish(trainer: Trainer, recipe: Recipe, material: Material) -> None:
     tell(events.phase("evaluate"))
     test = _evaluated(trainer, dataset.splits.get("test"))
     valid = dataset.splits.get("valid")
-    valid_accuracy = trainer.measure(valid)[1] if valid else None
+    valid_outputs = _outputs(trainer, valid.images) if valid else None
     tell(events.phase("calibrate"))
-    temperature = _temperature(trainer, recipe, valid)
+    calibration, confidence = _calibrated(trainer, recipe, valid, valid_outputs)
     tell(events.phase("export"))
     with trainer.state.averaged():
         weights = trainer.state.weights()
         write_weights(folder, weights, _card(recipe, trainer, weights_sha256(weights)))
-        _write_onnx(trainer, recipe, dataset, temperature)
+        _write_onnx(trainer, recipe, dataset, calibration)
     summary: dict[str, Any] = {
         "recipe": recipe.name,
         "test_accuracy": test.accuracy if test else None,
         "test_interval": test.interval if test else None,
-        "valid_accuracy": valid_accuracy,
-        "temperature": temperature,
+        "valid_accuracy": _accuracy(trainer, valid, valid_outputs),
+        "temperature": calibration.temperature if calibration else None,
+        "calibrated_on": calibration.on if calibration else None,
         "best_valid": trainer.best,
         "train_seconds": round(trainer.clock.training, 3),
         "checkpoint_seconds": round(trainer.clock.saving, 3),
@@ -83,7 +85,7 @@ def finish(trainer: Trainer, recipe: Recipe, material: Material) -> None:
     written = json.dumps(summary, indent=2)
     write_whole(folder.summary, f"{written}\n".encode())
     summary = json.loads(written)  # what whoever resumes the finished run will read
-    tell(events.note("done", _closing_words(trainer, summary, recipe), **summary))
+    tell(events.note("done", _closing_words(trainer, summary, recipe, confidence), **summary))
 
 
 def draw_curves(trainer: Trainer, recipe: Recipe) -> None:
@@ -102,13 +104,21 @@ def draw_curves(trainer: Trainer, recipe: Recipe) -> None:
 def _evaluated(trainer: Trainer, split: Split | None) -> Evaluation | None:
     if not split:
         return None
+    predictions = trainer.objective.digits(_outputs(trainer, split.images)).numpy()
+    return evaluate_predictions(split.labels, predictions)
+
+
+def _outputs(trainer: Trainer, images: Images) -> torch.Tensor:
+    """Return what the weights that are saved make of images, float32 [N, outputs]."""
     with trainer.state.averaged():
-        outputs = trainer.strategy.outputs(split.images)
-    predictions = trainer.objective.digits(outputs).numpy()
-    probabilities = None
-    if outputs.shape[1] > 1:
-        probabilities = torch.softmax(outputs.double(), dim=1).float().numpy()
-    return evaluate_predictions(split.labels, predictions, probabilities)
+        return trainer.strategy.outputs(images)
+
+
+def _accuracy(trainer: Trainer, split: Split | None, outputs: torch.Tensor | None) -> float | None:
+    if not split or outputs is None:
+        return None
+    right = trainer.objective.digits(outputs).numpy() == split.labels
+    return int(right.sum()) / len(split)
 
 
 def _card(recipe: Recipe, trainer: Trainer, sha256: str) -> dict[str, Any]:
@@ -123,32 +133,49 @@ def _card(recipe: Recipe, trainer: Trainer, sha256: str) -> dict[str, Any]:
     }
 
 
-def _temperature(trainer: Trainer, recipe: Recipe, valid: Split | None) -> float | None:
-    """Return what logits are to be divided by; None where the recipe asks for no calibration."""
-    if not recipe.training.calibrate or not valid or trainer.objective.outputs == 1:
-        return None
-    pictures = recipe.training.calibrate
-    trainer.tell(
-        events.note("calibrate", f"calibrating on {pictures:,} made pictures", count=pictures)
-    )
+def _calibrated(
+    trainer: Trainer, recipe: Recipe, valid: Split | None, outputs: torch.Tensor | None
+) -> tuple[Calibration | None, str]:
+    """Return how confidence becomes honest, and in words on how much that was found, or why not.
 
-    def made(done: int, every: int) -> None:
-        trainer.tell(events.count("made pictures", done, every))
+    Args:
+        trainer, recipe: the run's.
+        valid: its validation split, where it has one.
+        outputs: what its weights make of this split.
+    """
+    if trainer.objective.outputs == 1:
+        return None, "none (square error)"
+    if not valid or outputs is None:
+        return None, "not calibrated (no validation split)"
+    labels, on = valid.labels, VALIDATION_IMAGES
+    count = recipe.training.calibrate
+    if count:
+        on = MADE_PICTURES
+        trainer.tell(events.note("calibrate", f"calibrating on {count:,} {on}", count=count, on=on))
 
-    images, labels = photographed(valid, pictures, recipe.seed, made)
-    with trainer.state.averaged():
-        outputs = trainer.strategy.outputs(images)
-    return best_temperature(outputs.numpy(), labels) if len(labels) else None
+        def made(done: int, every: int) -> None:
+            trainer.tell(events.count(on, done, every))
+
+        images, labels = photographed(valid, count, recipe.seed, made)
+        outputs = _outputs(trainer, images)
+    else:
+        trainer.tell(events.note("calibrate", "", count=len(labels), on=on))
+    if not len(labels):
+        return None, f"not calibrated (nothing can be seen in the {VALIDATION_IMAGES})"
+    if not outputs.isfinite().all():
+        return None, f"not calibrated (what the network gives for {on} is not finite)"
+    temperature = best_temperature(outputs.numpy(), labels)
+    return Calibration(temperature, on), f"calibrated on {len(labels):,} {on}"
 
 
 def _write_onnx(
-    trainer: Trainer, recipe: Recipe, dataset: Dataset, temperature: float | None
+    trainer: Trainer, recipe: Recipe, dataset: Dataset, calibration: Calibration | None
 ) -> None:
     """Write model.onnx; a network that cannot be exported is a warning."""
     network = copy.deepcopy(trainer.state.network).cpu().eval()
     examples = dataset.splits.get("test", dataset.splits["train"]).images[:500]
     try:
-        content = onnx_model(network, recipe, temperature, examples)
+        content = onnx_model(network, recipe, calibration, examples)
     except ExportError as error:
         trainer.folder.onnx.unlink(missing_ok=True)
         trainer.tell(events.warning(f"no model.onnx was written: {error}; reading needs one"))
@@ -174,7 +201,9 @@ def _each_source(trainer: Trainer, sources: Sequence[Dataset], recipe: Recipe) -
     }
 
 
-def _closing_words(trainer: Trainer, summary: Mapping[str, Any], recipe: Recipe) -> str:
+def _closing_words(
+    trainer: Trainer, summary: Mapping[str, Any], recipe: Recipe, confidence: str
+) -> str:
     """Return the figures, where everything lies, and the next command to try."""
     path = trainer.folder.path
     lines = [
@@ -197,6 +226,8 @@ def _closing_words(trainer: Trainer, summary: Mapping[str, Any], recipe: Recipe)
             f"test accuracy {accuracy_text(summary['test_accuracy'])} "
             f"(95 % interval {low} to {high})"
         )
+    if trainer.objective.outputs > 1:
+        lines.append(f"confidence: {confidence}")
     names = ("model.onnx", "curves.png", "confusion.png")
     there = [name for name in names if (path / name).exists()]
     lines += [f"everything lies in {path}{os.sep}: {', '.join([*there, '...'])}"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from digitlab.config import load_recipe, read_recorded
 from digitlab.errors import DigitlabError, RunError
 from digitlab.training.run_folder import RunFolder, is_locked
-from digitlab.wording import duration, percent
+from digitlab.wording import MADE_PICTURES, duration, percent
 
 _SETTINGS = {
     "network": "network",
@@ -36,6 +37,8 @@ class RunStatus:
         network, optimizer, learning_rate, batch_size, seed: of its recipe; None where it cannot be
             read.
         workers: how many it ended with; None where that is not known.
+        calibrated_on: what its model's temperature was found on; None where it is not calibrated,
+            or has not ended.
         age_seconds: since the run's files last changed.
     """
 
@@ -52,6 +55,7 @@ class RunStatus:
     batch_size: int | None = None
     seed: int | None = None
     workers: int | None = None
+    calibrated_on: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
@@ -97,7 +101,15 @@ def _status(folder: RunFolder) -> RunStatus:
         batch_size=recipe.training.batch_size if recipe else None,
         seed=recipe.seed if recipe else None,
         workers=summary.get("workers"),
+        calibrated_on=_calibrated_on(summary),
     )
+
+
+def _calibrated_on(summary: Mapping[str, Any]) -> str | None:
+    # Before it was recorded, there was no calibration but on made pictures.
+    older = None if summary.get("temperature") is None else MADE_PICTURES
+    on = summary.get("calibrated_on", older)
+    return on if isinstance(on, str) else None
 
 
 def _fraction(value: Any) -> float | None:
