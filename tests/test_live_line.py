@@ -116,3 +116,12 @@ def test_a_warning_of_pictures_is_a_line_that_takes_the_place_of_the_one_on_the_
             warnings.warn("of no picture", stacklevel=1)
     cleared = "\r" + " " * len("long work") + "\r"
     assert screen.getvalue() == f"\rlong work{cleared}digitlab: a.tif: page 1 of 2\n"
+
+
+def test_where_standard_error_is_closed_a_warning_gets_not_among_the_answers(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stderr", None)
+    with warnings_as_lines():
+        warnings.warn(PagesWarning("a.tif: page 1 of 2"), stacklevel=1)
+    assert capsys.readouterr().out == ""

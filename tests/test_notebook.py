@@ -138,7 +138,11 @@ def test_what_was_not_read_says_why(recogniser: Recogniser) -> None:
 
 
 def test_a_recogniser_is_its_model(recogniser: Recogniser, write_model: WriteModel) -> None:
-    assert line(recogniser) == "<Recogniser model.onnx: templates, 10 outputs, calibrated>"
+    assert (
+        line(recogniser)
+        == "<Recogniser model.onnx: templates, 10 outputs, calibrated on made pictures>"
+    )
+    assert "calibrated on made pictures" in shown(recogniser).text
     assert recogniser.model.sha256 in shown(recogniser).text
     assert "<b>.onnx" in shown(Recogniser(write_model("<b>.onnx"))).text
     plain = Recogniser(write_model(no_digit=0.0))

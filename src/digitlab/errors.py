@@ -31,6 +31,10 @@ class PagesWarning(UserWarning):
     """A file has pages that are not read yet; names it, and says how many there are."""
 
 
+class CalibrationWarning(UserWarning):
+    """A number to refuse by is given to a model that was not calibrated on photographs."""
+
+
 class ModelError(DigitlabError):
     """A model file that is missing, damaged or not one of ours."""
 

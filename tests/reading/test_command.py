@@ -304,6 +304,22 @@ def test_no_drawing_takes_the_place_of_the_file(pile: Recogniser) -> None:
     assert Path("a.csv-2/explanation.png").is_file()
 
 
+def test_what_a_number_does_not_promise_is_said_once(
+    write_model: WriteModel, command: Command
+) -> None:
+    for digit in (5, 3):
+        Image.fromarray(picture_of(digit)).save(f"{digit}.png")
+    model = write_model(temperature=1.0, calibrated_on="validation images")
+    done = command("read", "5.png", "3.png", "--model", model, "--reject", "0.9")
+    assert done.returncode == 0
+    assert done.stderr.splitlines() == [
+        f"digitlab: {model} was calibrated on validation images: reject = 0.9 promises nothing "
+        "about other pictures, such as photographs",
+        "digitlab: 2 read",
+    ]
+    assert "calibrated" not in command("read", "5.png", "3.png", "--model", model).stderr
+
+
 @pytest.mark.parametrize("style", ["text", "json", "csv"])
 def test_pages_that_are_not_read_are_named_on_standard_error(
     style: str, write_model: WriteModel, command: Command

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import cv2
@@ -14,7 +15,7 @@ import torch
 
 from digitlab import GuardedDecoder, Limits, preparation
 from digitlab.data import load_dataset
-from digitlab.errors import ConfigError, ModelError, PictureError
+from digitlab.errors import CalibrationWarning, ConfigError, ModelError, PictureError
 from digitlab.reading import recogniser as recogniser_module
 from digitlab.reading.recogniser import Recogniser
 from small_models import WriteModel, picture_of
@@ -345,6 +346,31 @@ def test_a_number_needs_a_calibrated_model(write_model: WriteModel) -> None:
             Recogniser(path).read(picture_of(5), reject=0.1)
     with pytest.raises(ModelError, match="not calibrated"):
         Recogniser(write_model()).read_many([], reject=0.1)
+
+
+def test_a_number_beyond_what_the_model_was_calibrated_on_is_a_warning_once(
+    write_model: WriteModel,
+) -> None:
+    path = write_model(temperature=1.0, calibrated_on="validation images")
+    recogniser = Recogniser(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for reject in (None, "none"):
+            recogniser.read(picture_of(5), reject=reject)
+        Recogniser(write_model("made.onnx", temperature=1.0)).read(picture_of(5), reject=0.1)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        for _ in range(2):
+            recogniser.read(picture_of(5), reject=0.1)
+            list(recogniser.read_many([picture_of(5)], reject=0.1))
+    assert [(str(one.message), one.category, one.filename) for one in told] == [
+        (
+            f"{path} was calibrated on validation images: reject = 0.1 promises nothing about "
+            "other pictures, such as photographs",
+            CalibrationWarning,
+            __file__,
+        )
+    ]
 
 
 @pytest.mark.parametrize("reject", ["all", 0, 1, -0.1, float("nan")])

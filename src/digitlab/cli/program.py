@@ -13,9 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn, TextIO
 
-from digitlab.errors import DigitlabError, PagesWarning
+from digitlab.errors import CalibrationWarning, DigitlabError, PagesWarning
 from digitlab.live_line import LiveLine
 from digitlab.wording import printable
+
+_OURS = (CalibrationWarning, PagesWarning)
 
 
 def draw_at(asked: Path | None, else_at: Path, draw: Callable[[Path], bool]) -> str | None:
@@ -51,9 +53,10 @@ def show_what_can_be_shown() -> None:
 
 @contextmanager
 def warnings_as_lines() -> Iterator[None]:
-    """Have what pictures warn of said as a command says it, and other warnings as Python does."""
+    """Have our warnings said as a command says them, and others as Python does."""
     with warnings.catch_warnings():
-        warnings.simplefilter("always", PagesWarning)
+        for ours in _OURS:
+            warnings.simplefilter("always", ours)
         as_python = warnings.showwarning
 
         def show(
@@ -65,10 +68,10 @@ def warnings_as_lines() -> Iterator[None]:
             line: str | None = None,
         ) -> None:
             LiveLine.clear_any()
-            if issubclass(category, PagesWarning):
-                print(f"digitlab: {printable(str(message))}", file=sys.stderr, flush=True)
-            else:
+            if not issubclass(category, _OURS):
                 as_python(message, category, filename, lineno, file, line)
+            elif sys.stderr is not None:  # where it is closed, print would take standard output
+                print(f"digitlab: {printable(str(message))}", file=sys.stderr, flush=True)
 
         warnings.showwarning = show
         yield

@@ -6,6 +6,7 @@ Used by `digitlab read`, evaluation and serving, and as `digitlab.Recogniser`.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from numbers import Real
@@ -17,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from digitlab.decoding import MAX_PIXELS
-from digitlab.errors import ConfigError, ModelError, PictureError
+from digitlab.errors import CalibrationWarning, ConfigError, ModelError, PictureError
 from digitlab.preparation import Glyph
 from digitlab.reading.assembly import assemble
 from digitlab.reading.glyphs import find_glyphs
@@ -27,6 +28,7 @@ from digitlab.reading.pages import Source, check_many, load_pages, name_of
 from digitlab.reading.refusal import SMALLEST, reasons, several
 from digitlab.reading.snapshot import snapshot
 from digitlab.reading.types import SEVERAL, TOO_SMALL, Box, Digit, Reading, ReadingError
+from digitlab.wording import MADE_PICTURES, calibration_text
 
 if TYPE_CHECKING:
     from digitlab.reading.guard import GuardedDecoder
@@ -57,14 +59,15 @@ class Recogniser:
         if threads < 1:
             raise ConfigError(f"threads = {threads}: expected at least 1")
         self.model: Model = load_model(_model_path(model), threads)
+        self._has_warned = False
 
     def __repr__(self) -> str:
         model = self.model
-        calibrated = "not calibrated" if model.temperature is None else "calibrated"
         if model.output == "value":
             return f"<Recogniser {model.path.name}: {model.recipe}, square error>"
         return (
-            f"<Recogniser {model.path.name}: {model.recipe}, {model.width} outputs, {calibrated}>"
+            f"<Recogniser {model.path.name}: {model.recipe}, {model.width} outputs, "
+            f"{calibration_text(model.calibrated_on)}>"
         )
 
     def _repr_html_(self) -> str:
@@ -76,7 +79,8 @@ class Recogniser:
             ("recipe", model.recipe),
             ("output", f"{model.width} {model.output}" if model.width > 1 else model.output),
             ("preparation", model.preparation),
-            ("temperature", "not calibrated" if model.temperature is None else model.temperature),
+            ("confidence", calibration_text(model.calibrated_on)),
+            ("temperature", "none" if model.temperature is None else model.temperature),
             ("digitlab", model.version),
             ("SHA-256", model.sha256),
         ]
@@ -121,6 +125,9 @@ class Recogniser:
 
         Warns:
             PagesWarning: of a file with several pages.
+            CalibrationWarning: once, of a number as `reject` with a model that was calibrated on
+                other images than made pictures, such as the validation images of its data: it
+                holds for images like those.
 
         Raises:
             TypeError: for a source that is none of these, such as None or a file that is open as
@@ -197,16 +204,24 @@ class Recogniser:
         return digit
 
     def check_reject(self, reject: float | str | None) -> None:
-        """Raise ModelError or ConfigError where `read` would for this `reject`."""
+        """Raise ModelError or ConfigError, or warn, where `read` would for this `reject`."""
         if reject is None or reject == "none":
             return
         number = float(reject) if isinstance(reject, Real) else math.nan
         if not 0 < number < 1:
             raise ConfigError(f"reject = {reject!r}: expected 'none' or a number between 0 and 1")
-        if self.model.temperature is None or self.model.output == "value":
+        if self.model.calibrated_on is None:
             raise ModelError(
                 f"{self.model.path} is not calibrated, so that reject = {number:g} means nothing: "
                 "use the model that ships, or leave it out"
+            )
+        if self.model.calibrated_on != MADE_PICTURES and not self._has_warned:
+            self._has_warned = True
+            warnings.warn(
+                f"{self.model.path} was {calibration_text(self.model.calibrated_on)}: "
+                f"reject = {number:g} promises nothing about other pictures, such as photographs",
+                CalibrationWarning,
+                stacklevel=3,
             )
 
     def probabilities(self, images: ImagesLike, *, prepared: bool = False) -> Floats:
