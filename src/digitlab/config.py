@@ -142,7 +142,9 @@ class TrainingConfig:
     moving_average: float = setting(0.0, "decay of averaged weights; 0: off", low=0, high=0.999999)
     precision: str = setting("float32", "bf16: autocast, on CUDA only", choices=PRECISIONS)
     device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps")
-    calibrate: int = setting(0, "made pictures that set the temperature", low=0, high=1_000_000)
+    calibrate: int = setting(
+        0, "made pictures that set the temperature; 0: validation images do", low=0, high=1_000_000
+    )
     max_skips: int = setting(10, "steps in a row without a finite gradient", low=1, high=10**9)
 
 
