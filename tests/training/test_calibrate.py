@@ -23,7 +23,7 @@ def test_the_temperature_that_made_the_labels_is_found(truth: float, seed: int) 
 
 
 @pytest.mark.parametrize("count", [1, 10, 1000])
-@pytest.mark.parametrize("scale", [0.1, 10, 1000])
+@pytest.mark.parametrize("scale", [1e-3, 10, 1e30])
 def test_answers_that_are_always_right_become_as_certain_as_they_are_many(
     count: int, scale: float
 ) -> None:
@@ -40,9 +40,17 @@ def test_what_all_logits_have_in_common_changes_nothing() -> None:
     assert best_temperature(logits + 1e6, labels) == pytest.approx(best_temperature(logits, labels))
 
 
-def test_logits_without_measure_have_the_highest_temperature() -> None:
-    labels = np.arange(10)
-    assert best_temperature(1e30 * np.eye(10), labels) == pytest.approx(1000)
+def test_logits_that_say_nothing_stay_as_they_are() -> None:
+    assert best_temperature(np.full((10, 10), 3.0), np.arange(10)) == 1
+
+
+def test_what_is_always_wrong_is_unsure_and_keeps_its_answers() -> None:
+    logits = np.random.default_rng(1).normal(0, 0.01, (10_000, 10)).astype(np.float32)
+    temperature = best_temperature(logits, logits.argmin(axis=1))
+    scores = np.exp(logits.astype(np.float64) / temperature)
+    likely = (scores / scores.sum(axis=1, keepdims=True)).astype(np.float32)
+    assert np.array_equal(likely.argmax(axis=1), logits.argmax(axis=1))
+    assert likely.max() < 0.12
 
 
 def test_pictures_are_of_the_split_and_always_the_same() -> None:

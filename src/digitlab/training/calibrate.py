@@ -20,7 +20,8 @@ from digitlab.synthesis.camera import KINDS, can_be_photographed, photograph
 
 # All that spoil a digit; a picture of several thousand pixels is none of them, and slow to make.
 _KINDS = tuple(kind for kind in KINDS if kind != "large")
-_COLDEST, _HOTTEST = 0.001, 1000.0  # of what has hardly learned, and of what has too much
+# Of the spread of logits; hotter, and rounding would make equal what is not.
+_COLDEST, _HOTTEST = 0.001, 100.0
 _SECTIONS = 40  # each takes a third of what is left, down to a millionth
 
 
@@ -66,7 +67,8 @@ def best_temperature(logits: npt.NDArray[np.floating], labels: Labels) -> float:
         labels: int64 [N], N at least 1.
 
     Returns:
-        From 0.001 to 1000; found by sections, since the loss has one valley over 1 / temperature.
+        Above 0, in the measure of the logits; 1 where these are all equal. Found by sections, since
+        the loss has one valley over 1 / temperature.
     """
     scores = logits.astype(np.float64)
     scores -= scores.max(axis=1, keepdims=True)
@@ -77,7 +79,10 @@ def best_temperature(logits: npt.NDArray[np.floating], labels: Labels) -> float:
     def loss(temperature: float) -> float:
         return float(np.log(np.exp(scores / temperature).sum(axis=1)).mean()) - target / temperature
 
-    low, high = math.log(_COLDEST), math.log(_HOTTEST)
+    spread = float(scores.std())
+    if not spread:
+        return 1.0
+    low, high = math.log(_COLDEST * spread), math.log(_HOTTEST * spread)
     for _ in range(_SECTIONS):
         left, right = low + (high - low) / 3, high - (high - low) / 3
         if loss(math.exp(left)) < loss(math.exp(right)):
