@@ -38,15 +38,12 @@ def data(
     """
     from digitlab.contact_sheet import check_place, save_picture
     from digitlab.data.describe import contact_sheet_of, describe
-    from digitlab.reading.orientation import lying_warning
+    from digitlab.reading.orientation import warnings_of
 
     if sheet is not None:
         check_place(sheet)
     dataset = digitlab.load_dataset(sources, train_on)
-    lying = lying_warning(dataset)
-    if lying:
-        dataset = replace(dataset, warnings=(*dataset.warnings, lying))
-    description = describe(dataset)
+    description = describe(replace(dataset, warnings=warnings_of(dataset)))
     if not as_json:
         print(description.to_text(), flush=True)  # before the picture, which may find no room
 

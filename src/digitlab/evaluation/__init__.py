@@ -13,7 +13,7 @@ from digitlab.evaluation.figures import (
     evaluate_predictions,
     wilson_interval,
 )
-from digitlab.evaluation.measure import evaluate, evaluate_split, load_data_of, warnings_of
+from digitlab.evaluation.measure import evaluate, evaluate_split, load_data_of
 from digitlab.evaluation.report import EvaluationReport
 from digitlab.evaluation.robustness import Kind, NoDigits, evenly
 
@@ -31,6 +31,5 @@ __all__ = [
     "evaluate_split",
     "evenly",
     "load_data_of",
-    "warnings_of",
     "wilson_interval",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,6 +61,7 @@ def evaluate(
             `no_digits` holds no picture.
         ConfigError: where `pictures` is below 1.
     """
+    from digitlab.reading.orientation import warnings_of
     from digitlab.reading.recogniser import Recogniser
 
     recogniser = model if isinstance(model, Recogniser) else Recogniser(model, threads)
@@ -74,9 +76,10 @@ def evaluate(
         dataset = dataset_in_memory(data, split)
     else:
         dataset = load_data_of(None if isinstance(model, Recogniser) else model, data)
-    return evaluate_split(
+    report = evaluate_split(
         recogniser, dataset, split, pictures if degraded else 0, no_digits, progress
     )
+    return replace(report, warnings=warnings_of(dataset))
 
 
 def load_data_of(model: str | PathLike[str] | None, data: Sources | None) -> Dataset:
@@ -93,14 +96,6 @@ def load_data_of(model: str | PathLike[str] | None, data: Sources | None) -> Dat
         return load_dataset("mnist" if data is None else data)
     named = read_data_config(config)
     return load_dataset(named.sources, validation=named.validation, begun_in=read_begun_in(config))
-
-
-def warnings_of(dataset: Dataset) -> tuple[str, ...]:
-    """Return what may be wrong with data of a user's, one line each."""
-    from digitlab.reading.orientation import lying_warning
-
-    lying = None if dataset.source == "mnist" else lying_warning(dataset)
-    return (*dataset.warnings, *([lying] if lying else []))
 
 
 def evaluate_split(
@@ -162,6 +157,5 @@ def evaluate_split(
         coverage=coverage,
         kinds=kinds or (),
         no_digits=none,
-        warnings=warnings_of(dataset),
         calibrated_on=recogniser.model.calibrated_on,
     )

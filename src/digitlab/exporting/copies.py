@@ -29,11 +29,11 @@ from digitlab.evaluation import (
     evaluate_split,
     evenly,
     load_data_of,
-    warnings_of,
 )
 from digitlab.exporting.quantise import PRECISION, SOURCE, quantise
 from digitlab.preparation import prepare_images
 from digitlab.reading.model_file import Model, load_model
+from digitlab.reading.orientation import warnings_of
 from digitlab.reading.recogniser import Recogniser
 from digitlab.wording import percent
 

@@ -12,7 +12,6 @@ from digitlab import events, networks, objectives
 from digitlab.config import Recipe, read_recorded
 from digitlab.data import join_datasets, load_dataset
 from digitlab.data.dataset import Dataset, Split
-from digitlab.data.sources import MNIST
 from digitlab.errors import DataError
 from digitlab.events import Listener
 from digitlab.objectives import Objective
@@ -66,8 +65,7 @@ def load_material(
         for source in recipe.data.sources
     ]
     joined = join_datasets(sources)
-    lying = [lying_warning(source) for source in sources if source.source != MNIST]
-    for warning in filter(None, (*joined.warnings, *lying)):
+    for warning in filter(None, (*joined.warnings, *map(lying_warning, sources))):
         tell(events.warning(warning))
     if not len(joined.splits.get("train", ())):
         raise DataError(f"{joined.source}: has no training images")
