@@ -177,11 +177,13 @@ def _look(picture: Picture, name: str, side: int, closer: bool, record: Record |
     box = ink_box(ink)
     scale = (width / small.shape[1], height / small.shape[0])
     left, top, wide, tall = _enlarged(box, scale, (width, height))
+    if not closer:  # whoever looks closer has seen what else there is
+        return Glyph(normalise(ink), (left, top, wide, tall))
     rivals = tuple(
         Glyph(normalise(one), _enlarged(place, scale, (width, height)))
         for place, one in components.rivals()
     )
-    if closer and max(box[2:]) < CLOSE * max(small.shape):
+    if max(box[2:]) < CLOSE * max(small.shape):
         margin = max(wide, tall) // 2 + 8
         x, y = max(0, left - margin), max(0, top - margin)
         part = picture[y : top + tall + margin, x : left + wide + margin]

@@ -26,6 +26,7 @@ _NOT_DECODED = frozenset(
     ".pdf .djvu .djv .xps .oxps .svg .svgz .eps .ps .ai .psd .xcf .kra .jxl .jp2 .j2k .jpx .tga "  # noqa: SIM905
     ".ico .dng .cr2 .cr3 .nef .arw .raf .orf .rw2".split()
 )
+_TAKEN = SUFFIXES | _NOT_DECODED
 STANDARD_INPUT = "-"
 _LONGEST = 200  # bytes of a name; file systems take 255, and a suffix comes yet
 
@@ -75,7 +76,7 @@ def _walked(top: Path) -> Iterator[Path | Reading]:
         folders[:] = sorted((name for name in folders if not name.startswith(".")), key=_natural)
         for name in sorted(files, key=_natural_file):
             path = Path(folder, name)
-            is_picture = path.suffix.lower() in SUFFIXES | _NOT_DECODED and not name.startswith(".")
+            is_picture = path.suffix.lower() in _TAKEN and not name.startswith(".")
             if not is_picture or not path.is_file():
                 continue
             if is_ours(path):

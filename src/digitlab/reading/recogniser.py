@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from digitlab.decoding import MAX_PIXELS
+from digitlab.decoding import MAX_PIXELS, Picture
 from digitlab.errors import CalibrationWarning, ConfigError, ModelError, PictureError
 from digitlab.preparation import Glyph
 from digitlab.reading.assembly import assemble
@@ -136,16 +136,8 @@ class Recogniser:
             ConfigError: for any other `reject`.
         """
         self.check_reject(reject)
-        name = name or name_of(source)
-        try:
-            page = next(load_pages(source, name, max_pixels, decoder))
-            glyphs = find_glyphs(page.picture, name or "the picture")
-        except PictureError as error:
-            return Reading(name, error=ReadingError(error.code, str(error)))
-        digits = self.classify(glyphs, reject)
-        if reject != "none":
-            digits = tuple(map(self._alone, glyphs, digits))
-        return Reading(name, assemble(digits), page.number, picture=snapshot(page.picture))
+        reading, picture = self._read(source, reject, name, max_pixels, decoder)
+        return reading if picture is None else replace(reading, picture=snapshot(picture))
 
     def read_many(
         self,
@@ -163,10 +155,27 @@ class Recogniser:
         """
         self.check_reject(reject)
         check_many(sources)
-        readings = (
-            self.read(one, reject=reject, max_pixels=max_pixels, decoder=decoder) for one in sources
-        )
-        return (replace(reading, picture=None) for reading in readings)
+        return (self._read(one, reject, None, max_pixels, decoder)[0] for one in sources)
+
+    def _read(
+        self,
+        source: Source,
+        reject: float | str | None,
+        name: str | None,
+        max_pixels: int,
+        decoder: GuardedDecoder | None,
+    ) -> tuple[Reading, Picture | None]:
+        """Return the reading of a source, and its picture; None where it could not be read."""
+        name = name or name_of(source)
+        try:
+            page = next(load_pages(source, name, max_pixels, decoder))
+            glyphs = find_glyphs(page.picture, name or "the picture")
+        except PictureError as error:
+            return Reading(name, error=ReadingError(error.code, str(error))), None
+        digits = self.classify(glyphs, reject)
+        if reject != "none":
+            digits = tuple(map(self._alone, glyphs, digits))
+        return Reading(name, assemble(digits), page.number), page.picture
 
     def classify(
         self, glyphs: Sequence[Glyph], reject: float | str | None = None
