@@ -24,6 +24,14 @@ from digitlab.errors import DataError
 _READ = 1 << 20
 
 
+def arrays_of(dataset: Dataset) -> dict[str, Any]:
+    """Return the arrays of an .npz that holds a dataset, by their names in it."""
+    arrays: dict[str, Any] = {}
+    for name, split in dataset.splits.items():
+        arrays[f"{name}_images"], arrays[f"{name}_labels"] = split.images, split.labels
+    return arrays
+
+
 def save_npz(dataset: Dataset, path: str | Path) -> None:
     """Save a dataset as a compressed .npz that `load_dataset` reads.
 
@@ -39,11 +47,8 @@ def save_npz(dataset: Dataset, path: str | Path) -> None:
     path = Path(path)
     if path.suffix != ".npz":
         raise DataError(f"{path}: expected a name that ends with .npz")
-    arrays: dict[str, Any] = {}
-    for name, split in dataset.splits.items():
-        arrays[f"{name}_images"], arrays[f"{name}_labels"] = split.images, split.labels
     try:
-        np.savez_compressed(path, **arrays)
+        np.savez_compressed(path, **arrays_of(dataset))
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error.strerror or error}") from error
 

@@ -82,10 +82,10 @@ class Dataset:
             for name, split in self.splits.items()
         ]
         parts = [notebook.table(rows, head), *map(notebook.note, self.warnings)]
-        for name, split in self.splits.items():
+        if self.splits:
+            name, split = next(iter(self.splits.items()))
             sheet = sheet_by_digit(split.images, split.labels, columns=16, scale=1)
             parts += [notebook.picture(sheet, f"images of {name}, a row a digit")]
-            break
         return notebook.shown(f"Dataset {self.source}", *parts)
 
     def __eq__(self, other: object) -> bool:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from digitlab.config import CUSTOM_NETWORK
-from digitlab.data.arrays import load_npz
+from digitlab.data.arrays import arrays_of, load_npz
 from digitlab.data.dataset import Dataset
 from digitlab.data.memory import PREFIX, Source, dataset_in_memory, is_named, listed_sources
 from digitlab.errors import ConfigError, RunError
@@ -112,10 +112,7 @@ def kept_for_workers(data: Mapping[str, Dataset]) -> Iterator[dict[str, str]]:
         try:
             for number, (name, dataset) in enumerate(data.items()):
                 paths[name] = str(Path(folder) / f"{number}.npz")
-                arrays: dict[str, Any] = {}
-                for key, split in dataset.splits.items():
-                    arrays |= {f"{key}_images": split.images, f"{key}_labels": split.labels}
-                np.savez(paths[name], **arrays)
+                np.savez(paths[name], **arrays_of(dataset))
         except OSError as error:
             raise RunError(
                 f"{folder}: the data for the workers cannot be written: {error.strerror or error}; "
