@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 # What the temperature of a model may have been found on.
 VALIDATION_IMAGES, MADE_PICTURES = "validation images", "made pictures"
@@ -22,6 +23,15 @@ def certainty(probability: float) -> str:
 def accuracy_text(accuracy: float | None) -> str:
     """Return `99.03 %`, or `none` where it is not known."""
     return "none" if accuracy is None else percent(accuracy)
+
+
+def calibrated_on(temperature: Any, recorded: Any) -> str | None:
+    """Return what a temperature was found on, as it was recorded; None where there is none.
+
+    Before it was recorded, there was no calibration but on made pictures.
+    """
+    on = recorded or MADE_PICTURES
+    return None if temperature is None or not isinstance(on, str) else on
 
 
 def calibration_text(calibrated_on: str | None) -> str:

@@ -23,7 +23,7 @@ import onnxruntime
 from digitlab import __version__
 from digitlab.errors import ModelError
 from digitlab.preparation import VERSIONS
-from digitlab.wording import MADE_PICTURES
+from digitlab.wording import calibrated_on
 
 UNSEALED = "0" * 64
 _KEY = b"file_sha256"
@@ -197,15 +197,14 @@ def model_of_bytes(onnx_bytes: bytes, path: Path, threads: int = 1) -> Model:
     found = dict(session.get_modelmeta().custom_metadata_map)
     output, width = _checked_shapes(session, path)
     temperature = _checked_temperature(found, path)
-    # Before it was recorded, there was no calibration but on made pictures.
-    calibrated_on = found.get("calibrated_on") or MADE_PICTURES
+    honest = None if output == "value" else temperature
     return Model(
         path=path,
         session=session,
         recipe=_property(found, "recipe", path),
         preparation=_checked_preparation(found, path),
         temperature=temperature,
-        calibrated_on=None if temperature is None or output == "value" else calibrated_on,
+        calibrated_on=calibrated_on(honest, found.get("calibrated_on")),
         version=_property(found, "digitlab_version", path),
         output=output,
         width=width,

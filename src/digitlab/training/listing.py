@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 from digitlab.config import load_recipe, read_recorded
 from digitlab.errors import DigitlabError, RunError
 from digitlab.training.run_folder import RunFolder, is_locked
-from digitlab.wording import MADE_PICTURES, duration, percent
+from digitlab.wording import calibrated_on, duration, percent
 
 _SETTINGS = {
     "network": "network",
@@ -101,15 +100,8 @@ def _status(folder: RunFolder) -> RunStatus:
         batch_size=recipe.training.batch_size if recipe else None,
         seed=recipe.seed if recipe else None,
         workers=summary.get("workers"),
-        calibrated_on=_calibrated_on(summary),
+        calibrated_on=calibrated_on(summary.get("temperature"), summary.get("calibrated_on")),
     )
-
-
-def _calibrated_on(summary: Mapping[str, Any]) -> str | None:
-    # Before it was recorded, there was no calibration but on made pictures.
-    older = None if summary.get("temperature") is None else MADE_PICTURES
-    on = summary.get("calibrated_on", older)
-    return on if isinstance(on, str) else None
 
 
 def _fraction(value: Any) -> float | None:
