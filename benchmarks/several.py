@@ -69,8 +69,7 @@ def pages(split: Split, count: int) -> Iterator[np.ndarray]:
         rows = [number(chance, split) for _ in range(chance.integers(2, 6))]
         wide = max(row.shape[1] for row in rows)
         rows = [np.pad(row, ((0, 8), (0, wide - row.shape[1]))) for row in rows]
-        ink = on_ground(chance, np.pad(np.concatenate(rows), 12), 4)
-        yield ink
+        yield on_ground(chance, np.pad(np.concatenate(rows), 12), 4)
 
 
 def on_ground(chance: np.random.Generator, ink: np.ndarray, scale: int) -> np.ndarray:

@@ -73,8 +73,8 @@ class Evaluation:
         rows = [
             (
                 digit,
-                _percent(self.precision[digit]).strip(),
-                _percent(self.recall[digit]).strip(),
+                _percent(self.precision[digit]),
+                _percent(self.recall[digit]),
                 *(count or None for count in self.confusion_matrix[digit].tolist()),
             )
             for digit in range(CLASSES)
@@ -110,7 +110,9 @@ class Evaluation:
         answers = "".join(f"{digit:>6}" for digit in range(CLASSES))
         lines += ["", f"digit  precision   recall   read as{answers}"]
         for digit in range(CLASSES):
-            figures = _percent(self.precision[digit]) + _percent(self.recall[digit])
+            figures = "".join(
+                f"{_percent(one[digit]):>10}" for one in (self.precision, self.recall)
+            )
             counts = (f"{count or '·':>6}" for count in self.confusion_matrix[digit].tolist())
             lines.append(f"{digit:>5}{figures}          {''.join(counts)}")
         return "\n".join(lines)
@@ -204,4 +206,4 @@ def fraction_of(part: int, whole: int) -> float | None:
 
 
 def _percent(fraction: float | None) -> str:
-    return f"{'-' if fraction is None else percent(fraction):>10}"
+    return "-" if fraction is None else percent(fraction)
