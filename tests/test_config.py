@@ -12,10 +12,13 @@ from hypothesis import strategies as st
 from digitlab.config import (
     AugmentConfig,
     Recipe,
+    full_key,
+    full_settings,
     load_recipe,
     parse_augment,
     parse_setting,
     read_recorded,
+    recipe_keys,
     shipped_recipes,
     to_toml,
 )
@@ -114,7 +117,31 @@ def test_any_toml_is_a_recipe_or_one_line(table: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("table", "expected"),
     [
-        ("epochs = 3", "mine.toml: there is no setting epochs; did you mean training.epochs?"),
+        ("epoch = 3", "mine.toml: there is no setting epoch; did you mean training.epochs?"),
+        ("lr = 3", "there is no setting lr; did you mean optimizer.learning_rate?"),
+        ("Optimizer = 'adam'", "there is no setting Optimizer; did you mean optimizer.name?"),
+        ("[trainng]\nepochs = 3", "no setting trainng.epochs; did you mean training.epochs?"),
+        ("[handwriting]\nrotate = 3", "handwriting.rotate; did you mean handwriting.rotation?"),
+        ("[training]\nzzz = 3", "there is no setting training.zzz; expected training.epochs, "),
+        ("zzz = 3", "there is no setting zzz; expected name, description, seed, start_from, data,"),
+        ("a.b.c = 3", "there is no setting a.b; expected name"),
+        ("[zzz]", "there is no setting zzz; expected name"),
+        ('"a\\nb" = 3', 'there is no setting "a\\nb"; expected name'),
+        ("seed.x = 3", "there is no setting seed.x; did you mean seed?"),
+        (
+            "rotation = 3",
+            "mine.toml: rotation may be augment.rotation or handwriting.rotation; give its full",
+        ),
+        (
+            "epochs = 3\n[training]\nepochs = 3",
+            "mine.toml: training.epochs is set twice, as epochs and as training.epochs",
+        ),
+        (
+            "augment = 'none'\nshift = 3",
+            "augment.shift is set twice, as augment and as shift",
+        ),
+        ("augment = 'spin=3'", "mine.toml: augment: 'spin=3' is not understood; expected none,"),
+        ("augment = 3", "augment: '3' is not understood"),
         (
             "[training]\nepoch = 3",
             "there is no setting training.epoch; did you mean training.epochs?",
@@ -123,7 +150,7 @@ def test_any_toml_is_a_recipe_or_one_line(table: dict[str, Any]) -> None:
         ("[training]\nepochs = nan", "training.epochs must be a finite number, not nan"),
         ("[training]\nbatch_size = 2.5", "training.batch_size must be a whole number, not 2.5"),
         ("[training]\nbatch_size = true", "training.batch_size must be a whole number, not True"),
-        ("training = 3", "training must be a table, not 3"),
+        ("training = 3", "training is a group of settings; name one of them, as training.epochs"),
         ("[optimizer]\nname = 'adm'", "optimizer.name is 'adm'; expected sgd, momentum, adagrad"),
         ("[augment]\nshift = 15", "augment.shift is 15; expected from 0 to 14"),
         ("[data]\nsources = 'mnist'", ""),
@@ -208,8 +235,8 @@ def test_a_setting_from_the_command_line_is_read_as_its_key_wants(
     ("key", "value", "expected"),
     [
         ("training.epochs", "many", "training.epochs must be a number, not 'many'"),
-        ("training", "3", "training: is a group of settings; name one of them, as training.NAME"),
-        ("seed.x", "3", "seed.x: there is no such setting; seed is a single value"),
+        ("training", "3", "training is a group of settings; name one of them, as training.epochs"),
+        ("rotation", "3", "rotation may be augment.rotation or handwriting.rotation; give its"),
         (
             "optimizer.lr",
             "3",
@@ -219,6 +246,67 @@ def test_a_setting_from_the_command_line_is_read_as_its_key_wants(
 )
 def test_a_wrong_setting_is_one_line(key: str, value: str, expected: str) -> None:
     assert expected in message("seed = 1\n[training]\nepochs = 2", {key: value})
+
+
+def test_a_short_name_means_its_full_key_wherever_a_recipe_is_set() -> None:
+    short = {
+        "network": "cnn", "objective": "square-error", "optimizer": "adam", "learning_rate": 0.5,
+        "schedule": "cosine", "epochs": 3.0, "batch_size": 50, "data": ["a", "b"], "momentum": 0.1,
+        "max_skips": 3, "augment": "shift=2", "label_smoothing": 0.0,
+    }  # fmt: skip
+    full = {
+        "network.name": "cnn", "objective.name": "square-error", "optimizer.name": "adam",
+        "optimizer.learning_rate": 0.5, "schedule.name": "cosine", "training.epochs": 3.0,
+        "training.batch_size": 50, "data.sources": ["a", "b"], "optimizer.momentum": 0.1,
+        "training.max_skips": 3, "augment": {**parse_augment("none"), "shift": "2"},
+        "objective.label_smoothing": 0.0,
+    }  # fmt: skip
+    assert load_recipe("quick", short) == load_recipe("quick", full)
+    file = load_recipe(write("\n".join(f"{key} = {value!r}" for key, value in short.items())))
+    assert file == load_recipe(write(""), full)
+    assert file.optimizer.momentum == 0.1
+    assert to_toml(file).count("\n[") == 8  # what is written down has full names
+
+
+@given(
+    st.recursive(
+        st.one_of(st.none(), st.integers(), text),
+        lambda inner: st.dictionaries(st.one_of(text, st.sampled_from(recipe_keys())), inner),
+    ).filter(lambda table: isinstance(table, dict))
+)
+def test_any_settings_have_full_keys_or_are_one_line(table: dict[str, Any]) -> None:
+    full, message = {}, ""
+    try:
+        full = full_settings(table)
+    except ConfigError as error:
+        message = str(error)
+    assert set(full) <= set(recipe_keys())
+    assert "\n" not in message
+
+
+def test_what_overrides_may_say_it_by_another_name_than_what_is_overridden() -> None:
+    path = write("epochs = 2\n[optimizer]\nname = 'adam'\nmomentum = 0.5")
+    recipe = load_recipe(path, {"training.epochs": 3, "optimizer": "momentum"})
+    assert (recipe.training.epochs, recipe.optimizer.name) == (3, "momentum")
+    assert load_recipe(path, {"optimizer": {"beta1": 0.5}}).optimizer.momentum == 0.5
+    with pytest.raises(ConfigError, match="set twice, as epochs and as training"):
+        load_recipe(path, {"epochs": 3, "training.epochs": 3})
+
+
+def test_a_recipe_that_names_code_by_a_short_name_does_not_run_it_either() -> None:
+    assert "give --network evil:Net on the command line" in message('network = "evil:Net"')
+
+
+@given(st.sampled_from(recipe_keys()))
+def test_the_last_part_of_a_key_is_its_short_name_where_no_other_ends_so(key: str) -> None:
+    last = key.rpartition(".")[2]
+    alike = [one for one in recipe_keys() if one.rpartition(".")[2] == last]
+    assert full_key(key) == key
+    if alike == [key]:
+        assert full_key(last) == key
+    elif last not in alike:
+        with pytest.raises(ConfigError, match=f"^{last} may be {alike[0]}(, | or )"):
+            full_key(last)
 
 
 def test_set_wants_key_and_value() -> None:
@@ -232,7 +320,7 @@ def test_augment_replaces_all_strengths() -> None:
     assert parse_augment("none") == dict.fromkeys(parse_augment(""), 0)
     assert parse_augment("shift=2, rotation=7.5")["rotation"] == 7.5
     for wrong in ("shift", "spin=3", "shift=1,,"):
-        with pytest.raises(ConfigError, match=r"^--augment: .* is not understood"):
+        with pytest.raises(ConfigError, match=r"^augment: .* is not understood"):
             parse_augment(wrong)
 
 

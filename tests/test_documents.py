@@ -19,7 +19,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from digitlab.config import Recipe, shipped_recipes, to_toml
+from digitlab.config import FLAGS, Recipe, full_key, shipped_recipes, to_toml
+from digitlab.errors import ConfigError
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -272,11 +273,25 @@ def test_every_setting_of_a_recipe_is_documented_with_its_default_and_meaning() 
             key = f"{item.name}.{inner.name}"
             expected[key] = (value[inner.name], inner.metadata["doc"])
     (recipes,) = (text for _, text in sections(FORMATS) if text.startswith("## Recipes"))
-    table = {row[0].strip("`"): row[1:] for row in cells(recipes) if len(row) == 3}
+    table = {row[0].strip("`"): row[1:] for row in cells(recipes) if len(row) == 4}
     for key, (default, doc) in expected.items():
-        shown, meaning = table[key]
+        short, shown, meaning = table[key]
+        assert re.findall("`(.*?)`", short) == short_names(key), key
         assert tomllib.loads(f"value = {shown.strip('`')}")["value"] == default, key
         assert meaning.startswith(doc), key
+
+
+def short_names(key: str) -> list[str]:
+    """Return the names other than its own by which a key of a recipe can be set, flags first."""
+
+    def means_it(name: str) -> bool:
+        try:
+            return full_key(name) == key
+        except ConfigError:
+            return False
+
+    names = dict.fromkeys([*FLAGS, key.rpartition(".")[2]])
+    return [name for name in names if name != key and means_it(name)]
 
 
 def test_every_promise_that_holds_names_tests_that_exist() -> None:

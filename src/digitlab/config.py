@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import json
 import math
 import re
 import tomllib
 import types
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
@@ -183,6 +184,7 @@ _SYNONYMS = {
     "model": "network.name",
     "batch": "training.batch_size",
     "dataset": "data.sources",
+    "from": "start_from",
 }
 _OTHER_NAMES = {
     "mse": "square-error",
@@ -196,7 +198,6 @@ _OTHER_NAMES = {
     "exponential": "step",
     "onecycle": "one-cycle",
 }
-_GROUPS = ("network", "objective", "optimizer", "schedule")  # of which `name` is meant
 
 # The names of flags and of the Python API's arguments, and the keys of a recipe that they set.
 FLAGS: Mapping[str, str] = types.MappingProxyType(
@@ -229,23 +230,22 @@ def load_recipe(name: str | Path, overrides: Mapping[str, Any] | None = None) ->
     Args:
         name: one of `shipped_recipes()`, or the path of a TOML file (a run's `config.toml`, too;
             its table `[recorded]` is for people and programs, and is passed over here).
-        overrides: dotted keys, such as `optimizer.learning_rate`, and their values; strings are
-            read as TOML values where the key wants a number, a flag or a list.
+        overrides: values by key, as `full_settings` takes them; strings are read as TOML values
+            where the key wants a number, a flag or a list.
 
     Raises:
         ConfigError: for a name, key or value that is not allowed, and for a network of the user's
             own that the file names and `overrides` do not: code runs only when it is asked for.
     """
     table, origin = _read_toml(name)
-    if table.pop("recorded", None) and _is_table(table, "data"):
-        table["data"].setdefault("validation", "last")  # the rule before runs wrote it down
-    if "name" not in table:
-        table["name"] = Path(name).stem
-    own = str(table.get("network", {}).get("name", "")) if _is_table(table, "network") else ""
-    asked = dict(overrides or {})
-    for key, value in asked.items():
-        _put(table, key, value)
-    recipe: Recipe = _build(Recipe, table, origin, "")
+    recorded = table.pop("recorded", None)
+    values = full_settings(table, origin)
+    if recorded:
+        values.setdefault("data.validation", "last")  # the rule before runs wrote it down
+    values.setdefault("name", Path(name).stem)
+    own = str(values.get("network.name", ""))
+    asked = full_settings(overrides or {})
+    recipe: Recipe = _build(Recipe, {**values, **asked}, origin)
     if recipe.custom_network and asked.get("network.name") != own and own == recipe.network.name:
         module, _, name = own.partition(":")
         way = f"--network {own} on the command line"
@@ -343,29 +343,84 @@ def read_data_config(path: Path) -> DataConfig:
         ConfigError: where it names none, or what is not allowed.
     """
     table, origin = _read_toml(path)
-    data = table.get("data")
-    if not isinstance(data, dict) or "sources" not in data:
+    values = full_settings({"data": table.get("data", {})}, origin)
+    if "data.sources" not in values:
         raise ConfigError(f"{path}: names no data.sources; give --data")
     if "recorded" in table:
-        data.setdefault("validation", "last")
-    config: DataConfig = _build(DataConfig, data, origin, "data.")
+        values.setdefault("data.validation", "last")
+    config: DataConfig = _build(DataConfig, values, origin, "data.")
     return config
 
 
-def nearest_key(key: str) -> str | None:
-    """Return the dotted key of a recipe that somebody may have meant by another, or None."""
+def full_settings(settings: Mapping[str, Any], origin: str = "") -> dict[str, Any]:
+    """Return settings by their full keys; values are not looked at.
+
+    Args:
+        settings: by full key (`training.epochs`), by short name (`epochs`, see `full_key`), or as
+            tables of keys, as TOML has them. `augment` may also be a text, as `--augment` takes.
+        origin: what messages call where they stand; empty: nothing.
+
+    Raises:
+        ConfigError: for a key that is none, that may be one of several, or that is there twice.
+    """
+    where = f"{origin}: " if origin else ""
+    full: dict[str, Any] = {}
+    given: dict[str, str] = {}
+    for name, value in _names(settings):
+        try:
+            for key, one in _meant(name, value).items():
+                if key in full:
+                    raise ConfigError(f"{key} is set twice, as {given[key]} and as {name}")
+                full[key], given[key] = one, name
+        except ConfigError as error:
+            raise ConfigError(f"{where}{error}") from None
+    return full
+
+
+def full_key(name: str) -> str:
+    """Return the full key of a recipe that a name means.
+
+    A short name is the last part of a key, where no other key ends so, or the name of a flag.
+
+    Raises:
+        ConfigError: where it is no key, or may be one of several; names them, or the nearest.
+    """
     keys = recipe_keys()
-    short = key.lower().replace("-", "_").rpartition(".")[2]
-    alike = [one for one in keys if one.rpartition(".")[2] == short]
-    if not alike and short in _GROUPS:
-        alike = [f"{short}.name"]
-    if not alike and short in _SYNONYMS:
-        alike = [_SYNONYMS[short]]
-    if not alike:
-        by_last = {one.rpartition(".")[2]: one for one in reversed(keys)}
-        alike = [by_last[one] for one in difflib.get_close_matches(short, by_last, 1, 0.75)]
-        alike += difflib.get_close_matches(key, keys, 1, 0.8)
-    return alike[0] if alike else None
+    if name in keys:
+        return name
+    if FLAGS.get(name) in keys:
+        return FLAGS[name]
+    alike = [key for key in keys if key.endswith(f".{name}")]
+    if len(alike) == 1:
+        return alike[0]
+    if alike:
+        raise ConfigError(f"{name} may be {one_of(alike)}; give its full name")
+    inside = [key for key in keys if key.startswith(f"{name}.")]
+    if inside:
+        raise ConfigError(f"{name} is a group of settings; name one of them, as {inside[0]}")
+    near = nearest_keys(name)
+    group = name.partition(".")[0]
+    known = [key for key in keys if key.startswith(f"{group}.")] if "." in name else []
+    groups = dict.fromkeys(key.partition(".")[0] for key in keys)
+    meant = f"did you mean {one_of(near)}?" if near else f"expected {one_of(known or groups)}"
+    shown = name if re.fullmatch(r"[\w.-]+", name) else _toml_value(name)
+    raise ConfigError(f"there is no setting {shown}; {meant}")
+
+
+def nearest_keys(name: str) -> list[str]:
+    """Return the full keys of a recipe that somebody may have meant by what is no key."""
+    keys = recipe_keys()
+    group, _, short = name.lower().replace("-", "_").rpartition(".")
+    by_last: dict[str, list[str]] = {}
+    for key in keys:
+        by_last.setdefault(key.rpartition(".")[2], []).append(key)
+    others = {**_SYNONYMS, **{flag: key for flag, key in FLAGS.items() if key in keys}}
+    near = by_last.get(short) or ([others[short]] if short in others else [])
+    if not near:
+        for last in difflib.get_close_matches(short, by_last, 1, 0.75):
+            near = by_last[last]
+    near = near or difflib.get_close_matches(name, keys, 1, 0.8)
+    return [key for key in near if key.startswith(f"{group}.")] or near
 
 
 def nearest_choice(value: Any, choices: Iterable[str]) -> str | None:
@@ -378,8 +433,9 @@ def nearest_choice(value: Any, choices: Iterable[str]) -> str | None:
     return found if found in set(choices) else None
 
 
-def recipe_keys() -> list[str]:
-    """Return the dotted keys of all settings of a recipe."""
+@functools.cache
+def recipe_keys() -> tuple[str, ...]:
+    """Return the full keys of all settings of a recipe, such as `training.epochs`."""
     hints = get_type_hints(Recipe)
     keys: list[str] = []
     for one in dataclasses.fields(Recipe):
@@ -387,7 +443,7 @@ def recipe_keys() -> list[str]:
             keys += [f"{one.name}.{inner.name}" for inner in dataclasses.fields(hints[one.name])]
         else:
             keys.append(one.name)
-    return keys
+    return tuple(keys)
 
 
 def parse_augment(text: str) -> dict[str, Any]:
@@ -404,7 +460,7 @@ def parse_augment(text: str) -> dict[str, Any]:
         name, equals, value = (piece.strip() for piece in part.partition("="))
         if name not in names or not equals:
             raise ConfigError(
-                f"--augment: {part.strip()!r} is not understood; expected none, or parts such as "
+                f"augment: {part.strip()!r} is not understood; expected none, or parts such as "
                 f"shift=1,rotation=10 of {one_of(names)}"
             )
         table[name] = _from_text(value, float)
@@ -419,7 +475,7 @@ def parse_setting(text: str) -> tuple[str, str]:
     """
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise ConfigError(f"--set: {text!r} is not key=value; try --set optimizer.momentum=0.95")
+        raise ConfigError(f"--set: {text!r} is not key=value; try --set momentum=0.95")
     return key.strip(), value.strip()
 
 
@@ -446,43 +502,35 @@ def _read_toml(name: str | Path) -> tuple[dict[str, Any], str]:
         raise ConfigError(f"{origin}: cannot be read: {error.strerror}") from None
 
 
-def _put(table: dict[str, Any], key: str, value: Any) -> None:
-    """Set a dotted key in nested tables."""
-    *parents, last = key.split(".")
-    for parent in parents:
-        inner = table.setdefault(parent, {})
-        if not isinstance(inner, dict):
-            raise ConfigError(f"{key}: there is no such setting; {parent} is a single value")
-        table = inner
-    if isinstance(table.get(last), dict) and not isinstance(value, Mapping):
-        raise ConfigError(f"{key}: is a group of settings; name one of them, as {key}.NAME")
-    table[last] = value
-
-
-def _is_table(table: Mapping[str, Any], key: str) -> bool:
-    return isinstance(table.get(key), dict)
-
-
-def _build(cls: type[Any], table: Mapping[str, Any], origin: str, prefix: str) -> Any:
-    """Make a dataclass of a table, checking names, types, choices and ranges."""
-    fields = {item.name: item for item in dataclasses.fields(cls)}
-    hints = get_type_hints(cls)
-    unknown = [key for key in table if key not in fields]
-    if unknown:
-        key = f"{prefix}{_toml_key(unknown[0])}"
-        nearest = nearest_key(f"{prefix}{unknown[0]}")
-        meant = f"did you mean {nearest}?" if nearest else f"expected {one_of(fields)}"
-        raise ConfigError(f"{origin}: there is no setting {key}; {meant}")
-    values = {}
-    for key, value in table.items():
-        path = f"{prefix}{key}"
-        if dataclasses.is_dataclass(hints[key]):
-            if not isinstance(value, Mapping):
-                raise ConfigError(f"{origin}: {path} must be a table, not {value!r}")
-            values[key] = _build(hints[key], value, origin, f"{path}.")
+def _names(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the keys of settings and of the tables in them, and their values."""
+    for name, value in settings.items():
+        if isinstance(value, Mapping) and value:
+            yield from ((f"{name}.{inner}", one) for inner, one in value.items())
         else:
-            values[key] = _value(value, hints[key], fields[key].metadata, f"{origin}: {path}")
-    return cls(**values)
+            yield str(name), value
+
+
+def _meant(name: str, value: Any) -> dict[str, Any]:
+    """Return what one setting means, by full key."""
+    if isinstance(value, Mapping) and any(key.startswith(f"{name}.") for key in recipe_keys()):
+        return {}  # an empty table
+    if name == "augment":
+        return {f"augment.{key}": one for key, one in parse_augment(str(value)).items()}
+    return {full_key(name): value}
+
+
+def _build(cls: type[Any], values: Mapping[str, Any], origin: str, prefix: str = "") -> Any:
+    """Make a dataclass of values by full key, checking types, choices and ranges."""
+    hints = get_type_hints(cls)
+    made: dict[str, Any] = {}
+    for item in dataclasses.fields(cls):
+        key, kind = f"{prefix}{item.name}", hints[item.name]
+        if dataclasses.is_dataclass(kind):
+            made[item.name] = _build(kind, values, origin, f"{key}.")  # type: ignore[arg-type]
+        elif key in values:
+            made[item.name] = _value(values[key], kind, item.metadata, f"{origin}: {key}")
+    return cls(**made)
 
 
 def _value(value: Any, kind: Any, limits: Mapping[str, Any], where: str) -> Any:

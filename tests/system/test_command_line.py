@@ -99,7 +99,7 @@ def test_flags_override_the_recipe(command: Command, small_recipe: Path) -> None
         "--optimizer", "momentum", "--learning-rate", "1e-4", "--schedule", "cosine",
         "--epochs", "0.1", "--batch-size", "40", "--augment", "shift=2", "--seed", "7",
         "--device", "cpu", "--threads", "1", "--train-on", "all", "--run-dir", "run",
-        "--set", "optimizer.momentum=0.5", "--set", "training.shards=5", "--quiet",
+        "--set", "momentum=0.5", "--set", "training.shards=5", "--quiet",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     recipe = digitlab.load_recipe("run/config.toml")
@@ -121,7 +121,7 @@ def test_flags_override_the_recipe(command: Command, small_recipe: Path) -> None
         (["train", "--loss", "mse"], "there is no option --loss; did you mean --objective?"),
         (["train", "--objective", "mse"], "or square-error; did you mean square-error?"),
         (["train", "--optimizer", "Adam"], "or adamw; did you mean adam?"),
-        (["train", "--set", "epochs=0.2"], "no setting epochs; did you mean training.epochs?"),
+        (["train", "--set", "epoch=0.2"], "no setting epoch; did you mean training.epochs?"),
         (["train", "--epochs", "many"], "--epochs"),
         (["train", "--recipe", "fast"], "there is no recipe 'fast'; expected photo, quick"),
         (["train", "--optimizer", "sdg"], "optimizer.name is 'sdg'; expected sgd"),

@@ -40,8 +40,8 @@ _MEANT = {
     "--checkpoint": "--resume",
     "--nproc-per-node": "--workers",
     "--num-workers": "--workers",
-    "--momentum": "--set optimizer.momentum=M",
-    "--weight-decay": "--set optimizer.weight_decay=W",
+    "--momentum": "--set momentum=M",
+    "--weight-decay": "--set weight_decay=W",
 }
 
 app = typer.Typer(

@@ -83,7 +83,9 @@ def train(
     ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Any other key of a recipe."),
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Any key of a recipe, as weight_decay=0.01."
+        ),
     ] = None,
     ledger: Annotated[
         bool,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from digitlab import events
-from digitlab.config import FLAGS, parse_augment, read_recorded
+from digitlab.config import FLAGS, full_settings, read_recorded
 from digitlab.data.dataset import Dataset
 from digitlab.data.memory import Source
 from digitlab.errors import ConfigError, check_training_extra
@@ -60,7 +60,7 @@ def train(
             or function, which is called as `network(outputs=N)`, and each source of `data` what
             `digitlab.load_dataset` takes: a `Dataset`, or arrays. The run's config.toml names
             them, but does not hold them: to go on, hand over the same again.
-        settings: further overrides by dotted key, such as `{"optimizer.momentum": 0.95}`.
+        settings: further overrides by key, in full or short, such as `{"momentum": 0.95}`.
         threads: size of the pool that computes shards; None: the cores there are. Changes no bit.
         run_dir: where the run goes; None: `runs/RECIPE-DATE-TIME`.
         resume: a run's folder to go on with; then only `threads`, `workers`, `ledger`, `reporter`,
@@ -139,15 +139,12 @@ def _count(workers: Any) -> int:
 
 
 def _overrides(given: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return dotted keys for the arguments and settings of one call."""
-    overrides: dict[str, Any] = {}
-    for name, value in given.items():
-        if name == "augment":
-            table = parse_augment(value) if isinstance(value, str) else value
-            overrides.update({f"augment.{key}": strength for key, strength in table.items()})
-        else:
-            overrides[FLAGS[name]] = os.fspath(value) if isinstance(value, PathLike) else value
-    return {**overrides, **settings}
+    """Return by full key what the arguments and settings of one call change."""
+    plain = {
+        name: os.fspath(value) if isinstance(value, PathLike) else value
+        for name, value in given.items()
+    }
+    return {**full_settings(plain), **full_settings(settings)}
 
 
 def _of_resumed(
