@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from digitlab.contact_sheet import contact_sheet, free_place, save_picture
-from digitlab.png_mark import is_ours
+from digitlab.picture_mark import is_ours
 from digitlab.reading.picture_files import find_pictures
 from digitlab.training.charts import draw_confusion, draw_curves
 

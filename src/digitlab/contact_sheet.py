@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 
 from digitlab.drawing import CAPTION, FRAME, PAPER, SOFT, TEXT, TITLE, Colour, Font, lettered, write
 from digitlab.errors import DataError
-from digitlab.png_mark import is_ours, save_png
+from digitlab.picture_mark import is_ours, save_png
 
 _SIDE = 28
 _MARGIN, _GAP = 16, 6  # pixels

@@ -79,6 +79,14 @@ def lettered(text: str, size: int, width: float | None = None) -> tuple[str, Fon
     return text, font
 
 
+def font_file(text: str) -> Path | None:
+    """Return the file of a font of the system's that has all letters of a text.
+
+    None where there is none, and for what the font that comes with Pillow has.
+    """
+    return _font_with(frozenset(text))
+
+
 def write(
     draw: ImageDraw.ImageDraw,
     place: tuple[float, float],

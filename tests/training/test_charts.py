@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import os
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -11,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from digitlab import drawing
-from digitlab.png_mark import is_ours
+from digitlab import drawing, plotting
+from digitlab.picture_mark import is_ours
 from digitlab.training import charts
 
 pytestmark = pytest.mark.usefixtures("pictures")
@@ -45,8 +48,8 @@ def test_labels_of_losses_do_not_lie_on_each_other_and_the_scale_is_named(
     low: float, high: float
 ) -> None:
     losses = np.geomspace(high, low, 50)
-    with charts._look():
-        figure, (axes, _) = charts._figure(1000, 480, 2)
+    with plotting.look():
+        figure, (axes, _) = plotting.new_figure(1000, 480, 2)
         axes.plot(losses)
         axes.set_title("loss")
         charts._scale_losses(axes, losses)
@@ -92,7 +95,7 @@ def has(pixels: np.ndarray, colour: drawing.Colour) -> bool:
 def test_the_strong_line_is_vertical_at_a_cliff(tmp_path: Path) -> None:
     lines = [step(at, 1000.0 if at <= 500 else 1.0) for at in range(1, 1001)]
     charts.draw_curves(tmp_path / "curves.png", lines, "cliff")
-    left = colours(tmp_path / "curves.png")[charts._TOP : -60, 80:480]
+    left = colours(tmp_path / "curves.png")[plotting.TOP : -60, 80:480]
     blue = (np.abs(left.astype(int) - drawing.BLUE).sum(axis=2) < 60).sum(axis=0)
     assert blue.max() > 200  # a column of pixels, most of the height
     assert np.count_nonzero(blue > 20) <= 4
@@ -153,3 +156,14 @@ def test_a_user_s_settings_of_matplotlib_change_neither_picture_nor_themselves(
         charts.draw_confusion(tmp_path / "theirs.png", confusion)
         assert matplotlib.rcParams["font.size"] == 30
     assert np.array_equal(colours(tmp_path / "ours.png"), colours(tmp_path / "theirs.png"))
+
+
+@pytest.mark.process
+def test_what_a_notebook_names_as_backend_need_not_be_installed() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from digitlab.training import charts"],
+        env={**os.environ, "MPLBACKEND": "no-such-backend"},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")

@@ -17,7 +17,7 @@ from PIL import Image
 
 from digitlab.errors import DigitlabError
 from digitlab.header import SUFFIXES
-from digitlab.png_mark import is_ours, save_png
+from digitlab.picture_mark import is_ours, save_png
 from digitlab.reading.types import Reading, ReadingError
 
 # Scans, drawings and photographs in formats that are not decoded (of a raw one, its preview at

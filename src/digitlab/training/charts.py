@@ -2,55 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw
 
-from digitlab.drawing import (
-    BLUE,
-    CAPTION,
-    FRAME,
-    GRID,
-    ORANGE,
-    PALE,
-    PAPER,
-    SOFT,
-    TEXT,
-    TITLE,
-    Colour,
-    lettered,
-    write,
-)
+from digitlab.drawing import BLUE, ORANGE, PALE, SOFT, TEXT, Colour
 from digitlab.durable_files import write_whole
-from digitlab.png_mark import save_png
+from digitlab.plotting import as_hex, look, new_figure, to_png
 
-# A notebook names by MPLBACKEND a module that may not be installed here, and importing matplotlib
-# would fail; what we draw needs no backend. Where the variable is of use, it goes on to be.
-_backend = os.environ.pop("MPLBACKEND", None)
-try:
-    import matplotlib
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
-finally:
-    if _backend is not None:
-        os.environ["MPLBACKEND"] = _backend
-if _backend is not None:
-    with contextlib.suppress(ValueError):
-        matplotlib.rcParams["backend"] = _backend
+# isort: split
+# After plotting, which imports matplotlib under any MPLBACKEND.
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 Floats = npt.NDArray[np.float64]
 
-_DPI = 100
-_TOP = 108  # pixels for the title and what explains the picture
-_MARGIN = 24  # pixels
 _WINDOWS = 50  # of which each has its mean: many enough for a cliff to look like one
 _MARKED = 60  # epochs; of more, none is marked
 _LABELLED = 3.0  # decades between which 2 and 5 have labels, too
@@ -71,20 +41,20 @@ def draw_curves(path: Path, metrics: Sequence[Mapping[str, Any]], title: str) ->
     epochs = [line for line in metrics if line["kind"] == "epoch"]
     at = _column(steps, "step")
     width = max(1, -(-len(steps) // _WINDOWS))
-    with _look():
-        figure, (left, right) = _figure(1000, 480, columns=2)
+    with look():
+        figure, (left, right) = new_figure(1000, 480, columns=2)
         for axes, key, scale in ((left, "loss", 1.0), (right, "accuracy", 100.0)):
             values = scale * _column(steps, key)
             if width > 1:
-                axes.plot(at, values, color=_hex(PALE), linewidth=0.6, alpha=0.6)
+                axes.plot(at, values, color=as_hex(PALE), linewidth=0.6, alpha=0.6)
             edges, means = _windows(at, values, width)
-            axes.stairs(means, edges, baseline=None, color=_hex(BLUE), linewidth=1.8, zorder=3)
+            axes.stairs(means, edges, baseline=None, color=as_hex(BLUE), linewidth=1.8, zorder=3)
             valid = scale * _column(epochs, f"valid_{key}")
             marker = "o" if len(epochs) <= _MARKED else ""
             axes.plot(
                 _column(epochs, "step"),
                 valid,
-                color=_hex(ORANGE),
+                color=as_hex(ORANGE),
                 marker=marker,
                 markersize=5,
                 zorder=4,
@@ -100,10 +70,11 @@ def draw_curves(path: Path, metrics: Sequence[Mapping[str, Any]], title: str) ->
             skipped,
             np.full(len(skipped), 0.03),
             "x",
-            color=_hex(ORANGE),
+            color=as_hex(ORANGE),
             transform=left.get_xaxis_transform(),
         )
-        _write(figure, path, title, _legend(width, epochs, len(skipped)))
+        legend = _legend(width, epochs, len(skipped))
+        write_whole(path, to_png(figure, title, legend))
 
 
 def draw_confusion(path: Path, confusion: npt.NDArray[np.int64]) -> None:
@@ -113,9 +84,9 @@ def draw_confusion(path: Path, confusion: npt.NDArray[np.int64]) -> None:
     errors = matrix.astype(float)
     np.fill_diagonal(errors, np.nan)
     most = max(1.0, float(np.nanmax(errors)))
-    with _look():
-        figure, (axes,) = _figure(600, 640, columns=1)
-        colours = matplotlib.colormaps["Oranges"].with_extremes(bad=_hex(PALE))
+    with look():
+        figure, (axes,) = new_figure(600, 640, columns=1)
+        colours = matplotlib.colormaps["Oranges"].with_extremes(bad=as_hex(PALE))
         axes.imshow(errors, cmap=colours, vmin=0, vmax=most)
         for truth, answer in np.argwhere(matrix):
             is_dark = truth != answer and errors[truth, answer] > 0.6 * most
@@ -125,7 +96,7 @@ def draw_confusion(path: Path, confusion: npt.NDArray[np.int64]) -> None:
                 str(matrix[truth, answer]),
                 ha="center",
                 va="center",
-                color="white" if is_dark else _hex(TEXT),
+                color="white" if is_dark else as_hex(TEXT),
                 size=8,
             )
         axes.set_xticks(range(10))
@@ -134,12 +105,8 @@ def draw_confusion(path: Path, confusion: npt.NDArray[np.int64]) -> None:
         axes.set_ylabel("truth")
         axes.grid(visible=False)
         title = f"{right:.2f} % right on the test split"
-        _write(
-            figure,
-            path,
-            title,
-            [("each row a truth, each column an answer; errors are ", SOFT), ("orange", ORANGE)],
-        )
+        below = [("each row a truth, each column an answer; errors are ", SOFT), ("orange", ORANGE)]
+        write_whole(path, to_png(figure, title, below))
 
 
 def _column(lines: Sequence[Mapping[str, Any]], key: str) -> Floats:
@@ -191,65 +158,3 @@ def _legend(width: int, epochs: Sequence[Any], skipped: int) -> list[tuple[str, 
     if skipped:
         parts.append((f"   x  {skipped:,} skipped, since not finite", ORANGE))
     return parts
-
-
-@contextlib.contextmanager
-def _look() -> Iterator[None]:
-    """Have matplotlib draw in the look of all our pictures, whatever a user has set."""
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(
-            {
-                "axes.edgecolor": _hex(FRAME),
-                "axes.facecolor": _hex(PAPER),
-                "axes.grid": True,
-                "axes.labelcolor": _hex(TEXT),
-                "axes.spines.right": False,
-                "axes.spines.top": False,
-                "axes.titlecolor": _hex(TEXT),
-                "axes.titlelocation": "left",
-                "axes.titlesize": "medium",
-                "axes.unicode_minus": False,
-                "figure.facecolor": _hex(PAPER),
-                "font.size": CAPTION * 72 / _DPI,
-                "grid.color": _hex(GRID),
-                "text.color": _hex(TEXT),
-                "text.parse_math": False,
-                "xtick.color": _hex(TEXT),
-                "ytick.color": _hex(TEXT),
-            }
-        )
-        yield
-
-
-def _figure(width: int, height: int, columns: int) -> tuple[Figure, list[Axes]]:
-    """Return a figure of that size in pixels, with room for a title, and its axes."""
-    figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI)
-    figure.subplots_adjust(
-        left=80 / width,
-        right=1 - _MARGIN / width,
-        bottom=60 / height,
-        top=1 - _TOP / height,
-        wspace=0.24,
-    )
-    return figure, list(np.atleast_1d(figure.subplots(1, columns)))
-
-
-def _write(figure: Figure, path: Path, title: str, below: Sequence[tuple[str, Colour]]) -> None:
-    """Write a figure as a PNG, with a title and a line of parts, each in its colour, below it."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    picture = Image.open(buffer).convert("RGB")
-    draw = ImageDraw.Draw(picture)
-    write(draw, (_MARGIN, 14), title, TITLE, width=picture.width - 2 * _MARGIN)
-    x = float(_MARGIN)
-    for part, colour in below:
-        write(draw, (x, 50), part, CAPTION, colour)
-        x += lettered(part, CAPTION)[1].getlength(part)
-    marked = io.BytesIO()
-    save_png(picture, marked)
-    write_whole(path, marked.getvalue())
-
-
-def _hex(colour: Colour) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*colour)

@@ -1,6 +1,7 @@
 """The mark by which the pictures that we draw are known, so that none is read as input.
 
-A text chunk before the pixels of a PNG: `Software`, `digitlab`, and perhaps more words.
+A text chunk before the pixels of a PNG: `Software`, `digitlab`, and perhaps more words. In an SVG
+its creator (Dublin Core), as matplotlib writes it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from PIL.PngImagePlugin import PngInfo
 
 SOFTWARE = "digitlab"
 _CHUNK = b"tEXtSoftware\0" + SOFTWARE.encode()
-_WITHIN = 512  # bytes; the header of a PNG takes 33
+_MARKS = {".png": _CHUNK, ".svg": f"<dc:title>{SOFTWARE}</dc:title>".encode()}
+_WITHIN = 1024  # bytes; the header of a PNG takes 33, that of an SVG some 600 before its creator
 
 
 def save_png(picture: Image.Image, to: object) -> None:
@@ -28,10 +30,11 @@ def save_png(picture: Image.Image, to: object) -> None:
 
 def is_ours(path: Path) -> bool:
     """Whether a file is a picture that we drew; false for one that cannot be read."""
-    if path.suffix.lower() != ".png":
+    mark = _MARKS.get(path.suffix.lower())
+    if mark is None:
         return False
     try:
         with path.open("rb") as file:
-            return _CHUNK in file.read(_WITHIN)
+            return mark in file.read(_WITHIN)
     except OSError:  # which whoever reads it will be told
         return False
