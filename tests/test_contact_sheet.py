@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image
 
 from digitlab.contact_sheet import contact_sheet, free_place, save_picture
+from digitlab.course_figures import draw_figure
 from digitlab.picture_mark import is_ours
 from digitlab.reading.picture_files import find_pictures
 from digitlab.training.charts import draw_confusion, draw_curves
@@ -103,9 +105,20 @@ def test_all_that_we_draw_is_marked_and_not_read_from_a_folder(tmp_path: Path) -
     save_picture(Image.new("RGB", (50, 50)), tmp_path / "sheet.png")
     draw_curves(tmp_path / "curves.png", [], "quick")
     draw_confusion(tmp_path / "confusion.png", np.eye(10, dtype=np.int64))
+    for suffix in ("svg", "png"):
+        draw_figure("log", tmp_path / f"log.{suffix}")
     assert all(map(is_ours, tmp_path.iterdir()))
     Image.new("RGB", (50, 50)).save(tmp_path / "mine.png")
     assert list(find_pictures([tmp_path])) == [tmp_path / "mine.png"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_none_of_our_pictures_and_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "data.png")
+    monkeypatch.setattr(Path, "open", lambda *_: pytest.fail("opened"))
+    assert not is_ours(tmp_path / "data.png")
 
 
 def test_a_picture_that_nobody_asked_for_replaces_ours_alone(tmp_path: Path) -> None:

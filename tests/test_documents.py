@@ -151,7 +151,7 @@ def test_formulas_and_pictures_of_chinese_are_chinese() -> None:
             if block.mark == TRANSLATED:
                 assert all(re.search("[一-鿿]", line) for line in block.text.splitlines())
         for picture in re.findall(r"!\[[^]]*\]\(([^)]+)\)", prose(path)):
-            assert picture.endswith(".zh-CN.png")
+            assert picture.endswith((".zh-CN.png", ".zh-CN.svg"))
 
 
 needs_bash = pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")

@@ -31,6 +31,7 @@ _HOMES = {
     "Split": "digitlab.data.dataset",
     "TrainingError": "digitlab.errors",
     "Workers": "digitlab.parallel.plan",
+    "draw_figure": "digitlab.course_figures",
     "evaluate": "digitlab.evaluation",
     "export": "digitlab.exporting.copies",
     "load_dataset": "digitlab.data",
@@ -60,6 +61,7 @@ __all__ = [
     "TrainingError",
     "Workers",
     "__version__",
+    "draw_figure",
     "evaluate",
     "export",
     "load_dataset",
@@ -69,6 +71,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from digitlab.config import Recipe, load_recipe
+    from digitlab.course_figures import draw_figure
     from digitlab.data import load_dataset
     from digitlab.data.dataset import Dataset, Split
     from digitlab.errors import (

@@ -87,6 +87,11 @@ def font_file(text: str) -> Path | None:
     return _font_with(frozenset(text))
 
 
+def as_hex(colour: Colour) -> str:
+    """Return a colour as CSS writes it, such as `#0b61bd`."""
+    return "#{:02x}{:02x}{:02x}".format(*colour)
+
+
 def write(
     draw: ImageDraw.ImageDraw,
     place: tuple[float, float],

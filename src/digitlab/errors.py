@@ -4,6 +4,7 @@ Every message says what is wrong, where, what was expected and, where there is o
 Anything that is not a `DigitlabError` is a bug of ours and keeps its traceback.
 """
 
+from collections.abc import Iterable
 from importlib.util import find_spec
 
 
@@ -60,12 +61,21 @@ def check_training_extra() -> None:
     Raises:
         MissingExtraError: names the first, and what to install.
     """
-    for name in _TRAIN_EXTRA:
+    check_installed("training", _TRAIN_EXTRA)
+
+
+def check_installed(what: str, packages: Iterable[str]) -> None:
+    """Check that packages of the extra `train` are there, without importing them.
+
+    Raises:
+        MissingExtraError: says what needs the first that is missing, and what to install.
+    """
+    for name in packages:
         try:
             found = find_spec(name) is not None
         except ModuleNotFoundError:
             found = False
         if not found:
             raise MissingExtraError(
-                f"training needs {name}, which is not installed; pip install 'digitlab[train]'"
+                f"{what} needs {name}, which is not installed; pip install 'digitlab[train]'"
             )

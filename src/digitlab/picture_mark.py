@@ -31,7 +31,7 @@ def save_png(picture: Image.Image, to: object) -> None:
 def is_ours(path: Path) -> bool:
     """Whether a file is a picture that we drew; false for one that cannot be read."""
     mark = _MARKS.get(path.suffix.lower())
-    if mark is None:
+    if mark is None or not path.is_file():  # a pipe might never be written to
         return False
     try:
         with path.open("rb") as file:

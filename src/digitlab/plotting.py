@@ -24,6 +24,7 @@ from digitlab.drawing import (
     TEXT,
     TITLE,
     Colour,
+    as_hex,
     font_file,
     lettered,
     write,
@@ -155,15 +156,15 @@ def to_svg(figure: Figure, title: str, below: str) -> bytes:
     return buffer.getvalue()
 
 
-def as_hex(colour: Colour) -> str:
-    """Return a colour as matplotlib takes it."""
-    return "#{:02x}{:02x}{:02x}".format(*colour)
+def can_be_drawn(figure: Figure, *texts: str) -> bool:
+    """Whether fonts of this system have all letters of a figure, and of what else is to be said."""
+    drawn = (text.get_text() for text in figure.findobj(Text))
+    return all(lettered(text, CAPTION)[0] == text for text in (*drawn, *texts))
 
 
 def _use_system_fonts(figure: Figure) -> None:
     """Set a font of the system's for each text that has letters which matplotlib's own lacks."""
     ours = get_font(findfont("DejaVu Sans"))
-    figure.draw_without_rendering()  # which makes the labels of ticks
     for text in figure.findobj(Text):
         if all(ours.get_char_index(ord(one)) for one in text.get_text() if one.isprintable()):
             continue

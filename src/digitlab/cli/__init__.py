@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import digitlab
-from digitlab.cli import data, evaluate, export, read, runs, train
+from digitlab.cli import data, evaluate, export, figure, read, runs, train
 from digitlab.cli.program import end_quietly, fail, show_what_can_be_shown, warnings_as_lines
 from digitlab.errors import ConfigError, DigitlabError
 
@@ -118,3 +118,4 @@ app.command()(export.export)
 app.command()(read.read)
 app.command()(data.data)
 app.command()(runs.runs)
+app.command()(figure.figure)

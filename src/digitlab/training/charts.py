@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from digitlab.drawing import BLUE, ORANGE, PALE, SOFT, TEXT, Colour
+from digitlab.drawing import BLUE, ORANGE, PALE, SOFT, TEXT, Colour, as_hex
 from digitlab.durable_files import write_whole
-from digitlab.plotting import as_hex, look, new_figure, to_png
+from digitlab.plotting import look, new_figure, to_png
 
 # isort: split
 # After plotting, which imports matplotlib under any MPLBACKEND.
