@@ -490,8 +490,17 @@ def _read_toml(name: str | Path) -> tuple[dict[str, Any], str]:
             f"there is no recipe {str(name)!r}; expected {one_of(shipped_recipes())}, "
             "or the path of a .toml file"
         )
+    return read_toml(path, origin), origin
+
+
+def read_toml(path: Path, origin: str) -> dict[str, Any]:
+    """Return the tables of a TOML file; `origin` is what messages call it.
+
+    Raises:
+        ConfigError: where it cannot be read, or is no TOML.
+    """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8")), origin
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{origin}: is not valid TOML: {error}") from None
     except UnicodeDecodeError:

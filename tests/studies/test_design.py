@@ -1,0 +1,221 @@
+"""What a study's file may say, and one clear line for every mistake in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from digitlab.config import shipped_recipes
+from digitlab.errors import ConfigError
+from digitlab.studies.design import design_of, load_design, shipped_studies
+
+
+def write(table: str, path: str = "mine.toml") -> Path:
+    Path(path).parent.mkdir(exist_ok=True)
+    Path(path).write_text(table, encoding="utf-8")
+    return Path(path)
+
+
+def message(table: str, **more: Any) -> str:
+    with pytest.raises(ConfigError) as error:
+        load_design(write(table), **more)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_the_studies_that_ship_are_those_of_the_course_and_can_be_run() -> None:
+    assert shipped_studies() == [
+        "augmentation", "batch-sizes", "learning-rates", "networks", "objectives", "optimizers",
+        "schedules",
+    ]  # fmt: skip
+    for name in shipped_studies():
+        design = load_design(name)
+        assert design.name == name
+        assert design.description
+        assert len(design.seeds) >= 3
+        assert design.epochs
+    rates = [v.settings["optimizer.learning_rate"] for v in load_design("learning-rates").variants]
+    assert rates == [0.001, 0.01, 0.1, 1.0]
+    for one in ("sgd", "momentum", "adagrad", "adam"):
+        names = [variant.name for variant in load_design("optimizers").variants]
+        assert {f"{one}, 0.01", f"{one}, its best"} & set(names)
+
+
+def test_every_combination_of_what_varies_is_a_variant() -> None:
+    design = load_design(
+        write("[vary]\noptimizer.name = ['sgd', 'adam']\n'optimizer.learning_rate' = [0.01, 1]")
+    )
+    assert [one.name for one in design.variants] == [
+        "sgd, learning rate 0.01", "sgd, learning rate 1",
+        "adam, learning rate 0.01", "adam, learning rate 1",
+    ]  # fmt: skip
+    recipe = design.recipe(design.variants[2], 3)
+    assert recipe.name == "quick"
+    assert (recipe.optimizer.name, recipe.optimizer.learning_rate, recipe.seed) == ("adam", 0.01, 3)
+    assert (design.name, design.seeds, design.epochs) == ("mine", (1, 2, 3), None)
+
+
+def test_keys_that_end_alike_are_named_in_full() -> None:
+    vary = "augment.rotation = [0, 9]\naugment.shift = [0, 1]\nhandwriting.rotation = [0]"
+    design = load_design(write(f"[vary]\n{vary}"))
+    assert design.variants[-1].name == "augment.rotation 9, shift 1, handwriting.rotation 0"
+
+
+def test_variants_are_tables_with_a_name_and_share_the_settings() -> None:
+    design = load_design(
+        write(
+            """
+            name = "hands"
+            recipe = "tutorial-mlp"
+            seeds = [7]
+            settings.data.train_on = "all"
+            budget.epochs = 0.5
+            [[variant]]
+            name = "plain"
+            [[variant]]
+            name = "conv"
+            recipe = "tutorial-cnn"
+            optimizer = { name = "adam", learning_rate = 0.001 }
+            """
+        )
+    )
+    plain, conv = (design.recipe(variant, 7) for variant in design.variants)
+    assert (plain.network.name, conv.network.name) == ("mlp", "cnn")
+    assert (plain.data.train_on, conv.data.train_on) == ("all", "all")
+    assert (plain.training.epochs, conv.training.epochs) == (0.5, 0.5)
+    assert conv.optimizer.learning_rate == 0.001
+
+
+def test_a_recipe_is_found_beside_the_studys_file() -> None:
+    write("[training]\nbatch_size = 60", "folder/own.toml")
+    path = write("recipe = 'own.toml'\n[vary]\noptimizer.name = ['sgd', 'adam']", "folder/s.toml")
+    design = load_design(path)
+    assert design.recipe(design.variants[0], 1).training.batch_size == 60
+
+
+def test_seeds_and_epochs_can_be_given_beside_the_file() -> None:
+    design = load_design("networks", seeds=[5, 6], epochs=5)
+    assert (design.seeds, design.epochs, design.seconds) == ((5, 6), 5.0, None)
+    path = write("budget.seconds = 3\n[vary]\noptimizer.name = ['sgd', 'adam']")
+    assert load_design(path).seconds == 3
+    assert load_design(path, epochs=2).seconds is None
+
+
+def test_a_network_of_ones_own_runs_only_where_it_is_named() -> None:
+    table = "[vary]\nnetwork.name = ['cnn', 'mine:Net']"
+    assert "variant 'mine:Net' names the network mine:Net, which is code" in message(table)
+    assert load_design(write(table), networks=["mine:Net"]).variants[1].name == "mine:Net"
+
+
+VARY = "[vary]\noptimizer.name = ['sgd', 'adam']\n"
+ONE = "[[variant]]\nname = 'one'\n"
+MISTAKES = [
+    ("x =", "mine.toml: is not valid TOML"),
+    ("", "mine.toml: varies nothing: give [vary]"),
+    ("[vary]", "mine.toml: varies nothing"),
+    (ONE, "mine.toml: varies nothing"),
+    ("[vary]\noptimizer.name = ['sgd']", "mine.toml: varies nothing"),
+    (f"seed = [1]\n{VARY}", "there is no key seed in a study; did you mean seeds?"),
+    (f"colour = 1\n{VARY}", "there is no key colour in a study; expected name, description"),
+    (f"'a\\nb' = 1\n{VARY}", "there is no key a\\nb in a study"),
+    (f"name = 3\n{VARY}", "mine.toml: name must be a string, not 3"),
+    (f"name = 'a/b'\n{VARY}", "mine.toml: name is 'a/b'; expected 1 to 100 characters"),
+    (f"recipe = 'quik'\n{VARY}", "variant 'sgd': there is no recipe 'quik'"),
+    (f"recipe = 'no.toml'\n{VARY}", "variant 'sgd': no.toml: cannot be read"),
+    (f"seeds = 3\n{VARY}", "mine.toml: seeds must be a list, such as [1, 2, 3], not 3"),
+    (f"seeds = []\n{VARY}", "mine.toml: seeds must be a list"),
+    (f"seeds = [1, 1.5]\n{VARY}", "seeds has 1.5; expected whole numbers from 0"),
+    (f"seeds = [true]\n{VARY}", "seeds has True; expected whole numbers"),
+    (f"seeds = [1, 2, 1]\n{VARY}", "seeds has 1 twice"),
+    (f"budget = 3\n{VARY}", "budget must be a table with epochs or seconds"),
+    (f"budget.epoch = 3\n{VARY}", "no key budget.epoch in a study; did you mean budget.epochs?"),
+    (f"budget = {{epochs = 3, seconds = 3}}\n{VARY}", "budget has both epochs and seconds"),
+    (f"budget.seconds = 0\n{VARY}", "budget.seconds is 0; expected a number above 0"),
+    (f"budget.epochs = nan\n{VARY}", "budget.epochs is nan; expected a number above 0"),
+    (f"{VARY}{ONE}", "has both [vary] and [[variant]]"),
+    ("vary = 3", "mine.toml: vary must be a table of a recipe's keys, not 3"),
+    ("[vary]\noptimizer.name = 'sgd'", "vary.optimizer.name must be a list of values"),
+    ("[vary]\noptimizer.name = []", "vary.optimizer.name must be a list of values"),
+    ("[vary]\noptimizer.learning_rte = [1, 2]", "mean optimizer.learning_rate?"),
+    ("[vary]\noptimizer.name = ['sgd', 'adm']", "variant 'adm': recipe quick: optimizer.name is"),
+    ("[vary]\noptimizer.name = ['sgd', 'sgd']", "two variants have the name 'sgd'"),
+    ("[vary]\nseed = [1, 2]", "vary.seed cannot stand there: the seeds of a study are its key"),
+    ("[vary]\noptimizer.name = ['sgd']\n'optimizer.name' = ['adam']", "key optimizer.name twice"),
+    ("[vary]\naugment.rotation = [0, '0']", "two variants have the name"),
+    ("[vary]\naugment.rotation = [0, 0.0000]", "two variants have the name 'rotation 0'"),
+    (f"budget.epochs = 1\n{VARY}training.epochs = [1, 2]", "budget.epochs sets it for all"),
+    ("variant = 3", "variant must be written as [[variant]]"),
+    ("[variant]\nname = 'one'", "variant must be written as [[variant]]"),
+    ("[[variant]]\noptimizer.name = 'sgd'", "mine.toml: variant 1: has no name"),
+    (f"{ONE}[[variant]]\nname = ''", "mine.toml: variant 2: name is ''"),
+    (f"{ONE}{ONE}optimizer.name = 'sgd'", "two variants have the name 'one'"),
+    (f"{ONE}[[variant]]\nname = 'two'", "variants 'one' and 'two' have the same settings"),
+    (f"{ONE}[[variant]]\nname = 'two'\nrecipe = 3", "variant 2: recipe must be a string, not 3"),
+    (f"settings = 3\n{VARY}", "settings must be a table of a recipe's keys"),
+    (f"settings.training.epochs = -1\n{VARY}", "variant 'sgd': recipe quick: training.epochs is"),
+    (f"seeds = {list(range(501))}\n{VARY}", "asks for 1,002 runs; at most 1,000"),
+    (f"[vary]\nseed.a = {list(range(99))}\nseed.b = {list(range(99))}", "vary has more than 1,000"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("table", "said"), MISTAKES, ids=[said for _, said in MISTAKES])
+def test_a_mistake_is_one_line_with_the_file_and_the_key(table: str, said: str) -> None:
+    found = message(table)
+    assert found.startswith("mine.toml: ")
+    assert said in found
+
+
+def test_a_name_that_is_no_study_says_which_there_are() -> None:
+    with pytest.raises(ConfigError, match=r"no study 'optimisers'; expected .*optimizers"):
+        load_design("optimisers")
+    with pytest.raises(ConfigError, match=r"^none\.toml: cannot be read"):
+        load_design("none.toml")
+    assert message(VARY, seeds=[1, 1]) == "mine.toml: seeds has 1 twice; it would be the same run"
+
+
+SOME_KEYS = [
+    "name",
+    "recipe",
+    "seeds",
+    "settings",
+    "vary",
+    "variant",
+    "budget",
+    "epochs",
+    "seconds",
+    "optimizer",
+    "optimizer.name",
+    "learning_rate",
+    "training",
+    "data",
+    "sources",
+    "augment",
+]
+keys = st.sampled_from(SOME_KEYS) | st.text(max_size=5)
+scalars = (
+    st.sampled_from(["sgd", "adam", *shipped_recipes(), "a\nb"])
+    | st.text(max_size=5)
+    | st.integers()
+    | st.floats()
+    | st.booleans()
+)
+values = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(keys, inner, max_size=2),
+    max_leaves=5,
+)
+
+
+@given(st.dictionaries(keys, values, max_size=4))
+def test_any_table_is_a_design_or_one_line(table: dict[str, Any]) -> None:
+    said = "any.toml: "
+    try:
+        assert len(design_of({"name": "any", **table}, "any.toml", Path(".")).variants) >= 2
+    except ConfigError as error:
+        said = str(error)
+    assert said.startswith("any.toml: ")
+    assert said.isprintable()
