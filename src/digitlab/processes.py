@@ -17,6 +17,13 @@ from typing import IO, NoReturn
 CUT_OFF = 75  # the exit status of a process that has lost what it cannot do without
 
 
+def available_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def own_module(name: str, *arguments: str) -> list[str]:
     """Return the command that runs a module of ours."""
     return [sys.executable, "-P", "-m", name, *arguments]

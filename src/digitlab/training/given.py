@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -36,10 +36,12 @@ class Given:
     Attributes:
         data: datasets in memory, by the name that the recipe has for them.
         network: called as `network(outputs=N)`; None where it is one that has a name.
+        loaded: what the last run of this process loaded, by what it was; the next takes it up.
     """
 
     data: Mapping[str, Dataset] = field(default_factory=dict)
     network: Network | None = None
+    loaded: dict[Hashable, Any] = field(default_factory=dict)
 
 
 def named_data(data: Source | Sequence[Source]) -> tuple[list[str], dict[str, Dataset]]:

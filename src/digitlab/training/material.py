@@ -55,6 +55,38 @@ def load_material(
         tell: hears of warnings.
     """
     tell(events.phase("data"))
+    what = (recipe.data, recipe.handwriting.is_on, begun_in)
+    if what not in given.loaded:
+        given.loaded.clear()  # one at a time: they may be large
+        given.loaded[what] = _load(recipe, begun_in, given)
+    data: _Data = given.loaded[what]
+    for warning in data.warnings:
+        tell(events.warning(warning))
+    tell(events.phase("network"))
+    objective = objectives.build(recipe)
+    network = networks.build(recipe.network.name, objective.outputs, recipe.seed, given.network)
+    network = network.to(device)
+    return Material(
+        sources=data.sources,
+        dataset=data.dataset,
+        data_sha256=data.sha256,
+        objective=objective,
+        state=TrainingState(network, recipe),
+        device=device,
+    )
+
+
+@dataclass(frozen=True)
+class _Data:
+    """The parts of `Material` that are data, and what the user should know of them."""
+
+    sources: Sequence[Dataset]
+    dataset: Dataset
+    sha256: Mapping[str, str]
+    warnings: Sequence[str]
+
+
+def _load(recipe: Recipe, begun_in: str | None, given: Given) -> _Data:
     sources = [
         load_dataset(
             given.data.get(source, source),
@@ -65,23 +97,11 @@ def load_material(
         for source in recipe.data.sources
     ]
     joined = join_datasets(sources)
-    for warning in filter(None, (*joined.warnings, *map(lying_warning, sources))):
-        tell(events.warning(warning))
     if not len(joined.splits.get("train", ())):
         raise DataError(f"{joined.source}: has no training images")
     prepared = [_prepared(source, recipe) for source in sources]
-    tell(events.phase("network"))
-    objective = objectives.build(recipe)
-    network = networks.build(recipe.network.name, objective.outputs, recipe.seed, given.network)
-    network = network.to(device)
-    return Material(
-        sources=prepared,
-        dataset=join_datasets(prepared),
-        data_sha256=joined.sha256(),
-        objective=objective,
-        state=TrainingState(network, recipe),
-        device=device,
-    )
+    warnings = [one for one in (*joined.warnings, *map(lying_warning, sources)) if one]
+    return _Data(prepared, join_datasets(prepared), joined.sha256(), warnings)
 
 
 def repeats_data(recipe: str | Path, data_sha256: Mapping[str, str]) -> bool:

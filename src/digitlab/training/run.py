@@ -21,12 +21,13 @@ from digitlab.events import Listener
 from digitlab.parallel.build import build_strategy, entered_team
 from digitlab.parallel.seat import Seat
 from digitlab.parallel.strategy import Job
+from digitlab.processes import available_cores
 from digitlab.training.begin import Beginning
 from digitlab.training.device import device_of, with_device
 from digitlab.training.finish import draw_curves, finish
 from digitlab.training.given import Given, data_kept
 from digitlab.training.interrupt import Interrupted, StopRequest
-from digitlab.training.machine import available_cores, keep_memory, machine, versions
+from digitlab.training.machine import keep_memory, machine, versions
 from digitlab.training.material import Material, load_material, repeats_data
 from digitlab.training.model_files import start_from_run
 from digitlab.training.records import Records
