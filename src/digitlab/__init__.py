@@ -29,8 +29,10 @@ _HOMES = {
     "RunError": "digitlab.errors",
     "RunResult": "digitlab.training.run_folder",
     "Split": "digitlab.data.dataset",
+    "Study": "digitlab.studies.study",
     "TrainingError": "digitlab.errors",
     "Workers": "digitlab.parallel.plan",
+    "compare": "digitlab.studies.compare",
     "draw_figure": "digitlab.course_figures",
     "evaluate": "digitlab.evaluation",
     "export": "digitlab.exporting.copies",
@@ -58,9 +60,11 @@ __all__ = [
     "RunError",
     "RunResult",
     "Split",
+    "Study",
     "TrainingError",
     "Workers",
     "__version__",
+    "compare",
     "draw_figure",
     "evaluate",
     "export",
@@ -90,6 +94,8 @@ if TYPE_CHECKING:
     from digitlab.reading.guard import GuardedDecoder, Limits
     from digitlab.reading.recogniser import Recogniser
     from digitlab.reading.types import Reading
+    from digitlab.studies.compare import compare
+    from digitlab.studies.study import Study
     from digitlab.training.dispatch import train
     from digitlab.training.interrupt import Interrupted
     from digitlab.training.run_folder import RunResult

@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import digitlab
-from digitlab.cli import data, evaluate, export, figure, read, runs, train
+from digitlab.cli import compare, data, evaluate, export, figure, read, runs, train
 from digitlab.cli.program import end_quietly, fail, show_what_can_be_shown, warnings_as_lines
 from digitlab.errors import ConfigError, DigitlabError
 
@@ -113,6 +113,7 @@ def _root(
 
 # In the order of the help.
 app.command()(train.train)
+app.command()(compare.compare)
 app.command()(evaluate.evaluate)
 app.command()(export.export)
 app.command()(read.read)

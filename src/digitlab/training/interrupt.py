@@ -12,16 +12,18 @@ from digitlab.training.run_folder import RunFolder
 
 
 class Interrupted(KeyboardInterrupt):
-    """A run that a signal stopped; it can be gone on with.
+    """A run, or a study, that a signal stopped; it can be gone on with.
 
     Attributes:
-        folder: the run's.
+        folder: the run's, or the study's.
         exit_status: 128 plus the signal's number, as shells count: 130 for Ctrl-C.
     """
 
-    def __init__(self, folder: RunFolder, number: int = signal.SIGINT) -> None:
-        """Give the run and the signal."""
-        super().__init__(f"stopped; go on by --resume {folder.path}")
+    def __init__(
+        self, folder: RunFolder, number: int = signal.SIGINT, go_on: str | None = None
+    ) -> None:
+        """Give the run and the signal, and how to go on, where that is not by `--resume`."""
+        super().__init__(f"stopped; {go_on or f'go on by --resume {folder.path}'}")
         self.folder, self.exit_status = folder, 128 + number
 
 

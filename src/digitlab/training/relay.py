@@ -44,11 +44,12 @@ class Relay:
             self._send()
 
     def drain(self) -> None:
-        """Wait until the owner has read all; for the end, when nobody waits for us."""
+        """Wait until the owner has read all; for the end of a run, when nobody waits for us."""
         with suppress(OSError):
             os.set_blocking(self._events, True)
             while self._waiting:
                 self._send()
+            os.set_blocking(self._events, False)
 
     def _send(self) -> None:
         while self._waiting:
