@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +29,7 @@ from digitlab.training.run_folder import RunFolder
 from digitlab.wording import accuracy_text, duration
 
 _TRIAL_SECONDS = 0.5  # of steps
+_TELLING = 0.1  # of a study tells how long the rest will take
 _NAME_LENGTH = 60
 _BESIDE = "seconds of a run beside its steps"
 
@@ -254,17 +256,18 @@ class StudyRunner:
         """Make runs; return why some failed, by their names."""
         left = sorted(left, key=lambda run: design.seeds.index(run.seed))  # of each variant, soon
         by_name = {run.name: run for run in left}
-        left_over = _LeftOver({run.name: self._seconds_of(run) for run in left}, self._jobs)
+        jobs = min(self._jobs, len(left))
+        left_over = LeftOver({run.name: self._seconds_of(run) for run in left}, jobs)
         there = f", {count - len(left)} of them there already" if len(left) < count else ""
         seconds = left_over.seconds()
         self._tell(
             events.note(
                 "plan",
-                f"{count} runs{there}; up to {min(self._jobs, len(left))} side by side, about "
+                f"{count} runs{there}; up to {jobs} side by side, about "
                 f"{duration(seconds)} on this machine (shorter with fewer --epochs or --seeds)",
                 runs=count,
                 to_make=len(left),
-                side_by_side=min(self._jobs, len(left)),
+                side_by_side=jobs,
                 seconds=round(seconds, 1),
             )
         )
@@ -298,12 +301,13 @@ def _ended(run: StudiedRun, error: str | None) -> Event:
     return events.note("ended", text, test_accuracy=accuracy, **facts)
 
 
-class _LeftOver:
-    """What is left of a study, in seconds; corrected by what was done."""
+class LeftOver:
+    """What is left of a study, in seconds: as expected, corrected by how long it took so far."""
 
     def __init__(self, seconds: Mapping[str, float], jobs: int) -> None:
-        """Give what each run is expected to take."""
+        """Give what each run is expected to take, and how many go side by side."""
         self._seconds, self._jobs = seconds, jobs
+        self._began = time.monotonic()
         self._done: set[str] = set()
         self._parts: dict[str, float] = {}
 
@@ -323,7 +327,11 @@ class _LeftOver:
             for name, seconds in self._seconds.items()
             if name not in self._done
         ]
-        return max(sum(left) / self._jobs, max(left, default=0.0))
+        expected = max(sum(left) / self._jobs, max(left, default=0.0))
+        done = sum(self._seconds.values()) - sum(left)
+        if done <= _TELLING * sum(self._seconds.values()):
+            return expected
+        return expected * (time.monotonic() - self._began) * self._jobs / done
 
     def to_event(self, count: int) -> Event:
         """Return which runs go on, how far they are, and what is left."""

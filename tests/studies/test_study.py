@@ -1,0 +1,141 @@
+"""What is made of the figures of runs: means, intervals, tables, and what is left to wait for."""
+
+from __future__ import annotations
+
+import csv
+import io
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from digitlab.studies import run_study
+from digitlab.studies.run_study import LeftOver
+from digitlab.studies.study import (
+    RunFigures,
+    Study,
+    VariantFigures,
+    compared,
+    seconds_to,
+    split_in_common,
+    variant_figures,
+)
+
+REACHED_ALL = {"0.9": 1.0, "0.97": 2.0, "0.99": 3.0}
+
+
+def run(seed: int, accuracy: float, **more: Any) -> RunFigures:
+    known: dict[str, Any] = {
+        "test_accuracy": accuracy,
+        "test_interval": (accuracy - 0.01, accuracy + 0.01),
+        "valid_accuracy": accuracy - 0.1,
+        "valid_loss": 0.25,
+        "seconds": 2.0,
+        "images_per_second": 1000.0,
+        "parameters": 100,
+        "epochs": 0.5,
+        "seconds_to": REACHED_ALL,
+    }
+    return RunFigures(seed, f"runs/{seed}", None, **{**known, **more})
+
+
+def variant(name: str, *runs: RunFigures, objective: str = "cross-entropy") -> VariantFigures:
+    return variant_figures(name, objective, {"network.name": name}, runs, "test")
+
+
+def study(*variants: VariantFigures) -> Study:
+    comparisons = compared(variants, "test", 10_000)
+    return Study("nets", "two of them", "en", None, "test", variants, comparisons)
+
+
+MLP = variant("mlp", run(1, 0.90), run(2, 0.91), run(3, 0.905))
+CNN = variant("cnn", run(1, 0.98), run(2, 0.985), run(3, 0.981))
+
+
+def test_figures_of_a_variant_are_means_over_the_seeds() -> None:
+    one = variant("x", run(1, 0.9), run(2, 0.92, seconds=4.0, seconds_to={"0.9": 3.0}))
+    assert one.accuracy == pytest.approx(0.91)
+    assert one.images_interval == pytest.approx((0.90, 0.92))
+    assert one.seconds == 3.0
+    assert one.seconds_to == {"0.9": 2.0, "0.97": None, "0.99": None}  # not by every run
+    assert one.accuracy_interval is not None
+    assert variant("y", run(1, 0.9)).accuracy_interval is None
+
+
+def test_a_run_that_failed_counts_for_nothing_but_is_named() -> None:
+    failed = RunFigures(2, "runs/2", "the loss was not finite")
+    one = variant("x", run(1, 0.9), failed)
+    assert (one.accuracy, one.seconds) == (0.9, 2.0)
+    none = variant("y", failed)
+    assert (none.accuracy, none.loss, none.parameters) == (None, None, None)
+    shown = study(one, none)
+    assert shown.comparisons == ()
+    assert shown.to_text().endswith("y, seed 2: failed: the loss was not finite")
+    assert [name for name, _ in shown.failed] == ["x", "y"]
+
+
+def test_accuracies_are_of_a_split_that_all_runs_have() -> None:
+    without = run(2, 0.9, test_accuracy=None)
+    assert split_in_common([run(1, 0.9), without]) == "valid"
+    assert split_in_common([run(1, 0.9), run(2, 0.8, valid_accuracy=None)]) == "test"
+    assert split_in_common([RunFigures(1, "runs/1", "failed")]) is None
+    on_valid = variant_figures("x", "cross-entropy", {}, [run(1, 0.9), without], "valid")
+    assert on_valid.accuracy == pytest.approx(0.8)
+    assert on_valid.images_interval is None  # which are of test images
+
+
+def test_sentences_say_what_is_more_than_chance() -> None:
+    worse = variant("as good", run(1, 0.981), run(2, 0.984), run(3, 0.980))
+    said = study(MLP, CNN, worse).sentences()
+    assert said[0].startswith("cnn is 7.70 points above mlp: more than chance (p = 0.0")
+    assert said[2].startswith("cnn and as good: no difference beyond chance (0.03 points, p = ")
+    single = study(variant("a", run(1, 0.9)), variant("b", run(1, 0.95))).sentences()
+    assert single[0] == "b is 5.00 points above a."
+    assert single[1].startswith("With one seed nothing can be said about chance")
+    other = study(variant("a", run(1, 0.9)), variant("b", run(2, 0.9))).sentences()
+    assert other[0] == "a and b have no seed in common, and are not compared."
+
+
+def test_a_table_has_a_line_a_variant() -> None:
+    rows = list(csv.DictReader(io.StringIO(study(MLP, variant("y, z")).to_csv())))
+    assert [row["variant"] for row in rows] == ["mlp", "y, z"]
+    assert (rows[0]["seconds_to_97"], rows[0]["runs"], rows[0]["failed"]) == ("2.0", "3", "0")
+    assert rows[1]["accuracy"] == ""
+    text = study(MLP, CNN).to_text()
+    assert "test accuracy" in text
+    assert "90.50 %" in text
+    assert "(cross-entropy)" not in text
+    by_value = variant("value", run(1, 0.5), objective="square-error")
+    assert "0.2500 (square-error)" in study(MLP, by_value).to_text()  # losses that do not compare
+
+
+def steps(accuracies: list[float]) -> list[dict[str, Any]]:
+    return [
+        {"kind": "step", "accuracy": accuracy, "seconds": float(place)}
+        for place, accuracy in enumerate(accuracies, 1)
+    ]
+
+
+def test_an_accuracy_is_reached_over_the_last_thousand_images() -> None:
+    lines = [*steps([1.0] * 3 + [0.0] * 7 + [1.0] * 20), {"kind": "epoch"}]
+    summary = {"images_per_second": 100.0, "train_seconds": 30.0}  # 100 images a step
+    # After 20 steps the last 10 are all right; 90 % is reached a step before.
+    assert seconds_to(lines, summary) == {"0.9": 19.0, "0.97": 20.0, "0.99": 20.0}
+    assert seconds_to(steps([1.0] * 9), {"images_per_second": 100.0, "train_seconds": 9.0}) == {
+        "0.9": None, "0.97": None, "0.99": None,
+    }  # fmt: skip
+
+
+def test_what_is_left_is_the_work_or_the_longest_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(run_study, "time", SimpleNamespace(monotonic=lambda: now))
+    left = LeftOver({"a": 10.0, "b": 10.0, "c": 40.0}, 2)
+    assert left.seconds() == 40.0
+    now = 120.0  # twice as long as expected
+    left.end("a")
+    left.step("b", 1.0)
+    left.step("c", 0.0)
+    assert left.seconds() == 40.0 * 20 * 2 / 20
+    event = left.to_event(5)
+    assert event.facts["done"] == 3  # two were there
+    assert event.text == "3 of 5 runs  1 min 20 s left  b 100 %  c 0 %"
