@@ -21,6 +21,8 @@ from packaging.utils import canonicalize_name
 
 from digitlab.config import FLAGS, Recipe, full_key, shipped_recipes, to_toml
 from digitlab.errors import ConfigError
+from digitlab.studies.design import shipped_studies
+from digitlab.studies.study import COLUMNS
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -292,6 +294,13 @@ def short_names(key: str) -> list[str]:
 
     names = dict.fromkeys([*FLAGS, key.rpartition(".")[2]])
     return [name for name in names if name != key and means_it(name)]
+
+
+def test_the_studies_that_ship_and_the_columns_of_their_tables_are_documented() -> None:
+    shown = {row[0].strip("`") for row in cells(prose(README))}
+    assert set(shipped_studies()) <= shown
+    (text,) = (text for _, text in sections(FORMATS) if text.startswith("## Studies"))
+    assert [column for column in COLUMNS if f"`{column}`" not in text] == []
 
 
 def test_every_promise_that_holds_names_tests_that_exist() -> None:
