@@ -88,7 +88,7 @@ def test_sentences_say_what_is_more_than_chance() -> None:
     worse = variant("as good", run(1, 0.981), run(2, 0.984), run(3, 0.980))
     said = study(MLP, CNN, worse).sentences()
     assert said[0].startswith("cnn is 7.70 points above mlp: more than chance (p = 0.0")
-    assert said[2].startswith("cnn and as good: no difference beyond chance (0.03 points, p = ")
+    assert said[2].startswith("cnn and as good: no difference is shown (0.03 points, p = ")
     single = study(variant("a", run(1, 0.9)), variant("b", run(1, 0.95))).sentences()
     assert single[0] == "b is 5.00 points above a."
     assert single[1].startswith("With one seed nothing can be said about chance")

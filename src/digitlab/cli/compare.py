@@ -12,6 +12,7 @@ import typer
 import digitlab
 from digitlab.cli.options import JsonOption
 from digitlab.errors import ConfigError
+from digitlab.live_line import LiveLine
 from digitlab.studies.design import shipped_studies
 
 
@@ -75,8 +76,11 @@ def compare(
             reporter=study_reporter("json" if as_json else "quiet" if quiet else "lines"),
         )
     except Interrupted as stopped:
+        LiveLine.clear_any()
         print("stopped; the same command goes on", file=sys.stderr, flush=True)
         raise typer.Exit(stopped.exit_status) from None
+    finally:
+        LiveLine.clear_any()
     if as_json:
         print(json.dumps({"event": "done", **found.to_json()}, ensure_ascii=False))
     elif not quiet:

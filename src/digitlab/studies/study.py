@@ -382,7 +382,8 @@ def _sentence(one: Comparison) -> str:
     p = "p < 0.001" if one.p is not None and one.p < 0.001 else f"p = {one.p:.3f}"
     if one.larger_than_chance:
         return f"{better} is {points} above {worse}: more than chance ({p})."
-    return f"{one.first} and {one.second}: no difference beyond chance ({points}, {p})."
+    seen = f"{points}, {p}, {len(one.seeds)} seeds"
+    return f"{one.first} and {one.second}: no difference is shown ({seen})."
 
 
 def _span(interval: tuple[float, float] | None) -> str:
