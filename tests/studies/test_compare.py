@@ -224,6 +224,10 @@ def test_runs_that_exist_are_compared(recipe: Path, command: Command) -> None:
     assert shown["comparisons"][0]["larger_than_chance"] is None
     assert any("With one seed nothing can be said" in line for line in shown["sentences"])
     assert Path("out/table.csv").is_file()
+    assert command("compare", "sgd-1", "adam-1", "--out", "out").returncode == 0
+    assert "sgd-2: is not empty, and no study" in mistake(
+        command("compare", "sgd-1", "adam-1", "--out", "sgd-2")
+    )
     shutil.copytree("sgd-1", "twin")
     with pytest.raises(ConfigError, match="twin: is a run of the same recipe and seed"):
         digitlab.compare("sgd-1", "twin")
@@ -256,6 +260,12 @@ def test_mistakes_are_one_line(command: Command) -> None:
     assert "budget.epochs is -1.0" in mistake(command("compare", "networks", "--epochs", "-1"))
     Path("file").touch()
     assert "file: cannot be made" in mistake(command("compare", "networks", "--out", "file"))
+    Path("mine").mkdir()
+    Path("mine/table.csv").write_text("my own")
+    assert "mine: is not empty, and no study is in it" in mistake(
+        command("compare", "networks", "--out", "mine")
+    )
+    assert [path.name for path in Path("mine").iterdir()] == ["table.csv"]
     Path("folder").mkdir()
     assert "folder: is no run folder" in mistake(command("compare", "folder"))
     assert "nowhere: there is no such run folder" in mistake(

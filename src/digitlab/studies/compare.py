@@ -35,6 +35,7 @@ from digitlab.training.run_folder import RunFolder, existing_run_folder, locked
 from digitlab.wording import one_of
 
 LANGUAGES = ("en", "zh")
+_OURS = {"lock", "study.json"}  # one of which is in the folder of any study, however it ended
 _PLACES = ("name", "description", "seed", "training.device")  # of a recipe, that vary nothing
 
 
@@ -201,10 +202,14 @@ def _differing(recipes: Mapping[str, Recipe]) -> dict[str, dict[str, Any]]:
 
 
 def _made(folder: Path) -> Path:
+    """Return the folder of a study, made where it is not there; refuse what holds other things."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        inside = {entry.name for entry in folder.iterdir()}
     except OSError as error:
         raise RunError(f"{folder}: cannot be made: {error.strerror}") from None
+    if inside and ("config.toml" in inside or not inside & _OURS):
+        raise RunError(f"{folder}: is not empty, and no study is in it; name a new folder by --out")
     return folder
 
 
