@@ -12,6 +12,7 @@ import argparse
 import json
 import statistics
 import sys
+import tempfile
 from pathlib import Path
 
 import digitlab
@@ -44,15 +45,15 @@ def main() -> None:
     chosen = parser.parse_args()
     shipped = load_design("optimizers")
     names = list(dict.fromkeys(one.settings["optimizer.name"] for one in shipped.variants))
-    chosen.out.mkdir(parents=True, exist_ok=True)
-    search = chosen.out / "best-rates.toml"
-    search.write_text(
-        f'recipe = "{shipped.variants[0].recipe}"\n'
-        f"seeds = {[int(one) for one in numbers(chosen.seeds)]}\n"
-        f"budget.epochs = {chosen.epochs or shipped.epochs}\n[vary]\n"
-        f"optimizer.name = {names}\noptimizer.learning_rate = {numbers(chosen.rates)}\n"
-    )
-    study = digitlab.compare(search, out=chosen.out, reporter=StudyLines())
+    with tempfile.TemporaryDirectory() as folder:
+        search = Path(folder) / "best-rates.toml"
+        search.write_text(
+            f'recipe = "{shipped.variants[0].recipe}"\n'
+            f"seeds = {[int(one) for one in numbers(chosen.seeds)]}\n"
+            f"budget.epochs = {chosen.epochs or shipped.epochs}\n[vary]\n"
+            f"optimizer.name = {names}\noptimizer.learning_rate = {numbers(chosen.rates)}\n"
+        )
+        study = digitlab.compare(search, out=chosen.out, reporter=StudyLines())
     table: dict[str, dict[str, float]] = {name: {} for name in names}
     for variant in study.variants:
         rate = variant.settings["optimizer.learning_rate"]
