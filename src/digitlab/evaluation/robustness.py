@@ -6,6 +6,7 @@ Used by measure.py.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from digitlab.data.dataset import Split
-from digitlab.errors import DataError
+from digitlab.errors import CalibrationWarning, DataError
 from digitlab.evaluation.coverage import Selection, said, select
 from digitlab.evaluation.figures import (
     CLASSES,
@@ -133,7 +134,9 @@ def measure_kinds(
     kinds = []
     for at, name in enumerate(KINDS):
         made = (photograph(split.images[i], name, _SEED, int(i)) for i in chosen)
-        readings = recogniser.read_many(made, reject=_reject(recogniser))
+        with warnings.catch_warnings():  # what it does not promise is what is measured here
+            warnings.simplefilter("ignore", CalibrationWarning)
+            readings = recogniser.read_many(made, reject=_reject(recogniser))
         told = _told(readings, progress, at * len(chosen), len(KINDS) * len(chosen))
         kinds.append(_kind(name, [_digit(one) for one in told], split.labels[chosen], recogniser))
     return tuple(kinds)
