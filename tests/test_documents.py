@@ -19,8 +19,10 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from digitlab.config import FLAGS, Recipe, full_key, shipped_recipes, to_toml
+from digitlab.config import Recipe
 from digitlab.errors import ConfigError
+from digitlab.recipe_files import shipped_recipes, to_toml
+from digitlab.setting_names import FLAGS, full_key
 from digitlab.studies.design import shipped_studies
 from digitlab.studies.study import COLUMNS
 
@@ -378,3 +380,12 @@ def test_the_map_of_the_house_names_every_module_and_no_other() -> None:
     named = set(re.findall(r"\b(\w+\.py)\b", house))
     assert there - named == {"__main__.py"}
     assert named - there == later
+
+
+def test_the_contributors_map_names_every_room_and_module() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    rows = text[text.index("## The map of the house") : text.index("`tests/` mirrors")]
+    inside = (ROOT / "src" / "digitlab").iterdir()
+    names = {path.name if path.is_file() else f"{path.name}/" for path in inside}
+    passed_over = {"__main__.py", "__pycache__/", "py.typed"}
+    assert {name for name in names if f"`{name}`" not in rows} == passed_over & names

@@ -10,8 +10,9 @@ import torch
 from torch import nn
 
 from digitlab import networks, objectives
-from digitlab.config import NETWORKS, ObjectiveConfig, Recipe, load_recipe
+from digitlab.config import NETWORKS, ObjectiveConfig, Recipe
 from digitlab.errors import ConfigError
+from digitlab.recipe_files import load_recipe
 
 
 @pytest.mark.parametrize("outputs", [1, 10, 11])

@@ -37,7 +37,7 @@ _HOMES = {
     "evaluate": "digitlab.evaluation",
     "export": "digitlab.exporting.copies",
     "load_dataset": "digitlab.data",
-    "load_recipe": "digitlab.config",
+    "load_recipe": "digitlab.recipe_files",
     "train": "digitlab.training.dispatch",
 }
 __all__ = [
@@ -74,7 +74,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from digitlab.config import Recipe, load_recipe
+    from digitlab.config import Recipe
     from digitlab.course_figures import draw_figure
     from digitlab.data import load_dataset
     from digitlab.data.dataset import Dataset, Split
@@ -94,6 +94,7 @@ if TYPE_CHECKING:
     from digitlab.reading.guard import GuardedDecoder, Limits
     from digitlab.reading.recogniser import Recogniser
     from digitlab.reading.types import Reading
+    from digitlab.recipe_files import load_recipe
     from digitlab.studies.compare import compare
     from digitlab.studies.study import Study
     from digitlab.training.dispatch import train

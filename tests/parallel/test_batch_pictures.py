@@ -14,12 +14,13 @@ import pytest
 import torch
 
 from digitlab import networks, objectives
-from digitlab.config import Recipe, load_recipe
+from digitlab.config import Recipe
 from digitlab.data import load_dataset
 from digitlab.data.batches import Batches
 from digitlab.data.dataset import Split
 from digitlab.parallel.batch_pictures import Augmented, MadeAhead, build
 from digitlab.parallel.strategy import Job
+from digitlab.recipe_files import load_recipe
 from digitlab.synthesis.handwriting import vary
 
 pytestmark = pytest.mark.process

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digitlab.config import shipped_recipes
 from digitlab.errors import ConfigError
+from digitlab.recipe_files import shipped_recipes
 from digitlab.studies.design import design_of, load_design, shipped_studies
 
 

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digitlab.config import HandwritingConfig, load_recipe
+from digitlab.config import HandwritingConfig
 from digitlab.data import load_dataset
 from digitlab.data.dataset import Split
 from digitlab.preparation import normalise
+from digitlab.recipe_files import load_recipe
 from digitlab.synthesis.handwriting import NO_DIGIT, vary
 
 PHOTO = load_recipe("photo").handwriting

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 import digitlab
 from digitlab import ConfigError, DataError, Dataset, Interrupted, RunError, Workers, load_dataset
-from digitlab.config import load_recipe, read_recorded
 from digitlab.events import Event
+from digitlab.recipe_files import load_recipe, read_recorded
 from digitlab.training.given import check_for_workers
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from digitlab.config import load_recipe
 from digitlab.events import Event
+from digitlab.recipe_files import load_recipe
 from digitlab.training import material
 from digitlab.training.given import Given
 

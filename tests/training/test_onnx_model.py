@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from digitlab import Recogniser, networks
-from digitlab.config import load_recipe
 from digitlab.data import load_dataset
 from digitlab.parallel.shards import network_input
 from digitlab.preparation import prepare_images
 from digitlab.reading.model_file import Calibration
+from digitlab.recipe_files import load_recipe
 from digitlab.training.model_files import onnx_model
 from digitlab.wording import MADE_PICTURES
 

@@ -16,10 +16,11 @@ import torch
 from torch import nn
 
 import digitlab
-from digitlab.config import OPTIMIZERS, load_recipe
+from digitlab.config import OPTIMIZERS
 from digitlab.data.batches import Batches
 from digitlab.errors import ConfigError, DataError, RunError, TrainingError
 from digitlab.events import Event
+from digitlab.recipe_files import load_recipe
 from digitlab.training import checkpoint
 from digitlab.training.interrupt import Interrupted
 from digitlab.training.listing import list_runs
@@ -506,7 +507,7 @@ def test_starting_from_another_run_reports_before_and_after_on_each_source(
     assert [source["source"] for source in sources] == both
     assert sources[0]["accuracy_before"] == first["test_accuracy"]
     assert all(0 <= source["accuracy_after"] <= 1 for source in sources)
-    recorded = digitlab.config.read_recorded(Path("second/config.toml"))
+    recorded = digitlab.recipe_files.read_recorded(Path("second/config.toml"))
     assert recorded["start_sha256"] == first["weights_sha256"]
     assert list(recorded["data_sha256"]) == ["train", "valid", "test"]
 

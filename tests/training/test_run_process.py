@@ -15,9 +15,9 @@ import pytest
 
 import digitlab
 from digitlab.child import Child
-from digitlab.config import DEFAULT_RECIPE
 from digitlab.errors import RunError
 from digitlab.events import Event
+from digitlab.recipe_files import DEFAULT_RECIPE
 from digitlab.training.request import Request
 from digitlab.training.run_process import start
 

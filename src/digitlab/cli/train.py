@@ -13,18 +13,12 @@ import digitlab
 from digitlab.cli.options import DataOption, JsonOption
 from digitlab.cli.program import program, short
 from digitlab.cli.workers import with_workers
-from digitlab.config import (
-    DEFAULT_RECIPE,
-    NETWORKS,
-    OBJECTIVES,
-    OPTIMIZERS,
-    SCHEDULES,
-    parse_setting,
-    shipped_recipes,
-)
+from digitlab.config import NETWORKS, OBJECTIVES, OPTIMIZERS, SCHEDULES
 from digitlab.errors import ConfigError
 from digitlab.parallel.plan import Workers
 from digitlab.parallel.seat import seat_of_torchrun
+from digitlab.recipe_files import DEFAULT_RECIPE, shipped_recipes
+from digitlab.setting_names import parse_setting
 
 
 @with_workers

@@ -88,8 +88,8 @@ def load_data_of(model: str | PathLike[str] | None, data: Sources | None) -> Dat
     Raises:
         DataError: where they cannot be loaded.
     """
-    from digitlab.config import read_begun_in, read_data_config
     from digitlab.data import load_dataset
+    from digitlab.recipe_files import read_begun_in, read_data_config
 
     config = Path(model) / "config.toml" if model is not None else Path()
     if data is not None or not config.is_file():

@@ -13,11 +13,13 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from digitlab.config import Recipe, load_recipe, read_recorded, recipe_keys
+from digitlab.config import Recipe
 from digitlab.durable_files import write_whole
 from digitlab.errors import ConfigError, RunError, check_training_extra
 from digitlab.events import Listener
 from digitlab.processes import available_cores
+from digitlab.recipe_files import load_recipe, read_recorded
+from digitlab.setting_names import recipe_keys
 from digitlab.studies.design import load_design, shipped_studies
 from digitlab.studies.run_study import StudyRunner
 from digitlab.studies.study import (

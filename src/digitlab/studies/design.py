@@ -13,15 +13,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from digitlab.config import (
-    DEFAULT_RECIPE,
-    NAME,
-    Recipe,
-    load_recipe,
-    read_toml,
-    shipped_recipes,
-)
+from digitlab.config import Recipe
 from digitlab.errors import ConfigError
+from digitlab.recipe_files import DEFAULT_RECIPE, NAME, load_recipe, read_toml, shipped_recipes
 from digitlab.wording import one_of, printable
 
 SHIPPED = Path(__file__).parent / "shipped"

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from digitlab import events
-from digitlab.config import DataConfig, Recipe, read_begun_in, to_toml
+from digitlab.config import DataConfig, Recipe
 from digitlab.data import load_dataset
 from digitlab.durable_files import write_whole
 from digitlab.errors import RunError
 from digitlab.events import Event, Listener
+from digitlab.recipe_files import read_begun_in, to_toml
 from digitlab.studies.design import Design, Variant
 from digitlab.studies.runner import Crew, Task
 from digitlab.training.request import Request

@@ -17,11 +17,12 @@ from typing import Any
 import torch
 
 from digitlab import events
-from digitlab.config import Recipe, read_recorded, to_toml
+from digitlab.config import Recipe
 from digitlab.data.dataset import Dataset
 from digitlab.durable_files import remove_parts, write_whole
 from digitlab.errors import RunError
 from digitlab.events import Listener
+from digitlab.recipe_files import read_recorded, to_toml
 from digitlab.training import checkpoint
 from digitlab.training.checkpoint import Checkpoint
 from digitlab.training.machine import differences

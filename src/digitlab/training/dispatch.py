@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from digitlab import events
-from digitlab.config import FLAGS, full_settings, read_recorded
 from digitlab.data.dataset import Dataset
 from digitlab.data.memory import Source
 from digitlab.errors import ConfigError, check_training_extra
 from digitlab.events import Listener
 from digitlab.parallel.plan import Workers
 from digitlab.parallel.seat import leftover_of_torchrun, seat_of_torchrun, way_out
+from digitlab.recipe_files import read_recorded
+from digitlab.setting_names import FLAGS, full_settings
 from digitlab.training.given import Given, Network, named_data, network_name
 from digitlab.training.reporters import quiet
 from digitlab.training.request import Request

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from digitlab.config import load_recipe, read_recorded
 from digitlab.errors import DigitlabError, RunError
+from digitlab.recipe_files import load_recipe, read_recorded
 from digitlab.training.run_folder import RunFolder, is_locked
 from digitlab.wording import calibrated_on, duration, percent
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from digitlab import events, networks, objectives
-from digitlab.config import Recipe, read_recorded
+from digitlab.config import Recipe
 from digitlab.data import join_datasets, load_dataset
 from digitlab.data.dataset import Dataset, Split
 from digitlab.errors import DataError
@@ -17,6 +17,7 @@ from digitlab.events import Listener
 from digitlab.objectives import Objective
 from digitlab.preparation import prepare_images
 from digitlab.reading.orientation import lying_warning
+from digitlab.recipe_files import read_recorded
 from digitlab.training.given import Given
 from digitlab.training.state import TrainingState
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from digitlab.config import Recipe, load_recipe, read_begun_in, read_recorded
+from digitlab.config import Recipe
 from digitlab.errors import RunError
+from digitlab.recipe_files import load_recipe, read_begun_in, read_recorded
 from digitlab.training.run_folder import (
     RunFolder,
     check_start,

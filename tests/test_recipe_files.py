@@ -9,20 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digitlab.config import (
-    AugmentConfig,
-    Recipe,
-    full_key,
-    full_settings,
-    load_recipe,
-    parse_augment,
-    parse_setting,
-    read_recorded,
-    recipe_keys,
-    shipped_recipes,
-    to_toml,
-)
+from digitlab.config import AugmentConfig, Recipe
 from digitlab.errors import ConfigError
+from digitlab.recipe_files import load_recipe, read_recorded, shipped_recipes, to_toml
 
 text = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
 
@@ -248,42 +237,6 @@ def test_a_wrong_setting_is_one_line(key: str, value: str, expected: str) -> Non
     assert expected in message("seed = 1\n[training]\nepochs = 2", {key: value})
 
 
-def test_a_short_name_means_its_full_key_wherever_a_recipe_is_set() -> None:
-    short = {
-        "network": "cnn", "objective": "square-error", "optimizer": "adam", "learning_rate": 0.5,
-        "schedule": "cosine", "epochs": 3.0, "batch_size": 50, "data": ["a", "b"], "momentum": 0.1,
-        "max_skips": 3, "augment": "shift=2", "label_smoothing": 0.0,
-    }  # fmt: skip
-    full = {
-        "network.name": "cnn", "objective.name": "square-error", "optimizer.name": "adam",
-        "optimizer.learning_rate": 0.5, "schedule.name": "cosine", "training.epochs": 3.0,
-        "training.batch_size": 50, "data.sources": ["a", "b"], "optimizer.momentum": 0.1,
-        "training.max_skips": 3, "augment": {**parse_augment("none"), "shift": "2"},
-        "objective.label_smoothing": 0.0,
-    }  # fmt: skip
-    assert load_recipe("quick", short) == load_recipe("quick", full)
-    file = load_recipe(write("\n".join(f"{key} = {value!r}" for key, value in short.items())))
-    assert file == load_recipe(write(""), full)
-    assert file.optimizer.momentum == 0.1
-    assert to_toml(file).count("\n[") == 8  # what is written down has full names
-
-
-@given(
-    st.recursive(
-        st.one_of(st.none(), st.integers(), text),
-        lambda inner: st.dictionaries(st.one_of(text, st.sampled_from(recipe_keys())), inner),
-    ).filter(lambda table: isinstance(table, dict))
-)
-def test_any_settings_have_full_keys_or_are_one_line(table: dict[str, Any]) -> None:
-    full, message = {}, ""
-    try:
-        full = full_settings(table)
-    except ConfigError as error:
-        message = str(error)
-    assert set(full) <= set(recipe_keys())
-    assert "\n" not in message
-
-
 def test_what_overrides_may_say_it_by_another_name_than_what_is_overridden() -> None:
     path = write("epochs = 2\n[optimizer]\nname = 'adam'\nmomentum = 0.5")
     recipe = load_recipe(path, {"training.epochs": 3, "optimizer": "momentum"})
@@ -295,33 +248,6 @@ def test_what_overrides_may_say_it_by_another_name_than_what_is_overridden() -> 
 
 def test_a_recipe_that_names_code_by_a_short_name_does_not_run_it_either() -> None:
     assert "give --network evil:Net on the command line" in message('network = "evil:Net"')
-
-
-@given(st.sampled_from(recipe_keys()))
-def test_the_last_part_of_a_key_is_its_short_name_where_no_other_ends_so(key: str) -> None:
-    last = key.rpartition(".")[2]
-    alike = [one for one in recipe_keys() if one.rpartition(".")[2] == last]
-    assert full_key(key) == key
-    if alike == [key]:
-        assert full_key(last) == key
-    elif last not in alike:
-        with pytest.raises(ConfigError, match=f"^{last} may be {alike[0]}(, | or )"):
-            full_key(last)
-
-
-def test_set_wants_key_and_value() -> None:
-    assert parse_setting("optimizer.momentum = 0.5") == ("optimizer.momentum", "0.5")
-    for wrong in ("optimizer.momentum", "=3"):
-        with pytest.raises(ConfigError, match="is not key=value"):
-            parse_setting(wrong)
-
-
-def test_augment_replaces_all_strengths() -> None:
-    assert parse_augment("none") == dict.fromkeys(parse_augment(""), 0)
-    assert parse_augment("shift=2, rotation=7.5")["rotation"] == 7.5
-    for wrong in ("shift", "spin=3", "shift=1,,"):
-        with pytest.raises(ConfigError, match=r"^augment: .* is not understood"):
-            parse_augment(wrong)
 
 
 def test_a_recipe_file_cannot_run_code_by_itself() -> None:
