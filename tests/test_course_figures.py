@@ -16,9 +16,10 @@ from PIL import Image
 import digitlab
 from commands import Command, mistake
 from digitlab import errors, plotting
-from digitlab.course_figures import FIGURES, LANGUAGES, titles
+from digitlab.course_figures import FIGURES, titles
 from digitlab.drawing import as_hex, lettered
 from digitlab.picture_mark import is_ours
+from digitlab.wording import LANGUAGES
 from made_fonts import forget_fonts, make_font
 
 GUIDE = Path(__file__).parents[1] / "docs/guide"

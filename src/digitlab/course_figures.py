@@ -17,14 +17,13 @@ from digitlab.drawing import BLUE, ORANGE, SOFT, Colour, as_hex
 from digitlab.durable_files import write_whole
 from digitlab.errors import ConfigError, DataError, check_installed
 from digitlab.picture_mark import is_ours
-from digitlab.wording import one_of
+from digitlab.wording import LANGUAGES, one_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Floats = npt.NDArray[np.float64]
 
-LANGUAGES = ("en", "zh")
 _SUFFIXES = (".svg", ".png")
 _WIDTH, _HEIGHT = 800, 440  # pixels
 

@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+LANGUAGES = ("en", "zh")  # of reports and figures
+
 # What the temperature of a model may have been found on.
 VALIDATION_IMAGES, MADE_PICTURES = "validation images", "made pictures"
 
@@ -58,6 +60,11 @@ def one_of(choices: Iterable[str]) -> str:
     """Return `a, b or c`."""
     *others, last = choices
     return f"{', '.join(others)} or {last}" if others else last
+
+
+def did_you_mean(nearest: str | None) -> str:
+    """Return `; did you mean cuda?`, the end of a line, or nothing where nothing is near."""
+    return f"; did you mean {nearest}?" if nearest else ""
 
 
 def printable(text: str) -> str:

@@ -14,6 +14,7 @@ from digitlab.cli.options import JsonOption
 from digitlab.errors import ConfigError
 from digitlab.live_line import LiveLine
 from digitlab.studies.design import shipped_studies
+from digitlab.wording import LANGUAGES
 
 
 def compare(
@@ -41,7 +42,9 @@ def compare(
         list[str] | None,
         typer.Option(metavar="NAME", help="my_module:MyNetwork that the study's file may run."),
     ] = None,
-    language: Annotated[str, typer.Option(metavar="en|zh", help="Of the report.")] = "en",
+    language: Annotated[
+        str, typer.Option(metavar="|".join(LANGUAGES), help="Of the report.")
+    ] = "en",
     quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing but warnings.")] = False,
     as_json: JsonOption = False,
 ) -> None:

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 import digitlab
-from digitlab.course_figures import FIGURES, LANGUAGES, titles
+from digitlab.course_figures import FIGURES, titles
 from digitlab.errors import ConfigError
-from digitlab.wording import one_of
+from digitlab.wording import LANGUAGES, one_of
 
 
 def figure(

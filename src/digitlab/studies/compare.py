@@ -34,9 +34,8 @@ from digitlab.studies.study import (
 from digitlab.training.interrupt import Interrupted
 from digitlab.training.reporters import quiet
 from digitlab.training.run_folder import RunFolder, existing_run_folder, locked
-from digitlab.wording import one_of
+from digitlab.wording import LANGUAGES, one_of
 
-LANGUAGES = ("en", "zh")
 _OURS = {"lock", "study.json"}  # one of which is in the folder of any study, however it ended
 _PLACES = ("name", "description", "seed", "training.device")  # of a recipe, that vary nothing
 
