@@ -130,6 +130,7 @@ def test_a_network_of_the_users_own_is_found_where_the_command_runs() -> None:
     ("name", "expected"),
     [
         ("missing:Net", "cannot import missing"),
+        ("missing.py:Net", "did you mean --network missing:Net?"),
         ("own_b:Missing", "own_b has no Missing"),
         ("own_b:Shy", r"cannot be called as Shy\(outputs=10\)"),
         ("own_b:number", r"gave int, no torch\.nn\.Module"),

@@ -135,8 +135,10 @@ def test_any_toml_is_a_recipe_or_one_line(table: dict[str, Any]) -> None:
             "[training]\nepoch = 3",
             "there is no setting training.epoch; did you mean training.epochs?",
         ),
-        ("[training]\nepochs = 0", "training.epochs is 0.0; expected from 1e-09 to"),
+        ("[training]\nepochs = 0", "training.epochs is 0.0; expected more than 0"),
         ("[training]\nepochs = nan", "training.epochs must be a finite number, not nan"),
+        ("[training]\nepochs = 1e-99", "training.epochs is 1e-99; expected from 1e-09 to"),
+        ("[training]\nbatch_size = 0", "training.batch_size is 0; expected from 1 to 1000000"),
         ("[training]\nbatch_size = 2.5", "training.batch_size must be a whole number, not 2.5"),
         ("[training]\nbatch_size = true", "training.batch_size must be a whole number, not True"),
         ("training = 3", "training is a group of settings; name one of them, as training.epochs"),
@@ -177,7 +179,7 @@ def test_any_toml_is_a_recipe_or_one_line(table: dict[str, Any]) -> None:
         ("name = ''", "name is ''; expected 1 to 100 characters"),
         ("[training]\nepochs = 1e308", "training.epochs is 1e+308; expected from 1e-09 to"),
         ("seed = " + "1" * 5000, "is not valid TOML: a value is too long"),
-        ("[optimizer]\nepsilon = 0", "optimizer.epsilon is 0.0; expected from 1e-30 to 1"),
+        ("[optimizer]\nepsilon = 0", "optimizer.epsilon is 0.0; expected more than 0"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_the_key(table: str, expected: str) -> None:
@@ -190,11 +192,46 @@ def test_a_mistake_is_one_line_that_names_the_key(table: str, expected: str) -> 
 def test_a_missing_recipe_lists_those_there_are() -> None:
     with pytest.raises(ConfigError, match="no recipe 'fast'; expected photo, quick, tutorial-cnn,"):
         load_recipe("fast")
+    for wrong, meant in (
+        ("mlp", "tutorial-mlp"),
+        ("Quick", "quick"),
+        ("tutorial_cnn", "tutorial-cnn"),
+    ):
+        with pytest.raises(ConfigError, match=rf"no recipe '{wrong}'; .*; did you mean {meant}\?$"):
+            load_recipe(wrong)
     with pytest.raises(ConfigError, match=r"gone\.toml: cannot be read: No such file"):
         load_recipe("gone.toml")
     Path("latin.toml").write_bytes(b'name = "\xe9"')
     with pytest.raises(ConfigError, match=r"latin\.toml: is not UTF-8 text"):
         load_recipe("latin.toml")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "meant"),
+    [
+        ("network", "CNN", "cnn"),
+        ("network", "mynet.py", "mynet:MyNetwork"),
+        ("network", "./nets/mynet.py:Net", "nets.mynet:Net"),
+        ("network", "../mynet.py:Net", "mynet:Net"),
+        ("network", "nets.mynet.Net", "nets.mynet:Net"),
+        ("network", "a b.py", None),
+        ("network", "resnet", None),
+        ("device", "gpu", "cuda"),
+        ("device", "GPU:1", "cuda:1"),
+        ("device", "cuda0", "cuda:0"),
+        ("device", "2", "cuda:2"),
+        ("device", "CPU", "cpu"),
+        ("device", "metal", "mps"),
+        ("device", "quantum", None),
+    ],
+)
+def test_a_network_or_device_that_is_none_names_the_nearest(
+    key: str, value: str, meant: str | None
+) -> None:
+    with pytest.raises(ConfigError) as error:
+        load_recipe("quick", {key: value})
+    asked = str(error.value).partition("; did you mean ")[2]
+    assert asked == (f"{meant}?" if meant else "")
 
 
 @pytest.mark.parametrize(

@@ -87,3 +87,27 @@ def test_augment_replaces_all_strengths() -> None:
     for wrong in ("shift", "spin=3", "shift=1,,"):
         with pytest.raises(ConfigError, match=r"^augment: .* is not understood"):
             parse_augment(wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("train.epochs", "did you mean training.epochs?"),
+        ("training.learning_rate", "did you mean optimizer.learning_rate?"),
+        ("optimizer.nmae", "did you mean optimizer.name?"),
+        ("optimiser.nmae", "did you mean optimizer.name?"),
+        ("opt.lr", "did you mean optimizer.learning_rate?"),
+        ("loss.name", "did you mean objective.name?"),
+        ("model.name", "did you mean network.name?"),
+        ("Schedule.Warm-up", "did you mean schedule.warmup?"),
+        ("nmae", "did you mean name?"),
+        ("train.zzz", "expected training.epochs, training.batch_size,"),
+        ("zzz.zzz", "expected name, description, seed,"),
+        ("dropout", "layers are code: write a network with it, and give --network my_module:"),
+        ("network.hidden-size", "layers are code: write a network with it, and give --network"),
+    ],
+)
+def test_a_wrong_name_is_answered_with_what_was_meant(name: str, meant: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        full_settings({name: 1})
+    assert str(error.value).startswith(f"there is no setting {name}; {meant}")

@@ -25,7 +25,7 @@ CUSTOM_NETWORK = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
 def setting(default: Any, doc: str, **limits: Any) -> Any:
-    """Return a dataclass field with its meaning and its limits (`low`, `high`, `choices`)."""
+    """Return a dataclass field with its meaning and its limits (`low` and `high`, or `choices`)."""
     return field(default=default, metadata={"doc": doc, **limits})
 
 

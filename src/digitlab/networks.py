@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 from digitlab.config import CUSTOM_NETWORK
 from digitlab.errors import ConfigError
+from digitlab.setting_names import nearest_network
+from digitlab.wording import did_you_mean
 
 
 def mlp(outputs: int) -> nn.Module:
@@ -231,9 +233,11 @@ def _imported(name: str) -> Callable[..., nn.Module]:
     try:
         module = importlib.import_module(module_name)
     except ImportError as error:
+        way_out = "; run where the file lies, or put its folder on PYTHONPATH"
+        if module_name.endswith(".py"):  # the name of the file, not of the module
+            way_out = did_you_mean(f"--network {nearest_network(name, ())}")
         raise ConfigError(
-            f"--network {name}: cannot import {module_name} ({error}); "
-            "run where the file lies, or put its folder on PYTHONPATH"
+            f"--network {name}: cannot import {module_name} ({error}){way_out}"
         ) from None
     finally:
         if added:

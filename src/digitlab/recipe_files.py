@@ -16,8 +16,14 @@ from typing import Any, get_origin, get_type_hints
 
 from digitlab.config import NETWORKS, PREPARATIONS, DataConfig, Recipe
 from digitlab.errors import ConfigError
-from digitlab.setting_names import from_text, full_settings, nearest_choice
-from digitlab.wording import one_of
+from digitlab.setting_names import (
+    from_text,
+    full_settings,
+    nearest_choice,
+    nearest_device,
+    nearest_network,
+)
+from digitlab.wording import did_you_mean, one_of
 
 RECIPES = Path(__file__).parent / "recipes"
 DEFAULT_RECIPE = "quick"
@@ -76,6 +82,7 @@ def check(recipe: Recipe, origin: str = "recipe") -> None:
         raise ConfigError(
             f"{origin}: network.name is {network.name!r}; expected {one_of(NETWORKS)}, "
             "or a class of your own as my_module:MyNetwork"
+            + did_you_mean(nearest_network(network.name, NETWORKS))
         )
     if not NAME.fullmatch(recipe.name):
         raise ConfigError(
@@ -86,6 +93,7 @@ def check(recipe: Recipe, origin: str = "recipe") -> None:
         raise ConfigError(
             f"{origin}: training.device is {training.device!r}; "
             "expected auto, cpu, cuda, cuda:N or mps"
+            + did_you_mean(nearest_device(training.device))
         )
     if training.shards > training.batch_size:
         raise ConfigError(
@@ -168,7 +176,7 @@ def _read_toml(name: str | Path) -> tuple[dict[str, Any], str]:
     if not known and path.suffix != ".toml":
         raise ConfigError(
             f"there is no recipe {str(name)!r}; expected {one_of(shipped_recipes())}, "
-            "or the path of a .toml file"
+            "or the path of a .toml file" + did_you_mean(nearest_choice(name, shipped_recipes()))
         )
     return read_toml(path, origin), origin
 
@@ -226,13 +234,15 @@ def _value(value: Any, kind: Any, limits: Mapping[str, Any], where: str) -> Any:
         _text(value, where)
     choices = limits.get("choices")
     if choices and value not in choices:
-        meant = nearest_choice(value, choices)
-        asked = f"; did you mean {meant}?" if meant else ""
+        asked = did_you_mean(nearest_choice(value, choices))
         raise ConfigError(f"{where} is {value!r}; expected {one_of(choices)}{asked}")
-    low, high = limits.get("low"), limits.get("high")
-    if (low is not None and value < low) or (high is not None and value > high):
-        span = f"at least {low}" if high is None else f"from {low} to {high}"
-        raise ConfigError(f"{where} is {value!r}; expected {span}")
+    if "low" in limits and not limits["low"] <= value <= limits["high"]:
+        low, high = limits["low"], limits["high"]
+        above = kind is float and value <= 0 < low
+        raise ConfigError(
+            f"{where} is {value!r}; expected "
+            + ("more than 0" if above else f"from {low} to {high}")
+        )
     return value
 
 

@@ -12,9 +12,10 @@ import re
 import tomllib
 import types
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import PurePath
 from typing import Any, get_origin, get_type_hints
 
-from digitlab.config import AugmentConfig, Recipe
+from digitlab.config import CUSTOM_NETWORK, AugmentConfig, Recipe
 from digitlab.errors import ConfigError
 from digitlab.wording import one_of, printable
 
@@ -38,7 +39,18 @@ _OTHER_NAMES = {
     "nesterov": "momentum",
     "exponential": "step",
     "onecycle": "one-cycle",
+    "gpu": "cuda",
+    "nvidia": "cuda",
+    "metal": "mps",
 }
+# What other tools have settings for, and here is written as layers.
+_OF_LAYERS = frozenset(
+    (
+        "activation", "batch_norm", "batchnorm", "channels", "depth", "drop_rate", "dropout",
+        "filters", "hidden", "hidden_dim", "hidden_layers", "hidden_size", "hidden_units",
+        "kernel_size", "layers", "num_layers", "pooling", "width",
+    )
+)  # fmt: skip
 
 # The names of flags and of the Python API's arguments, and the keys of a recipe that they set.
 FLAGS: Mapping[str, str] = types.MappingProxyType(
@@ -107,10 +119,10 @@ def full_key(name: str) -> str:
     if inside:
         raise ConfigError(f"{name} is a group of settings; name one of them, as {inside[0]}")
     near = nearest_keys(name)
-    group = name.partition(".")[0]
-    known = [key for key in keys if key.startswith(f"{group}.")] if "." in name else []
+    known = _of_nearest_group(name.rpartition(".")[0])
     groups = dict.fromkeys(key.partition(".")[0] for key in keys)
     meant = f"did you mean {one_of(near)}?" if near else f"expected {one_of(known or groups)}"
+    meant = layers_advice(name) or meant
     shown = name if re.fullmatch(r"[\w.-]+", name) else f'"{printable(name)}"'
     raise ConfigError(f"there is no setting {shown}; {meant}")
 
@@ -118,27 +130,85 @@ def full_key(name: str) -> str:
 def nearest_keys(name: str) -> list[str]:
     """Return the full keys of a recipe that somebody may have meant by what is no key."""
     keys = recipe_keys()
-    group, _, short = name.lower().replace("-", "_").rpartition(".")
+    group, _, short = _plain(name).rpartition(".")
+    others = {**_SYNONYMS, **{flag: key for flag, key in FLAGS.items() if key in keys}}
+    inside = {key.rpartition(".")[2]: key for key in _of_nearest_group(group)}
+    if others.get(short) in inside.values():
+        return [others[short]]
+    if alike := difflib.get_close_matches(short, inside, 1, 0.6):
+        return [inside[alike[0]]]
     by_last: dict[str, list[str]] = {}
     for key in keys:
         by_last.setdefault(key.rpartition(".")[2], []).append(key)
-    others = {**_SYNONYMS, **{flag: key for flag, key in FLAGS.items() if key in keys}}
-    near = by_last.get(short) or ([others[short]] if short in others else [])
-    if not near:
-        for last in difflib.get_close_matches(short, by_last, 1, 0.75):
-            near = by_last[last]
-    near = near or difflib.get_close_matches(name, keys, 1, 0.8)
-    return [key for key in near if key.startswith(f"{group}.")] or near
+    if short in by_last or short in others:
+        near = by_last.get(short) or [others[short]]
+    elif alike := difflib.get_close_matches(short, by_last, 1, 0.75):
+        near = by_last[alike[0]]
+    else:
+        near = difflib.get_close_matches(name, keys, 1, 0.8)
+    return [key for key in near if "." not in key] or near  # of all names: that of the recipe
+
+
+def layers_advice(name: str) -> str | None:
+    """Return what to do where a name means layers, for which a recipe has no settings, or None."""
+    if _plain(name).rpartition(".")[2] not in _OF_LAYERS:
+        return None
+    return "layers are code: write a network with it, and give --network my_module:MyNetwork"
+
+
+def _of_nearest_group(group: str) -> list[str]:
+    """Return the keys of the group that a name means, as training by train; none where it is not.
+
+    What is said in place of a group's name, such as loss, means it, too.
+    """
+    groups = dict.fromkeys(key.partition(".")[0] for key in recipe_keys() if "." in key)
+    said = _SYNONYMS.get(group, group).partition(".")[0]
+    begun = [one for one in groups if len(said) > 1 and one.startswith(said)]
+    found = begun if len(begun) == 1 else difflib.get_close_matches(said, groups, 1, 0.6)
+    return [key for key in recipe_keys() if found and key.startswith(f"{found[0]}.")]
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "_")
 
 
 def nearest_choice(value: Any, choices: Iterable[str]) -> str | None:
     """Return the choice that somebody may have meant, such as adam by Adam, or None."""
     text = str(value).lower().replace("_", "-")
-    known = {**{one: one for one in choices}, **_OTHER_NAMES}
-    found = known.get(text) or next(
-        (known[one] for one in difflib.get_close_matches(text, known, 1, 0.6)), None
-    )
-    return found if found in set(choices) else None
+    there = list(choices)
+    known = {other: one for other, one in _OTHER_NAMES.items() if one in there}
+    known |= {one: one for one in there}
+    if text in known:
+        return known[text]
+    if alike := difflib.get_close_matches(text, known, 1, 0.6):
+        return known[alike[0]]
+    around = [one for one in there if len(text) > 2 and text in one]
+    return min(around, key=len, default=None)
+
+
+def nearest_network(name: str, ours: Iterable[str]) -> str | None:
+    """Return what somebody may have meant by a name of no network: one of ours, or of their own.
+
+    A file, such as `mynet.py:Net`, and a class behind a dot, are named as Python imports them.
+    """
+    where, _, cls = name.partition(":")
+    if where.endswith(".py"):
+        path = PurePath(where).with_suffix("")
+        parts = path.parts if not path.is_absolute() and ".." not in path.parts else path.parts[-1:]
+        meant = f"{'.'.join(parts)}:{cls or 'MyNetwork'}"
+    elif "." in where and not cls:
+        meant = ":".join(where.rsplit(".", 1))
+    else:
+        return nearest_choice(name, ours)
+    return meant if CUSTOM_NETWORK.fullmatch(meant) else None
+
+
+def nearest_device(name: str) -> str | None:
+    """Return the device that somebody may have meant, such as cuda:1 by GPU1 or 1, or None."""
+    text = name.lower().strip()
+    kind, _, number = re.sub(r"[ :]*(\d+)$", r"|\1", text).partition("|")
+    meant = nearest_choice(kind, ("auto", "cpu", "cuda", "mps")) if kind else "cuda"
+    return f"cuda:{number}" if number and meant == "cuda" else meant
 
 
 @functools.cache

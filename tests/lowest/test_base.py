@@ -41,7 +41,7 @@ def test_every_verb_has_help(command: Command, verb: str) -> None:
     [
         ("raed", "No such command 'raed'"),
         ("read", "Missing argument"),
-        ("data --sheets x", "No such option"),
+        ("data --sheets x", "there is no option --sheets; did you mean --sheet?"),
         ("train --lr 1", "there is no option --lr; did you mean --learning-rate?"),
         ("train --epochs many", "Invalid value for '--epochs'"),
     ],

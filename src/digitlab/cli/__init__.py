@@ -15,34 +15,12 @@ import typer
 
 import digitlab
 from digitlab.cli import compare, data, evaluate, export, figure, read, runs, train
+from digitlab.cli.mistakes import usage_text
 from digitlab.cli.program import end_quietly, fail, show_what_can_be_shown, warnings_as_lines
 from digitlab.errors import ConfigError, DigitlabError
 
 # What is wrong with a command line; typer exports no more of this family than BadParameter.
 _UsageError: type[Exception] = typer.BadParameter.__bases__[0]
-
-# What learners bring from other tools, and what it is called here.
-_MEANT = {
-    "--lr": "--learning-rate",
-    "--loss": "--objective",
-    "--criterion": "--objective",
-    "--model": "--network",
-    "--arch": "--network",
-    "--bs": "--batch-size",
-    "--batch": "--batch-size",
-    "--num-epochs": "--epochs",
-    "--dataset": "--data",
-    "--data-dir": "--data",
-    "--gpu": "--device cuda",
-    "--cuda": "--device cuda",
-    "--output": "--run-dir",
-    "--out-dir": "--run-dir",
-    "--checkpoint": "--resume",
-    "--nproc-per-node": "--workers",
-    "--num-workers": "--workers",
-    "--momentum": "--set momentum=M",
-    "--weight-decay": "--set weight_decay=W",
-}
 
 app = typer.Typer(
     name="digitlab",
@@ -64,11 +42,7 @@ def main() -> NoReturn:
     except DigitlabError as error:
         fail(str(error))
     except _UsageError as error:
-        option = getattr(error, "option_name", "")
-        meant = _MEANT.get(option, "")
-        if meant.partition(" ")[0] in _options(error):
-            fail(f"there is no option {option}; did you mean {meant}?")
-        fail(f"{error.format_message()} (digitlab --help)")  # type: ignore[attr-defined]
+        fail(usage_text(error))
     except KeyboardInterrupt:
         fail("interrupted", 130)
     except BrokenPipeError:
@@ -76,13 +50,6 @@ def main() -> NoReturn:
     except OSError as error:
         fail(f"standard output: {error}", 1)
     sys.exit(status if isinstance(status, int) else 0)
-
-
-def _options(error: Exception) -> set[str]:
-    """Return the options of the verb whose line is wrong."""
-    context = getattr(error, "ctx", None)
-    parameters = [] if context is None else context.command.params
-    return {name for parameter in parameters for name in parameter.opts}
 
 
 def _refuse_empty(arguments: list[str]) -> None:
