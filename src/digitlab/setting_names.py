@@ -72,12 +72,16 @@ FLAGS: Mapping[str, str] = types.MappingProxyType(
 )
 
 
-def full_settings(settings: Mapping[str, Any], origin: str = "") -> dict[str, Any]:
+Settings = Mapping[str, Any] | Iterable[tuple[str, Any]]
+
+
+def full_settings(settings: Settings, origin: str = "") -> dict[str, Any]:
     """Return settings by their full keys; values are not looked at.
 
     Args:
-        settings: by full key (`training.epochs`), by short name (`epochs`, see `full_key`), or as
-            tables of keys, as TOML has them. `augment` may also be a text, as `--augment` takes.
+        settings: a mapping or pairs, by full key (`training.epochs`), by short name (`epochs`, see
+            `full_key`), or as tables of keys, as TOML has them. `augment` may also be a text, as
+            `--augment` takes.
         origin: what messages call where they stand; empty: nothing.
 
     Raises:
@@ -86,15 +90,25 @@ def full_settings(settings: Mapping[str, Any], origin: str = "") -> dict[str, An
     where = f"{origin}: " if origin else ""
     full: dict[str, Any] = {}
     given: dict[str, str] = {}
-    for name, value in _names(settings):
+    for name, value in named_settings(settings):
         try:
             for key, one in _meant(name, value).items():
                 if key in full:
-                    raise ConfigError(f"{key} is set twice, as {given[key]} and as {name}")
+                    names = "" if given[key] == name else f", as {given[key]} and as {name}"
+                    raise ConfigError(f"{key} is set twice{names}")
                 full[key], given[key] = one, name
         except ConfigError as error:
             raise ConfigError(f"{where}{error}") from None
     return full
+
+
+def named_settings(settings: Settings) -> Iterator[tuple[str, Any]]:
+    """Yield the names of settings and their values; those in a table with its name before."""
+    for name, value in settings.items() if isinstance(settings, Mapping) else settings:
+        if isinstance(value, Mapping) and value:
+            yield from ((f"{name}.{inner}", one) for inner, one in value.items())
+        else:
+            yield str(name), value
 
 
 def full_key(name: str) -> str:
@@ -255,15 +269,6 @@ def parse_setting(text: str) -> tuple[str, str]:
     if not equals or not key.strip():
         raise ConfigError(f"--set: {text!r} is not key=value; try --set momentum=0.95")
     return key.strip(), value.strip()
-
-
-def _names(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield the keys of settings and of the tables in them, and their values."""
-    for name, value in settings.items():
-        if isinstance(value, Mapping) and value:
-            yield from ((f"{name}.{inner}", one) for inner, one in value.items())
-        else:
-            yield str(name), value
 
 
 def _meant(name: str, value: Any) -> dict[str, Any]:

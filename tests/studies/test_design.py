@@ -68,6 +68,46 @@ def test_keys_that_end_alike_are_named_in_full() -> None:
     assert design.variants[-1].name == "augment.rotation 9, shift 1, handwriting.rotation 0"
 
 
+def test_short_names_do_wherever_a_study_sets_a_recipe() -> None:
+    vary = "optimizer = ['sgd', 'adam']\nlearning_rate = [0.01, 1]"
+    short = load_design(write(f"settings.epochs = 0.5\nsettings.batch_size = 50\n[vary]\n{vary}"))
+    full = load_design(
+        write(
+            "settings.training = {epochs = 0.5, batch_size = 50}\n"
+            "[vary]\noptimizer = {name = ['sgd', 'adam'], learning_rate = [0.01, 1]}"
+        )
+    )
+    assert short == full
+    assert short.variants[1].name == "sgd, learning rate 1"
+    listed = load_design(
+        write(
+            "settings.epochs = 2\n"
+            "[[variant]]\nname = 'a'\noptimizer = 'adam'\naugment = 'shift=2'\n"
+            "[[variant]]\nname = 'b'\ntraining.epochs = 1\ndata = ['mnist']"
+        )
+    )
+    a, b = (listed.recipe(one, 1) for one in listed.variants)
+    assert (a.optimizer.name, a.augment.shift, a.training.epochs) == ("adam", 2, 2)
+    assert (b.training.epochs, b.data.sources) == (1, ("mnist",))  # its own, in place of all's
+
+
+def test_what_varies_may_be_whole_tables_lists_and_texts() -> None:
+    rates = "{name = 'sgd', learning_rate = 0.1}, {name = 'adam', learning_rate = 0.001}"
+    design = load_design(write(f"[vary]\noptimizer = [{rates}]\naugment = ['none', 'shift=1']"))
+    assert [one.name for one in design.variants] == [
+        "optimizer name sgd learning_rate 0.1, augment none",
+        "optimizer name sgd learning_rate 0.1, augment shift=1",
+        "optimizer name adam learning_rate 0.001, augment none",
+        "optimizer name adam learning_rate 0.001, augment shift=1",
+    ]
+    recipe = design.recipe(design.variants[3], 1)
+    assert (recipe.optimizer.name, recipe.optimizer.learning_rate) == ("adam", 0.001)
+    assert (recipe.augment.shift, recipe.augment.rotation) == (1, 0)
+    design = load_design(write("[vary]\ndata = ['mnist', ['mnist', 'more.npz']]"))
+    assert [one.name for one in design.variants] == ["sources mnist", "sources mnist+more.npz"]
+    assert design.recipe(design.variants[1], 1).data.sources == ("mnist", "more.npz")
+
+
 def test_variants_are_tables_with_a_name_and_share_the_settings() -> None:
     design = load_design(
         write(
@@ -144,10 +184,22 @@ MISTAKES = [
     ("[vary]\noptimizer.name = 'sgd'", "vary.optimizer.name must be a list of values"),
     ("[vary]\noptimizer.name = []", "vary.optimizer.name must be a list of values"),
     ("[vary]\noptimizer.learning_rte = [1, 2]", "mean optimizer.learning_rate?"),
+    ("[vary]\nlerning_rate = [1, 2]", "vary: there is no setting lerning_rate; did you mean"),
+    ("[vary]\nrotation = [1, 2]", "vary: rotation may be augment.rotation or handwriting.rotation"),
+    ("[vary]\noptimizer = ['sgd']\n'optimizer.name' = ['adam']", "as optimizer and as opti"),
+    ("[vary]\naugment = ['shift=1']\nshift = [1, 2]", "set twice, as augment and as shift"),
+    ("[vary]\naugment = ['spin=1', 'none']", "vary: augment: 'spin=1' is not understood"),
+    ("[vary]\ndropout = [0, 0.5]", "vary: there is no setting dropout; layers are code"),
+    (f"[settings]\nepoch = 1\n{VARY}", "settings: there is no setting epoch; did you mean"),
+    (f"[settings]\nepochs = 1\ntraining.epochs = 1\n{VARY}", "twice, as epochs and as training.ep"),
+    (f"[settings]\nseed = 1\n{VARY}", "settings.seed cannot stand there"),
+    (f"{ONE}lr = 1", "variant 1: there is no setting lr; did you mean optimizer.learning_rate?"),
+    (f"{ONE}epochs = 1\ntraining.epochs = 1", "variant 1: training.epochs is set twice"),
+    (f"budget.seconds = 1\n{VARY}epochs = [1, 2]", "sets training.epochs, and budget.seconds sets"),
     ("[vary]\noptimizer.name = ['sgd', 'adm']", "variant 'adm': recipe quick: optimizer.name is"),
     ("[vary]\noptimizer.name = ['sgd', 'sgd']", "two variants have the name 'sgd'"),
     ("[vary]\nseed = [1, 2]", "vary.seed cannot stand there: the seeds of a study are its key"),
-    ("[vary]\noptimizer.name = ['sgd']\n'optimizer.name' = ['adam']", "key optimizer.name twice"),
+    ("[vary]\noptimizer.name = ['sgd']\n'optimizer.name' = ['adam']", "name is set twice"),
     ("[vary]\naugment.rotation = [0, '0']", "two variants have the name"),
     ("[vary]\naugment.rotation = [0, 0.0000]", "two variants have the name 'rotation 0'"),
     (f"budget.epochs = 1\n{VARY}training.epochs = [1, 2]", "budget.epochs sets it for all"),
@@ -175,6 +227,8 @@ def test_a_mistake_is_one_line_with_the_file_and_the_key(table: str, said: str) 
 def test_a_name_that_is_no_study_says_which_there_are() -> None:
     with pytest.raises(ConfigError, match=r"no study 'optimisers'; expected .*optimizers"):
         load_design("optimisers")
+    with pytest.raises(ConfigError, match=r"did you mean learning-rates\?$"):
+        load_design("learning_rate")
     with pytest.raises(ConfigError, match=r"^none\.toml: cannot be read"):
         load_design("none.toml")
     assert message(VARY, seeds=[1, 1]) == "mine.toml: seeds has 1 twice; it would be the same run"

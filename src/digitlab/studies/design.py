@@ -16,7 +16,8 @@ from typing import Any
 from digitlab.config import Recipe
 from digitlab.errors import ConfigError
 from digitlab.recipe_files import DEFAULT_RECIPE, NAME, load_recipe, read_toml, shipped_recipes
-from digitlab.wording import one_of, printable
+from digitlab.setting_names import Settings, full_settings, named_settings, nearest_choice
+from digitlab.wording import did_you_mean, one_of, printable
 
 SHIPPED = Path(__file__).parent / "shipped"
 _KEYS = ("name", "description", "recipe", "seeds", "settings", "vary", "variant", "budget")
@@ -36,7 +37,7 @@ class Variant:
     Attributes:
         name: what tables and figures call it.
         recipe: the name of a recipe, or the path of its file.
-        settings: what overrides it, by dotted key.
+        settings: what overrides it, by full key.
     """
 
     name: str
@@ -65,7 +66,7 @@ class Design:
     seconds: float | None = None
 
     def overrides(self, variant: Variant, seed: int) -> dict[str, Any]:
-        """Return what a run changes of its recipe, by dotted key."""
+        """Return what a run changes of its recipe, by full key."""
         epochs = {} if self.epochs is None else {_EPOCHS: self.epochs}
         return {**variant.settings, **epochs, "seed": seed}
 
@@ -108,6 +109,7 @@ def load_design(
         raise ConfigError(
             f"there is no study {str(name)!r}; expected {one_of(shipped_studies())}, the path of "
             "a .toml file, or the folders of runs"
+            + did_you_mean(nearest_choice(name, shipped_studies()))
         )
     table = read_toml(path, origin)
     table.setdefault("name", path.stem)
@@ -152,7 +154,8 @@ def design_of(
         raise ConfigError(
             f"{origin}: asks for {len(variants) * len(seeds):,} runs; at most {_MOST:,} are made"
         )
-    settings = _settings(table.get("settings", {}), origin, "settings")
+    shared = _table(table.get("settings", {}), origin, "settings")
+    settings = _settings(shared, origin, "settings")
     variants = [replace(one, settings={**settings, **one.settings}) for one in variants]
     design = Design(name, description, tuple(variants), seeds, epochs, seconds)
     _check_variants(design, origin, networks)
@@ -172,12 +175,11 @@ def _check_variants(design: Design, origin: str, networks: Collection[str]) -> N
         if variant.name in names:
             raise ConfigError(f"{origin}: two variants have the name {variant.name!r}")
         names.add(variant.name)
-        given = [key for key in variant.settings if key.rpartition(".")[2] == "epochs"]
         budget = "seconds" if design.seconds else "epochs" if design.epochs else ""
-        if given and budget:
+        if _EPOCHS in variant.settings and budget:
             raise ConfigError(
-                f"{origin}: variant {variant.name!r} sets {printable(given[0])}, and "
-                f"budget.{budget} sets it for all; leave one of them out"
+                f"{origin}: variant {variant.name!r} sets {_EPOCHS}, and budget.{budget} sets it "
+                "for all; leave one of them out"
             )
         try:
             recipe = design.recipe(variant, design.seeds[0])
@@ -199,28 +201,40 @@ def _check_variants(design: Design, origin: str, networks: Collection[str]) -> N
 
 def _varied(table: Any, recipe: str, origin: str) -> list[Variant]:
     """Return a variant for each combination of the values of `[vary]`."""
-    lists = _settings(table, origin, "vary")
-    for key, values in lists.items():
+    lists = list(named_settings(_table(table, origin, "vary")))
+    for name, values in lists:
         if not isinstance(values, list) or not values:
             raise ConfigError(
-                f"{origin}: vary.{printable(key)} must be a list of values, such as [0.01, 0.1], "
+                f"{origin}: vary.{printable(name)} must be a list of values, such as [0.01, 0.1], "
                 f"not {values!r}"
             )
-    if math.prod(len(values) for values in lists.values()) > _MOST:
+    if math.prod(len(values) for _, values in lists) > _MOST:
         raise ConfigError(f"{origin}: vary has more than {_MOST:,} combinations of values")
-    shorts = [_short(key) for key in lists]
-    labels = [
-        short if shorts.count(short) == 1 else key for key, short in zip(lists, shorts, strict=True)
-    ]
+    names = [name for name, _ in lists]
+    labels = _labels([_one_key(name, values, origin) for name, values in lists])
     variants = []
-    for values in itertools.product(*lists.values()) if lists else ():
+    for values in itertools.product(*(values for _, values in lists)) if lists else ():
         parts = [
-            _shown(value) if key.endswith(".name") or not label else f"{label} {_shown(value)}"
-            for key, label, value in zip(lists, labels, values, strict=True)
+            f"{label} {_shown(one)}".lstrip() for label, one in zip(labels, values, strict=True)
         ]
-        settings = dict(zip(lists, values, strict=True))
+        settings = _settings(list(zip(names, values, strict=True)), origin, "vary")
         variants.append(Variant(printable(", ".join(parts)), recipe, settings))
     return variants
+
+
+def _one_key(name: str, values: Sequence[Any], origin: str) -> str:
+    """Return the key that a name of `[vary]` means, or the name where it sets a whole table."""
+    keys = {key for value in values for key in _settings([(name, value)], origin, "vary")}
+    return keys.pop() if len(keys) == 1 else name
+
+
+def _labels(keys: Sequence[str]) -> list[str]:
+    """Return what variants' names call keys; of a name, such as adam, nothing is needed."""
+    lasts = [key.rpartition(".")[2] for key in keys]
+    return [
+        "" if key.endswith(".name") else (last if lasts.count(last) == 1 else key).replace("_", " ")
+        for key, last in zip(keys, lasts, strict=True)
+    ]
 
 
 def _listed(tables: Any, recipe: str, origin: str, folder: Path) -> list[Variant]:
@@ -239,26 +253,19 @@ def _listed(tables: Any, recipe: str, origin: str, folder: Path) -> list[Variant
     return variants
 
 
-def _settings(table: Any, origin: str, where: str) -> dict[str, Any]:
-    """Return values by dotted key; a table in a table is a part of the key."""
+def _table(table: Any, origin: str, where: str) -> Mapping[str, Any]:
     if not isinstance(table, Mapping):
         raise ConfigError(f"{origin}: {where} must be a table of a recipe's keys, not {table!r}")
-    flat: dict[str, Any] = {}
+    return table
 
-    def gather(inner: Mapping[str, Any], prefix: str) -> None:
-        for key, value in inner.items():
-            if isinstance(value, Mapping):
-                gather(value, f"{prefix}{key}.")
-            elif f"{prefix}{key}" in flat:
-                raise ConfigError(f"{origin}: {where} has the key {printable(prefix + key)} twice")
-            else:
-                flat[f"{prefix}{key}"] = value
 
-    gather(table, "")
-    for key in flat:
+def _settings(settings: Settings, origin: str, where: str) -> dict[str, Any]:
+    """Return settings of a recipe by full key, but for those that a study says elsewhere."""
+    full = full_settings(settings, f"{origin}: {where}")
+    for key in full:
         if key in _OF_THE_STUDY:
             raise ConfigError(f"{origin}: {where}.{key} cannot stand there: {_OF_THE_STUDY[key]}")
-    return flat
+    return full
 
 
 def _seeds(seeds: Any, origin: str) -> tuple[int, ...]:
@@ -311,12 +318,6 @@ def _check_keys(table: Mapping[str, Any], keys: Sequence[str], origin: str, pref
             raise ConfigError(
                 f"{origin}: there is no key {prefix}{printable(key)} in a study; {meant}"
             )
-
-
-def _short(key: str) -> str:
-    """Return what a variant's name calls a key; of a name, such as adam, nothing is needed."""
-    parent, _, last = key.rpartition(".")
-    return (parent if last == "name" else last).replace("_", " ")
 
 
 def _shown(value: Any) -> str:
