@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from samples import digits, mutated, refusal
 
-import digitlab
 from digitlab.data import Split, load_dataset
 from digitlab.data.csv_table import load_csv
 from digitlab.errors import DataError
@@ -182,8 +181,11 @@ def test_the_documented_script_answers_a_table_without_labels(tmp_path: Path) ->
     pixels = test.images[:50].reshape(50, 784).tolist()
     (tmp_path / "test.csv").write_text(text_of([NAMES, *pixels]))
     document = Path(__file__).parents[2] / "docs" / "formats.md"
-    (script,) = [part for part in document.read_text().split("```") if "numpy.loadtxt" in part]
-    exec(script.replace('"runs/first"', ""), {"numpy": np, "digitlab": digitlab})
+    parts = document.read_text("utf-8").split("```")
+    (script,) = [part for part in parts if "numpy.loadtxt" in part]
+    code = script.removeprefix("python\n").replace('"runs/first"', "")
+    assert "Recogniser().probabilities" in code
+    exec(code, {})  # which has its own imports
     lines = (tmp_path / "answers.csv").read_text().splitlines()
     assert lines[0] == "ImageId,Label"
     answers = [int(line.partition(",")[2]) for line in lines[1:]]
