@@ -24,6 +24,7 @@ from test_kill import all_bits
 import digitlab
 from digitlab.events import Event
 from digitlab.training.interrupt import Interrupted
+from digitlab.training.listing import list_runs
 from digitlab.training.metrics import read_metrics
 
 pytestmark = pytest.mark.process
@@ -108,8 +109,10 @@ def test_a_resume_with_another_number_of_workers_changes_no_bit(
         crew.process.send_signal(signal.SIGINT)
         assert crew.wait() == 130, crew.story()
         assert "--resume run" in crew.last_line
+    assert [run.workers for run in list_runs(crew_folder / "run")] == [4]
     at_full_speed(crew_folder)
     go_on_alone_to(STEPS // 2, network)
+    assert [run.workers for run in list_runs(crew_folder / "run")] == [1]
     with Crew(crew_folder, *go_on("--workers", 2, network=network)) as crew:
         assert crew.wait() == 0, crew.story()
     assert_same(crew_folder / "run", alone(recipe, network))

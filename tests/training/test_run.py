@@ -198,7 +198,10 @@ def test_resume_before_the_first_checkpoint_starts_at_step_0(
 ) -> None:
     with pytest.raises(Interrupted):
         digitlab.train(small_recipe, run_dir="parts", reporter=StopAt(5))
-    checkpoint.paths(Path("parts/checkpoints"))[0].rename("elsewhere")
+    (saved,) = checkpoint.paths(Path("parts/checkpoints"))
+    assert checkpoint.load(saved).facts["workers"] == 1
+    saved.rename("elsewhere")
+    assert [status.workers for status in list_runs(Path("parts"))] == [1]
     heard = Heard()
     digitlab.train(resume="parts", reporter=heard)
     assert heard.notes["resume"] == {"step": 0}

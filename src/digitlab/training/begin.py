@@ -108,6 +108,7 @@ class Beginning:
                 "data_sha256": material.data_sha256,
                 "start_sha256": weights_sha256(state.weights()),
                 "network_flag": self.network,
+                "workers": trainer.workers,
                 **_here(),
                 **trainer.origin,
             }

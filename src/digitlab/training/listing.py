@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from dataclasses import asdict, dataclass
@@ -35,7 +36,8 @@ class RunStatus:
         test_accuracy, valid_accuracy: fractions, None where not known yet.
         network, optimizer, learning_rate, batch_size, seed: of its recipe; None where it cannot be
             read.
-        workers: how many it ended with; None where that is not known.
+        workers: how many it ended with, or had at its newest checkpoint, or was begun with; None
+            where that is not known, as of runs that older versions left unfinished.
         calibrated_on: what its model's temperature was found on; None where it is not calibrated,
             or has not ended.
         age_seconds: since the run's files last changed.
@@ -76,21 +78,25 @@ def list_runs(folder: Path) -> list[RunStatus]:
 
 
 def _status(folder: RunFolder) -> RunStatus:
+    recorded: dict[str, Any] = {}
     try:
-        own = read_recorded(folder.config).get("network_flag")
+        recorded = read_recorded(folder.config)
+        own = recorded.get("network_flag")
         recipe = load_recipe(folder.config, {"network.name": own} if own else {})
     except DigitlabError:
         recipe = None
     summary = folder.read_summary() or {}
     running = is_locked(folder)
-    steps = [int(path.name[5:]) for path in folder.checkpoints.glob("step-" + "[0-9]" * 10)]
+    checkpoints = sorted(folder.checkpoints.glob("step-" + "[0-9]" * 10))
+    step = int(checkpoints[-1].name[5:]) if checkpoints else 0
+    known = (summary, *map(_facts, reversed(checkpoints)), recorded)
     changed = [folder.config, folder.metrics, folder.summary, folder.checkpoints]
     newest = max(path.stat().st_mtime for path in changed if path.exists())
     return RunStatus(
         path=str(folder.path),
         state="running" if running else "finished" if summary else "stopped",
         recipe=recipe.name if recipe else "?",
-        step=summary.get("steps", max(steps, default=0)),
+        step=summary.get("steps", step),
         test_accuracy=_fraction(summary.get("test_accuracy")),
         valid_accuracy=_fraction(summary.get("valid_accuracy")),
         age_seconds=max(0.0, time.time() - newest),
@@ -99,9 +105,22 @@ def _status(folder: RunFolder) -> RunStatus:
         learning_rate=recipe.optimizer.learning_rate if recipe else None,
         batch_size=recipe.training.batch_size if recipe else None,
         seed=recipe.seed if recipe else None,
-        workers=summary.get("workers"),
+        workers=next((found for one in known if (found := _count(one.get("workers")))), None),
         calibrated_on=calibrated_on(summary.get("temperature"), summary.get("calibrated_on")),
     )
+
+
+def _facts(checkpoint: Path) -> dict[str, Any]:
+    """Return what a checkpoint says beside its tensors; nothing where it is damaged."""
+    try:
+        facts = json.loads((checkpoint / "checkpoint.json").read_text("utf-8"))["facts"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def _count(value: Any) -> int | None:
+    return value if type(value) is int else None
 
 
 def _fraction(value: Any) -> float | None:

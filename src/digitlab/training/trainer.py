@@ -149,7 +149,7 @@ class Trainer:
         self._saved_step = self.state.step
 
     def _write_checkpoint(self, memory: Mapping[str, torch.Tensor]) -> None:
-        facts = {**self.facts(), "origin": self.origin}
+        facts = {**self.facts(), "origin": self.origin, "workers": self.workers}
         tensors = self.state.tensors()
         tensors |= {f"strategy/{name}": tensor for name, tensor in memory.items()}
         try:
