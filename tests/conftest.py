@@ -19,7 +19,7 @@ from digitlab.reading.model_file import Calibration, properties, seal
 from digitlab.wording import MADE_PICTURES
 from small_models import WriteModel, onnx_model, picture_of
 
-pytest_plugins = ("own_processes", "commands", "made_fonts")
+pytest_plugins = ("own_processes", "browser", "commands", "made_fonts")
 
 # No test asserts on time, hypothesis' deadline included; a continuous integration repeats itself.
 hypothesis.settings.register_profile(
