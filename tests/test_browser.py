@@ -173,7 +173,7 @@ def test_there_is_a_font_for_chinese(
         page = open_page(with_this(good, f"<p style='font-size: 60px'>{letters}</p>"))
         with Image.open(screenshot(page, letters)) as picture:
             drawn.append(np.asarray(picture))
-    assert not np.array_equal(*drawn)
+    assert not np.array_equal(*drawn), "on Debian: apt install fonts-wqy-microhei"
 
 
 def test_a_page_without_a_width_for_phones_is_seen_as_phones_show_it(
