@@ -254,7 +254,7 @@ def _lose_a_host(
 ) -> None:
     _slow(folder)
     with ExitStack() as stack:
-        # Without --min-workers a run waits for all hosts to begin, and ends where one does not come.
+        # Without --min-workers a run waits for all hosts to begin, and ends where one is missing.
         words = ("--timeout", TIMEOUT, "--start-timeout", START_TIMEOUT, "--min-workers", 3)
         several = on_hosts(stack, folder, network, *words)
         _reach(several[0], phase, chance)
