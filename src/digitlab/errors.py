@@ -52,7 +52,7 @@ class MissingExtraError(DigitlabError):
     """A command that needs a part of digitlab that is not installed; says what to install."""
 
 
-_TRAIN_EXTRA = ("torch", "safetensors", "onnx", "matplotlib", "tensorboard")
+_TRAIN_EXTRA = ("torch", "safetensors", "onnx", "matplotlib", "tensorboard", "jinja2")
 
 
 def check_training_extra() -> None:

@@ -88,7 +88,7 @@ def test_runs_have_the_bits_of_train_and_are_made_once(recipe: Path) -> None:
     # What is there is not made again, whatever it is called; what is not there is.
     heard.clear()
     assert digitlab.compare(path, reporter=heard.append) == study
-    assert heard == []
+    assert {event.kind for event in heard} == {"progress"}  # runs are asked, not made
     gone = Path(study.variants[0].runs[0].path)
     shutil.rmtree(gone)
     again = digitlab.compare(path, jobs=1, reporter=heard.append)
@@ -142,7 +142,7 @@ def test_seconds_become_epochs_once(recipe: Path) -> None:
     assert sorted(one.epochs or 0 for one in study.variants) == recorded
     heard: list[Event] = []
     assert digitlab.compare(path, seeds=[1], reporter=heard.append) == study
-    assert heard == []
+    assert {event.kind for event in heard} == {"progress"}  # runs are asked, not made
 
 
 def begun(path: Path) -> subprocess.Popen[str]:

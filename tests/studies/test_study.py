@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 
 from digitlab.studies import run_study
+from digitlab.studies.answers import compared
 from digitlab.studies.run_study import LeftOver
 from digitlab.studies.study import (
     RunFigures,
     Study,
     VariantFigures,
-    compared,
     seconds_to,
     split_in_common,
     variant_figures,
@@ -44,7 +46,7 @@ def variant(name: str, *runs: RunFigures, objective: str = "cross-entropy") -> V
 
 
 def study(*variants: VariantFigures) -> Study:
-    comparisons = compared(variants, "test", 10_000)
+    comparisons = compared(variants, "test")
     return Study("nets", "two of them", "en", None, "test", variants, comparisons)
 
 
@@ -84,16 +86,57 @@ def test_accuracies_are_of_a_split_that_all_runs_have() -> None:
     assert on_valid.images_interval is None  # which are of test images
 
 
-def test_sentences_say_what_is_more_than_chance() -> None:
+def test_sentences_say_who_was_best_and_what_is_more_than_chance() -> None:
     worse = variant("as good", run(1, 0.981), run(2, 0.984), run(3, 0.980))
     said = study(MLP, CNN, worse).sentences()
-    assert said[0].startswith("cnn is 7.70 points above mlp: more than chance (p = 0.0")
-    assert said[2].startswith("cnn and as good: no difference is shown (0.03 points, p = ")
-    single = study(variant("a", run(1, 0.9)), variant("b", run(1, 0.95))).sentences()
-    assert single[0] == "b is 5.00 points above a."
-    assert single[1].startswith("With one seed nothing can be said about chance")
+    assert said[:2] == [
+        "On the test set, cnn is the most accurate: 98.20 % on average over 3 seeds.",
+        "The least accurate is mlp, with 90.50 %.",
+    ]
+    assert "90 % of the training images were first told right by " in said[2]
+    above = next(one for one in said if one.startswith("cnn is above"))
+    assert above.startswith("cnn is above mlp by 7.70 points (p = 0.0")
+    assert above.endswith("): more than chance.")
+    unclear = next(one for one in said if one.startswith("No difference is shown between"))
+    assert "cnn and as good (0.03 points, p = " in unclear
+    assert unclear.endswith("with 3 seeds.")
+    assert said[-1] == "Smaller differences can be told with more seeds, as --seeds 1,2,3,4,5."
+
+
+def test_with_one_seed_nothing_is_said_about_chance() -> None:
+    said = study(variant("a", run(1, 0.9)), variant("b", run(1, 0.95))).sentences()
+    assert "b is above a by 5.00 points." in said
+    assert said[-1].startswith("With one seed nothing can be said about chance")
+    assert not any("more than chance" in one for one in said)
     other = study(variant("a", run(1, 0.9)), variant("b", run(2, 0.9))).sentences()
-    assert other[0] == "a and b have no seed in common, and are not compared."
+    assert "a and b have no seed in common, and are not compared." in other
+
+
+def test_guessing_and_losses_that_do_not_compare_are_named() -> None:
+    said = study(variant("lost", run(1, 0.101)), CNN).sentences()
+    assert any(one.startswith("lost stayed near the 10 % that guessing gives") for one in said)
+    assert not any("objectives" in one for one in said)
+    by_value = variant("value", run(1, 0.5), objective="square-error")
+    said = study(by_value, CNN).sentences()
+    assert any(one.startswith("Losses of different objectives do not compare") for one in said)
+
+
+def test_of_many_variants_those_pairs_are_said_that_have_the_best() -> None:
+    many = [variant(f"v{at}", *(run(seed, 0.9 + at / 200) for seed in (1, 2))) for at in range(12)]
+    said = study(*many).sentences()
+    assert any(one.startswith("Of 66 pairs 66 differ by more than chance") for one in said)
+    assert [one for one in said if one.startswith("v10 is above")] == []
+    assert len([one for one in said if one.startswith("v11 is above")]) == 1
+
+
+def test_a_study_speaks_chinese() -> None:
+    chinese = dataclasses.replace(study(MLP, CNN), language="zh")
+    said = chinese.sentences()
+    assert said[0] == "在测试集上，cnn 的准确率最高：98.20 %（3 个随机种子的平均）。"
+    assert any(one.startswith("cnn 高于 mlp（7.70 个百分点，p < 0.001）") for one in said)
+    first, *rows = chinese.to_text().splitlines()[1:4]
+    assert "测试集准确率" in first
+    assert len({cell_len(row.rstrip()) for row in rows}) == 1  # columns stand under each other
 
 
 def test_a_table_has_a_line_a_variant() -> None:
@@ -106,7 +149,7 @@ def test_a_table_has_a_line_a_variant() -> None:
     assert "90.50 %" in text
     assert "(cross-entropy)" not in text
     by_value = variant("value", run(1, 0.5), objective="square-error")
-    assert "0.2500 (square-error)" in study(MLP, by_value).to_text()  # losses that do not compare
+    assert "0.2500 (square error)" in study(MLP, by_value).to_text()  # losses that do not compare
 
 
 def steps(accuracies: list[float]) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -89,7 +90,9 @@ def compare(
     elif not quiet:
         print(found.to_text())
         if found.path is not None:
-            print(f"everything lies in {found.path}: study.json, table.csv, runs/")
+            print(
+                f"everything lies in {found.path}{os.sep}: index.html, table.csv, study.json, ..."
+            )
     if found.failed:
         raise typer.Exit(1)
 

@@ -8,29 +8,30 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from digitlab.config import Recipe
-from digitlab.durable_files import write_whole
-from digitlab.errors import ConfigError, RunError, check_training_extra
-from digitlab.events import Listener
+from digitlab.errors import ConfigError, RunError, check_installed, check_training_extra
+from digitlab.events import Event, Listener
 from digitlab.processes import available_cores
 from digitlab.recipe_files import load_recipe, read_recorded
 from digitlab.setting_names import recipe_keys
-from digitlab.studies.design import load_design, shipped_studies
+from digitlab.studies.answers import Answers, answers_of, compared
+from digitlab.studies.design import Design, load_design, shipped_studies
 from digitlab.studies.run_study import StudyRunner
 from digitlab.studies.study import (
     RunFigures,
     Study,
-    VariantFigures,
-    compared,
     run_figures,
     split_in_common,
     variant_figures,
 )
+from digitlab.studies.words import words
+from digitlab.studies.write_study import write_study
 from digitlab.training.interrupt import Interrupted
 from digitlab.training.reporters import quiet
 from digitlab.training.run_folder import RunFolder, existing_run_folder, locked
@@ -65,7 +66,7 @@ def compare(
         jobs: how many runs go side by side, one thread each; None: the cores there are.
         networks: the user's own that the study's file names, as `my_module:MyNetwork`; they run
             only where they are given here.
-        language: "en" or "zh", of the report.
+        language: "en" or "zh", of the sentences and the report.
         reporter: is called with each `digitlab.events.Event`; None: warnings go to standard error,
             all else nowhere.
 
@@ -87,80 +88,134 @@ def compare(
     if runs or (first not in shipped_studies() and Path(first).is_dir()):
         if seeds is not None or epochs is not None or networks:
             raise ConfigError("seeds, epochs and networks are for a study, not for runs that exist")
-        found = _of_runs([Path(first), *(Path(os.fspath(run)) for run in runs)], language)
-        return found if out is None else _written(found, _made(Path(out)))
+        if out is not None:
+            check_installed("the report of a study", ("matplotlib", "jinja2"))
+        paths = [Path(first), *(Path(os.fspath(run)) for run in runs)]
+        gathered = _of_runs(paths, language)
+        jobs = jobs or available_cores()
+        return _shown(gathered, None if out is None else _made(Path(out)), jobs, reporter or quiet)
     design = load_design(first, seeds, epochs, networks)
+    if first in shipped_studies():
+        design = _translated(design, language)
     check_training_extra()
+    jobs = jobs or available_cores()
     folder = _made(Path("studies") / design.name if out is None else Path(out))
-    runner = StudyRunner(design, folder, jobs or available_cores(), reporter or quiet)
+    runner = StudyRunner(design, folder, jobs, reporter or quiet)
     with locked(RunFolder(folder)):
         try:
             made = runner.run()
         except Interrupted as stopped:
             number = stopped.exit_status - 128
             raise Interrupted(RunFolder(folder), number, "the same again goes on") from None
-        by_variant: dict[str, list[RunFigures]] = {}
-        recipes: dict[str, Recipe] = {}
+        gathered = _Gathered(design.name, design.description, language)
         for run in made:
-            figures = run_figures(run.seed, run.folder, run.recipe.training.epochs, run.error)
-            by_variant.setdefault(run.variant.name, []).append(figures)
-            recipes.setdefault(run.variant.name, run.recipe)
-        about = (design.name, design.description, language)
-        return _written(_study(about, by_variant, recipes, folder, runner.images), folder)
+            gathered.add(run.variant.name, run.recipe, run.folder, run.error)
+        return _shown(gathered, folder, jobs, reporter or quiet)
 
 
-def _study(
-    about: tuple[str, str, str],
-    by_variant: Mapping[str, Sequence[RunFigures]],
-    recipes: Mapping[str, Recipe],
-    folder: Path | None,
-    images: Callable[[str], int | None],
-    notes: Sequence[str] = (),
-    may_compare: bool = True,
+def _translated(design: Design, language: str) -> Design:
+    """Return a study that ships with its names in a language; they change no run."""
+    shipped = words(language).shipped
+    variants = tuple(dataclasses.replace(one, name=shipped(one.name)) for one in design.variants)
+    return dataclasses.replace(design, description=shipped(design.description), variants=variants)
+
+
+@dataclass
+class _Gathered:
+    """The runs that a study is to show, by their variants."""
+
+    name: str
+    description: str
+    language: str
+    runs: dict[str, list[RunFigures]] = field(default_factory=dict)
+    recipes: dict[str, Recipe] = field(default_factory=dict)
+
+    def add(self, variant: str, recipe: Recipe, folder: RunFolder, error: str | None) -> None:
+        """Take the figures of a run."""
+        figures = run_figures(recipe.seed, folder, recipe.training.epochs, error)
+        self.runs.setdefault(variant, []).append(figures)
+        self.recipes.setdefault(variant, recipe)
+
+
+def _shown(gathered: _Gathered, folder: Path | None, jobs: int, tell: Listener) -> Study:
+    """Return the study of what was gathered; write it, and its report, where it has a folder."""
+
+    def measured(done: int, every: int) -> None:
+        tell(Event("progress", {"measured": done, "runs": every}, f"{done} of {every} runs asked"))
+
+    measured_on = split_in_common([run for runs in gathered.runs.values() for run in runs])
+    ended = [run for runs in gathered.runs.values() for run in runs if run.error is None]
+    same = len({run.data_sha256.get(measured_on or "") for run in ended}) <= 1
+    answers = None
+    if measured_on is not None and same:
+        answers = answers_of(ended, measured_on, jobs, measured)
+    study = _study_of(gathered, measured_on, same, answers)
+    if folder is not None:
+        study = dataclasses.replace(study, path=folder)
+        write_study(study, answers)
+    return study
+
+
+def _study_of(
+    gathered: _Gathered, measured_on: str | None, same: bool, answers: Answers | None
 ) -> Study:
     """Return a study of runs by their variants."""
-    measured_on = split_in_common([run for runs in by_variant.values() for run in runs])
-    settings = _differing(recipes)
-    variants: list[VariantFigures] = [
-        variant_figures(name, recipes[name].objective.name, settings[name], runs, measured_on)
-        for name, runs in by_variant.items()
+    settings = _differing(gathered.recipes)
+    variants = [
+        variant_figures(
+            name,
+            gathered.recipes[name].objective.name,
+            settings[name],
+            [run if answers is None else answers.told(run) for run in runs],
+            measured_on,
+        )
+        for name, runs in gathered.runs.items()
     ]
-    count = images(measured_on) if measured_on else None
-    comparisons = compared(variants, measured_on, count) if may_compare else ()
-    return Study(*about, folder, measured_on, tuple(variants), comparisons, tuple(notes))
+    return Study(
+        gathered.name,
+        gathered.description,
+        gathered.language,
+        None,
+        measured_on,
+        tuple(variants),
+        compared(variants, measured_on, answers) if same else (),
+        tuple(_notes(gathered.language, same, answers)),
+    )
 
 
-def _of_runs(paths: Sequence[Path], language: str) -> Study:
-    """Return a study of runs that exist; those that differ in the seed alone are one variant."""
-    recipes: dict[Recipe, list[tuple[int, RunFolder, float]]] = {}
-    tested: set[str] = set()
+def _notes(language: str, same: bool, answers: Answers | None) -> list[str]:
+    """Return what must be known to judge the figures."""
+    say = words(language).say
+    if not same:
+        return [say("other_images")]
+    if answers is not None and answers.missing:
+        reason = next(iter(answers.missing.values()))
+        return [say("not_asked", count=len(answers.missing), reason=reason)]
+    return []
+
+
+def _of_runs(paths: Sequence[Path], language: str) -> _Gathered:
+    """Return runs that exist; those that differ in the seed alone are one variant."""
+    recipes: dict[Recipe, list[tuple[Recipe, RunFolder]]] = {}
     for path in paths:
         folder = existing_run_folder(path)
-        summary = folder.read_summary()
-        if summary is None:
+        if folder.read_summary() is None:
             raise RunError(f"{path}: has not ended; go on with it first, by --resume {path}")
         own = read_recorded(folder.config).get("network_flag")
         recipe = load_recipe(folder.config, {"network.name": own} if own else {})
-        hashes = summary.get("data_sha256", {})
-        tested.add(str(hashes.get("test", hashes.get("valid"))))
         known = recipes.setdefault(_without_places(recipe), [])
-        if any(seed == recipe.seed for seed, *_ in known):
+        if any(other.seed == recipe.seed for other, _ in known):
             raise ConfigError(
                 f"{path}: is a run of the same recipe and seed as another of these; a comparison "
                 "needs runs that differ in something"
             )
-        known.append((recipe.seed, folder, recipe.training.epochs))
-    names = _names(recipes)
-    notes = []
-    if len(tested) > 1:
-        notes.append("The runs were not measured on the same images, so they are not compared.")
-    by_variant = {
-        names[recipe]: [run_figures(seed, folder, epochs, None) for seed, folder, epochs in found]
-        for recipe, found in recipes.items()
-    }
-    by_name = {names[recipe]: recipe for recipe in recipes}
-    about = ("runs", f"{len(paths)} runs that were there", language)
-    return _study(about, by_variant, by_name, None, lambda split: None, notes, len(tested) == 1)
+        known.append((recipe, folder))
+    gathered = _Gathered("runs", words(language).say("there", count=len(paths)), language)
+    names = _names({one: found[0][1].path for one, found in recipes.items()})
+    for one, found in recipes.items():
+        for recipe, folder in found:
+            gathered.add(names[one], recipe, folder, None)
+    return gathered
 
 
 def _without_places(recipe: Recipe) -> Recipe:
@@ -168,7 +223,7 @@ def _without_places(recipe: Recipe) -> Recipe:
     return dataclasses.replace(recipe, name="", description="", seed=0, training=training)
 
 
-def _names(recipes: Mapping[Recipe, Sequence[tuple[int, RunFolder, float]]]) -> dict[Recipe, str]:
+def _names(recipes: Mapping[Recipe, Path]) -> dict[Recipe, str]:
     """Return a name for each recipe: in what it differs from the others, or else its run's."""
     by_place = {str(place): recipe for place, recipe in enumerate(recipes)}
     names = {}
@@ -179,9 +234,9 @@ def _names(recipes: Mapping[Recipe, Sequence[tuple[int, RunFolder, float]]]) -> 
             for key, value in settings.items()
         ]
         names[recipe] = ", ".join(parts).replace("_", " ") if 0 < len(parts) <= 3 else ""
-    for recipe, found in recipes.items():
+    for recipe, path in recipes.items():
         if not names[recipe] or list(names.values()).count(names[recipe]) > 1:
-            names[recipe] = str(found[0][1].path)
+            names[recipe] = str(path)
     return names
 
 
@@ -212,15 +267,3 @@ def _made(folder: Path) -> Path:
     if inside and ("config.toml" in inside or not inside & _OURS):
         raise RunError(f"{folder}: is not empty, and no study is in it; name a new folder by --out")
     return folder
-
-
-def _written(study: Study, folder: Path) -> Study:
-    """Write study.json and table.csv."""
-    study = dataclasses.replace(study, path=folder)
-    try:
-        write_whole(folder / "table.csv", study.to_csv().encode())
-        text = json.dumps(study.to_json(), indent=2, ensure_ascii=False)
-        write_whole(folder / "study.json", f"{text}\n".encode())
-    except OSError as error:
-        raise RunError(f"{error.filename}: cannot be written: {error.strerror}") from None
-    return study

@@ -144,11 +144,6 @@ class StudyRunner:
             crew.close()
         return [replace(run, error=errors.get(run.name)) for run in runs]
 
-    def images(self, split: str) -> int | None:
-        """Return how many images a split has; None where variants differ in that."""
-        counts = {self._data_of(one).images.get(split) for one in self._design.variants}
-        return counts.pop() if len(counts) == 1 else None
-
     def _planned(self, design: Design) -> list[StudiedRun]:
         there = self._folder / "runs"
         runs = []

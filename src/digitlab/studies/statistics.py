@@ -28,6 +28,10 @@ class Comparison:
         seeds: which both were trained with.
         differences: accuracy of the first less that of the second, seed by seed; fractions.
         difference: their mean; None where there is no seed.
+        interval: 95 % interval of the mean, by the spread over seeds and not corrected for how many
+            are compared; None with one seed.
+        images_interval: 95 % interval of the mean, by the spread over the images, for these trained
+            networks; None where it is not known which images they told right.
         p: of the paired t test, corrected for all comparisons of the study; None with one seed.
         larger_than_chance: whether `p` is below 0.05; None where nothing can be said.
     """
@@ -39,6 +43,8 @@ class Comparison:
     difference: float | None
     p: float | None
     larger_than_chance: bool | None
+    interval: tuple[float, float] | None = None
+    images_interval: tuple[float, float] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
@@ -66,7 +72,9 @@ def compare_all(
         p = None if value is None else next(corrected)
         mean = math.fsum(differences) / len(differences) if differences else None
         larger = None if p is None else p < LEVEL
-        found.append(Comparison(first, second, seeds, differences, mean, p, larger))
+        found.append(
+            Comparison(first, second, seeds, differences, mean, p, larger, spread(differences))
+        )
     return found
 
 
@@ -99,15 +107,21 @@ def holm(values: Sequence[float]) -> list[float]:
     return corrected
 
 
-def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float] | None:
-    """Return the interval of the mean of figures between 0 and 1, by t; None for fewer than two."""
+def mean_interval(values: Sequence[float]) -> tuple[float, float] | None:
+    """Return the 95 % interval of the mean of fractions, by t; None for fewer than two."""
+    interval = spread(values)
+    return None if interval is None else (max(0.0, interval[0]), min(1.0, interval[1]))
+
+
+def spread(values: Sequence[float], level: float = 0.95) -> tuple[float, float] | None:
+    """Return the interval of the mean of figures, by Student's t; None for fewer than two."""
     count = len(values)
     if count < 2:
         return None
     mean = math.fsum(values) / count
     variance = math.fsum((one - mean) ** 2 for one in values) / (count - 1)
     half = t_quantile(level, count - 1) * math.sqrt(variance / count)
-    return max(0.0, mean - half), min(1.0, mean + half)
+    return mean - half, mean + half
 
 
 def t_beyond(t: float, freedom: int) -> float:

@@ -11,12 +11,17 @@ import json
 import math
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rich.cells import cell_len
+
 from digitlab import notebook
-from digitlab.studies.statistics import MNIST_TEST, Comparison, compare_all, mean_interval
+from digitlab.studies.sentences import on_chance, overview
+from digitlab.studies.statistics import Comparison, mean_interval
+from digitlab.studies.words import rounded, words
 from digitlab.training.metrics import read_metrics
 from digitlab.training.run_folder import RunFolder
 from digitlab.wording import accuracy_text
@@ -63,6 +68,9 @@ class RunFigures:
         images_per_second, parameters, epochs: as its summary and its recipe say.
         seconds_to: by accuracy: seconds of training until so large a part of the last 1,000 images
             was told right before they were learned from; None where that was never reached.
+        data_sha256: of the data's splits, by their names.
+        confusion_matrix: 10 x 10, truth by answer, on the split of `Study.measured_on`; None where
+            single answers are not known.
     """
 
     seed: int
@@ -77,6 +85,8 @@ class RunFigures:
     parameters: int | None = None
     epochs: float | None = None
     seconds_to: Mapping[str, float | None] | None = None
+    data_sha256: Mapping[str, str] = field(default_factory=dict)
+    confusion_matrix: tuple[tuple[int, ...], ...] | None = None
 
     def curves(self) -> Curves:
         """Return loss and accuracy over the steps."""
@@ -179,12 +189,7 @@ class Study:
 
     def sentences(self) -> list[str]:
         """Return what the figures show, and what they do not, a sentence each."""
-        said = [_sentence(one) for one in self.comparisons]
-        if said and all(one.larger_than_chance is None for one in self.comparisons):
-            said.append(
-                "With one seed nothing can be said about chance; give more, as --seeds 1,2,3."
-            )
-        return [*said, *self.notes]
+        return [*overview(self), *on_chance(self), *self.notes]
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
@@ -211,24 +216,36 @@ class Study:
     def to_text(self) -> str:
         """Return the table and the sentences for a terminal."""
         lines = [f"study {self.name}" + (f": {self.description}" if self.description else "")]
-        head, *rows = self._cells()
-        widths = [max(len(row[place]) for row in (head, *rows)) for place in range(len(head))]
-        for row in (head, *rows):
-            first, *others = zip(row, widths, strict=True)
-            cells = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
+        rows = self.cells()
+        widths = [max(cell_len(row[place]) for row in rows) for place in range(len(rows[0]))]
+        for first, *others in rows:
+            cells = [first + " " * (widths[0] - cell_len(first))]
+            cells += [
+                " " * (width - cell_len(cell)) + cell
+                for cell, width in zip(others, widths[1:], strict=True)
+            ]
             lines.append("  ".join(cells).rstrip())
         lines += ["", *self.sentences()] if self.sentences() else []
-        lines += [f"{name}, seed {run.seed}: failed: {run.error}" for name, run in self.failed]
-        return "\n".join(lines)
+        return "\n".join([*lines, *self.failures()])
 
-    def _cells(self) -> list[list[str]]:
+    def failures(self) -> list[str]:
+        """Return which runs failed, and why, a sentence each."""
+        say = words(self.language).say
+        return [
+            say("failed", name=name, seed=run.seed, reason=run.error) for name, run in self.failed
+        ]
+
+    def cells(self) -> list[list[str]]:
+        """Return the table as it is shown, its head first, in the study's language."""
+        spoken = words(self.language)
+        named = spoken.tables["columns"]
         several = len({variant.objective for variant in self.variants}) > 1
-        split = {"test": "test", "valid": "validation"}.get(self.measured_on or "", "")
         rows = [
             [
-                *("variant", f"{split} accuracy".strip(), "by seeds", "by images", "loss"),
-                *("seconds", "images/s", "parameters", "epochs"),
-                *(f"s to {100 * accuracy:.0f} %" for accuracy in REACHED),
+                *(named["variant"], named[f"{self.measured_on or ''}_accuracy".lstrip("_")]),
+                *(named["by_seeds"], named["by_images"], named["loss"], named["seconds"]),
+                *(named["images_per_second"], named["parameters"], named["epochs"]),
+                *(named["to"].format(accuracy=rounded(accuracy)) for accuracy in REACHED),
             ]
         ]
         for one in self.variants:
@@ -236,11 +253,11 @@ class Study:
             rows.append(
                 [
                     *(one.name, "" if one.accuracy is None else accuracy_text(one.accuracy)),
-                    *(_span(one.accuracy_interval), _span(one.images_interval)),
-                    f"{loss} ({one.objective})" if several and loss else loss,
+                    *(spoken.span(one.accuracy_interval), spoken.span(one.images_interval)),
+                    f"{loss} ({spoken.objective(one.objective)})" if several and loss else loss,
                     *(_figure(one.seconds, ".1f"), _figure(one.images_per_second, ",.0f")),
                     *(_figure(one.parameters, ",d"), _figure(one.epochs, "g")),
-                    *(_figure(one.seconds_to[f"{accuracy:g}"], ".1f") for accuracy in REACHED),
+                    *(_figure(one.seconds_to.get(f"{accuracy:g}"), ".1f") for accuracy in REACHED),
                 ]
             )
         return rows
@@ -249,9 +266,13 @@ class Study:
         return f"<Study {self.name}: {', '.join(variant.name for variant in self.variants)}>"
 
     def _repr_html_(self) -> str:
-        head, *rows = self._cells()
-        notes = [notebook.note(sentence) for sentence in self.sentences()]
-        return notebook.shown(f"Study {self.name}", notebook.table(rows, head), *notes)
+        head, *rows = self.cells()
+        parts = [notebook.note(sentence) for sentence in (*self.sentences(), *self.failures())]
+        if self.path is not None:
+            with suppress(OSError):  # it may be gone
+                curves = (self.path / "curves.png").read_bytes()
+                parts.append(notebook.picture(curves, "accuracy and loss over the steps"))
+        return notebook.shown(f"Study {self.name}", notebook.table(rows, head), *parts)
 
 
 def run_figures(
@@ -277,6 +298,7 @@ def run_figures(
         summary.get("parameters"),
         epochs,
         seconds_to(lines, summary),
+        summary.get("data_sha256", {}),
     )
 
 
@@ -358,36 +380,9 @@ def accuracies_of(runs: Sequence[RunFigures], measured_on: str | None) -> dict[i
     return found
 
 
-def compared(
-    variants: Sequence[VariantFigures], measured_on: str | None, images: int | None
-) -> tuple[Comparison, ...]:
-    """Return each variant compared with each other, where both have runs that ended."""
-    accuracies = {one.name: accuracies_of(one.runs, measured_on) for one in variants}
-    known = {name: by_seed for name, by_seed in accuracies.items() if by_seed}
-    return tuple(compare_all(known, images or MNIST_TEST))
-
-
 def _mean(values: Any) -> float:
     values = list(values)
     return math.fsum(values) / len(values)
-
-
-def _sentence(one: Comparison) -> str:
-    if one.difference is None:
-        return f"{one.first} and {one.second} have no seed in common, and are not compared."
-    points = f"{100 * abs(one.difference):.2f} points"
-    better, worse = (one.first, one.second) if one.difference > 0 else (one.second, one.first)
-    if one.larger_than_chance is None:
-        return f"{better} is {points} above {worse}."
-    p = "p < 0.001" if one.p is not None and one.p < 0.001 else f"p = {one.p:.3f}"
-    if one.larger_than_chance:
-        return f"{better} is {points} above {worse}: more than chance ({p})."
-    seen = f"{points}, {p}, {len(one.seeds)} seeds"
-    return f"{one.first} and {one.second}: no difference is shown ({seen})."
-
-
-def _span(interval: tuple[float, float] | None) -> str:
-    return "" if interval is None else f"{100 * interval[0]:.2f} to {100 * interval[1]:.2f}"
 
 
 def _figure(value: float | None, form: str) -> str:

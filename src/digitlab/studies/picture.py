@@ -1,0 +1,43 @@
+"""The curves of a study as a PNG, for wherever a page does not go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from digitlab.drawing import SOFT
+from digitlab.plotting import look, new_figure, to_png
+from digitlab.studies.chart import LIGHT, Chart
+from digitlab.studies.study import Study
+from digitlab.studies.words import words
+
+_CHART, _HEIGHT = 440, 480  # pixels
+_DASHES = ("-", "--", ":")
+
+
+def curves_png(study: Study, charts: Sequence[Chart]) -> bytes:
+    """Return accuracy, and loss by objective, over the steps."""
+    drawn = [chart for chart in charts if chart.key.endswith("-steps")]
+    names = [one.name for one in study.variants]
+    with look():
+        columns = len(drawn) + 1  # the last for the names
+        figure, (*axes, beside) = new_figure(_CHART * columns, _HEIGHT, columns)
+        for chart, one in zip(drawn, axes, strict=True):
+            for line in chart.drawn:
+                colour = LIGHT[line.number % len(LIGHT)]
+                x, place = line.line.x, chart.y.place
+                style = _DASHES[line.number // len(LIGHT) % len(_DASHES)]
+                one.fill_between(
+                    x, place(line.line.low), place(line.line.high), color=colour, alpha=0.15, lw=0
+                )
+                one.plot(x, place(line.line.mean), style, color=colour, label=names[line.number])
+            one.set_ylim(chart.y.low, chart.y.high)
+            one.set_xlim(0, chart.x.high)
+            one.set_yticks([float(chart.y.place(value)) for value, _ in chart.y.ticks])
+            one.set_yticklabels([text for _, text in chart.y.ticks])
+            one.set_title(chart.title)
+            one.xaxis.set_major_formatter("{x:,.0f}")
+        beside.axis("off")
+        if axes:
+            beside.legend(*axes[0].get_legend_handles_labels(), loc="upper left", frameon=False)
+        title = f"{words(study.language).tables['report']['study']} {study.name}"
+        return to_png(figure, title, [(study.description, SOFT)])

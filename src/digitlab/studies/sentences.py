@@ -1,0 +1,133 @@
+"""What the figures of a study show, in words, and whether it is more than chance.
+
+Sentences are made of figures and of nothing else, so that they say what the table shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from digitlab.studies.statistics import Comparison
+from digitlab.studies.words import points, rounded, words
+from digitlab.wording import percent
+
+if TYPE_CHECKING:
+    from digitlab.studies.study import Study, VariantFigures
+
+_GUESSING = 0.15  # an accuracy below is about what guessing among ten digits gives
+_PAIRS = 28  # are all said: those of eight variants; of more, those with the best
+
+
+def overview(study: Study) -> list[str]:
+    """Return who was how accurate, and how fast."""
+    say = words(study.language).say
+    ranked = _ranked(study)
+    if not ranked:
+        return []
+    best, worst = ranked[0], ranked[-1]
+    ended = sum(run.error is None for run in best.runs)
+    said = [
+        say(
+            "best",
+            split=words(study.language).split(study.measured_on),
+            best=best.name,
+            accuracy=percent(best.accuracy or 0.0),
+            over=say("over", count=ended) if ended > 1 else "",
+        )
+    ]
+    if worst is not best:
+        said.append(say("worst", name=worst.name, accuracy=percent(worst.accuracy or 0.0)))
+    lost = [one.name for one in ranked if (one.accuracy or 0.0) < _GUESSING]
+    if lost:
+        said.append(say("guessing", names=words(study.language).several(lost)))
+    said += _speeds(study, ranked)
+    if len({one.objective for one in ranked}) > 1:
+        said.append(say("objectives"))
+    return said
+
+
+def on_chance(study: Study) -> list[str]:
+    """Return of which differences it can be said that they are more than chance."""
+    say = words(study.language).say
+    known = [one for one in study.comparisons if one.difference is not None]
+    said = [
+        say("apart", first=one.first, second=one.second)
+        for one in study.comparisons
+        if one.difference is None
+    ][:_PAIRS]
+    if not known:
+        return said
+    if len(known) > _PAIRS:
+        best = _ranked(study)[0].name
+        larger = sum(one.larger_than_chance is True for one in known)
+        said.append(say("with_best", count=len(known), larger=larger, best=best))
+        known = [one for one in known if best in (one.first, one.second)]
+    for variant in _ranked(study):
+        said += _above(study, variant.name, known, True)
+        said += _above(study, variant.name, known, None)
+    unclear = [one for one in known if one.larger_than_chance is False]
+    if unclear:
+        pairs = [
+            say(
+                "pair",
+                first=one.first,
+                second=one.second,
+                points=points(one.difference or 0.0),
+                p=_p(one),
+            )
+            for one in unclear
+        ]
+        count = min(len(one.seeds) for one in unclear)
+        said.append(say("none", pairs=words(study.language).several(pairs), count=count))
+        more = ",".join(str(seed) for seed in range(1, count + 3))
+        said.append(say("more_seeds", seeds=more))
+    if all(one.larger_than_chance is None for one in known):
+        said.append(say("seed_alone"))
+    return said
+
+
+def _above(study: Study, name: str, known: Sequence[Comparison], larger: bool | None) -> list[str]:
+    """Return the sentence on what a variant is above; none where it is above nothing."""
+    say = words(study.language).say
+    parts = []
+    for one in known:
+        difference = one.difference or 0.0
+        better, other = (one.first, one.second) if difference > 0 else (one.second, one.first)
+        if better != name or one.larger_than_chance is not larger or not difference:
+            continue
+        how = "by" if larger is None else "by_p"
+        parts.append(say(how, name=other, points=points(difference), p=_p(one)))
+    if not parts:
+        return []
+    above = say("above", first=name, others=words(study.language).several(parts))
+    return [say("more" if larger else "no_more", above=above)]
+
+
+def _speeds(study: Study, ranked: Sequence[VariantFigures]) -> list[str]:
+    """Return who came first to each accuracy that any variant reached in every run."""
+    say = words(study.language).say
+    said = []
+    for key in ranked[0].seconds_to:
+        times = [
+            (seconds, one.name)
+            for one in ranked
+            if (seconds := one.seconds_to.get(key)) is not None
+        ]
+        if times and len(ranked) > 1:
+            seconds, name = min(times)
+            accuracy = rounded(float(key))
+            said.append(say("fastest", accuracy=accuracy, name=name, seconds=f"{seconds:.1f}"))
+    return said
+
+
+def _ranked(study: Study) -> list[VariantFigures]:
+    """Return the variants that have an accuracy, the best first."""
+    known = [one for one in study.variants if one.accuracy is not None]
+    return sorted(known, key=lambda one: -(one.accuracy or 0.0))
+
+
+def _p(one: Comparison) -> str:
+    if one.p is None:
+        return ""
+    return "p < 0.001" if one.p < 0.001 else f"p = {one.p:.3f}"

@@ -1,0 +1,68 @@
+"""The words of a study in English and Chinese: `words/en.toml` and `words/zh.toml`."""
+
+from __future__ import annotations
+
+import functools
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+from digitlab.wording import percent
+
+_FOLDER = Path(__file__).parent / "words"
+
+
+class Words:
+    """The words of one language, by table and key."""
+
+    def __init__(self, tables: Mapping[str, Mapping[str, str]]) -> None:
+        """Give what a file of words holds."""
+        self.tables = tables
+
+    def say(self, key: str, **values: object) -> str:
+        """Return a sentence, or a part of one, with what its braces name."""
+        return self.tables["sentences"][key].format(**values)
+
+    def split(self, measured_on: str | None) -> str:
+        """Return what a split is called."""
+        return self.tables["splits"][measured_on or "other"]
+
+    def objective(self, name: str) -> str:
+        """Return what an objective is called."""
+        return self.tables["objectives"].get(name, name)
+
+    def shipped(self, text: str) -> str:
+        """Return the description, or the name of a variant, of a study that ships."""
+        known = self.tables["shipped"]
+        begun = [key for key in known if text.startswith(f"{key} ")]
+        if text in known or not begun:
+            return known.get(text, text)
+        return f"{known[begun[0]]} {text.removeprefix(begun[0]).strip()}"
+
+    def several(self, names: list[str]) -> str:
+        """Return `a, b and c`."""
+        *others, last = names
+        return f"{self.say('comma').join(others)}{self.say('and')}{last}" if others else last
+
+    def span(self, interval: tuple[float, float] | None, scale: float = 100) -> str:
+        """Return `98.10 to 98.40` of two fractions; nothing of None."""
+        if interval is None:
+            return ""
+        low, high = (f"{scale * one:.2f}" for one in interval)
+        return self.tables["report"]["span"].format(low=low, high=high)
+
+
+@functools.cache
+def words(language: str) -> Words:
+    """Return the words of a language, one of `digitlab.wording.LANGUAGES`."""
+    return Words(tomllib.loads((_FOLDER / f"{language}.toml").read_text("utf-8")))
+
+
+def points(difference: float) -> str:
+    """Return a difference of accuracies in points, without its sign."""
+    return f"{100 * abs(difference):.2f}"
+
+
+def rounded(accuracy: float) -> str:
+    """Return `90 %`."""
+    return percent(accuracy, 0)
