@@ -13,7 +13,7 @@ from digitlab.reading.annotate import LARGEST, SMALLEST, Sides, Tag, annotated, 
 from digitlab.reading.types import REASONS, Box, Digit, Mark, Number, Reading, Row
 from digitlab.wording import certainty
 
-BLUE, ORANGE = (11, 97, 189), (186, 74, 0)
+BLUE, ORANGE, GREEN = (11, 97, 189), (186, 74, 0), (0, 128, 96)
 
 
 def reading(box: Box, refused: bool = False, confidence: float | None = 0.9) -> Reading:
@@ -181,6 +181,48 @@ def test_several_digits_and_marks_are_drawn_each_with_its_box() -> None:
     placed = tags(number.written, 1.0, (800, 400))
     assert [tag.text.split()[0] for tag in placed] == ["-", "0", "?", "?", "2"]
     assert in_nobodys_way(placed)
+
+
+def test_where_more_than_one_is_seen_the_others_have_frames_in_a_colour_of_their_own() -> None:
+    picture = np.full((400, 800), 255, np.uint8)
+    boxes: tuple[Box, ...] = ((300, 100, 60, 90), (420, 100, 60, 90), (540, 130, 60, 90))
+    for inside in (False, True):  # of what was taken, or beside it
+        taken: Box = (300, 100, 300, 120) if inside else (180, 100, 60, 90)
+        digit = Digit(5, 0.9, "more than one digit", taken, None, boxes)
+        row = Row((Number((digit,), taken, None),), taken)
+        drawn = np.asarray(annotated(picture, Reading("a.png", (row,))))
+        for x, y, width, height in boxes:
+            assert (drawn[y : y + height, x : x + width] == 255).all()
+            for side in (drawn[y : y + height, x - 1], drawn[y : y + height, x + width]):
+                assert (side == GREEN).all()
+            for side in (drawn[y - 1, x : x + width], drawn[y + height, x : x + width]):
+                assert (side == GREEN).all()
+        x, y, width, height = taken
+        assert tuple(drawn[y + height + 3, x + 50]) == ORANGE
+        (tag,) = tags([digit], 1.0, (800, 400))
+        assert tag.text == "? more than one digit"
+
+
+def test_a_label_spares_the_others_as_long_as_it_says_why() -> None:
+    taken: Box = (400, 300, 60, 90)
+    for gaps, largest in ((400, True), (36, False), (2, True)):  # 2: there is no room anywhere
+        around = tuple(
+            (400 + across * (60 + gaps), 300 + down * (90 + gaps), 60, 90)
+            for across in (-2, -1, 0, 1, 2)
+            for down in (-1, 0, 1)
+            if across or down
+        )
+        digit = Digit(5, 0.9, "more than one digit", taken, None, around)
+        (tag,) = tags([digit], 1.0, (1600, 800))
+        assert tag.text == "? more than one digit"
+        assert (tag.letters == 50) is largest
+        left, top, right, bottom = tag.label
+        covered = [
+            box
+            for box in around
+            if overlap((left, top, right, bottom), (*box[:2], box[0] + 59, box[1] + 89))
+        ]
+        assert bool(covered) == (gaps == 2)
 
 
 def test_labels_of_marks_say_what_was_read() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +168,25 @@ def test_the_sheet_has_a_block_a_digit(write_model: WriteModel, several: Finder)
     bars = [(found[:, 800:].sum(axis=1) > 60).astype(int) for found in colours]  # of the best
     assert [int((np.diff(found) == 1).sum()) for found in bars] == [1, 3]
     assert (seen[3][-16:] == PAPER).all()  # nothing was cut off
+
+
+def test_the_sheet_shows_and_explains_more_than_one_digit(write_model: WriteModel) -> None:
+    recogniser = Recogniser(write_model())
+    reading = recogniser.read(picture_of(3))
+    (digit,) = reading.rows[0].numbers[0].digits
+    found = {}
+    for rivals in ((), ((120, 20, 20, 60),)):
+        several = replace(digit, reason="more than one digit", rivals=rivals)
+        row = Row((Number((several,), several.box, None),), several.box)
+        explanation = explain_reading(recogniser, picture_of(3), Reading("a.png", (row,)))
+        drawn = np.asarray(explanation_sheet(explanation))
+        picture_ends = 560  # pixels
+        greens = (drawn == (0, 128, 96)).all(axis=2)
+        found[len(rivals)] = greens[:picture_ends].sum(), drawn.shape[0], explanation.to_json()
+    assert found[0][0] == 0
+    assert found[1][0] > 100
+    assert found[1][1] > found[0][1]  # the lines that say what the frames are
+    assert found[1][2] == found[0][2]
 
 
 def test_the_sheet_of_a_page_says_which(write_model: WriteModel) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from digitlab import Recogniser, load_dataset
 from digitlab.preparation import find_glyph
-from digitlab.reading.refusal import several
+from digitlab.reading.refusal import besides, several
 from digitlab.reading.types import Box, Digit, Reading
 from digitlab.synthesis.camera import photograph
 
@@ -21,6 +21,7 @@ Place = tuple[float, float, float]  # left, top and height
 TEST = load_dataset("mnist").splits["test"]
 READER = Recogniser()
 SEVERAL = "more than one digit"
+GREEN = (0, 128, 96)
 
 
 def cropped(index: int) -> Bytes:
@@ -193,4 +194,57 @@ def answer(confidence: float | None, box: Box, why: str | None = None) -> Digit:
 def test_two_rivals_that_are_digits_make_several(
     whole: Digit, rivals: list[Digit], expected: bool
 ) -> None:
-    assert several(whole, rivals) is expected
+    seen = several(whole, rivals)
+    assert (len(seen) > 1) is expected
+    assert seen == tuple(one for one in rivals if expected and not one.refused)
+
+
+def test_a_digit_that_is_seen_is_beside_the_one_that_was_taken_or_a_part_of_it() -> None:
+    far, near, left, right = (100, 10, 40, 50), (74, 10, 40, 50), (10, 10, 20, 50), (40, 9, 20, 50)
+    almost = (12, 8, 59, 49)
+    for seen, expected in (
+        ([almost, far], (far,)),
+        ([far, almost, near], (far, near)),
+        ([left, right], (left, right)),
+        ([left, far, right], (left, far, right)),
+        ([far, near], (far, near)),
+    ):
+        answers = [answer(0.9, box) for box in seen]
+        assert besides(answer(0.9, WHOLE), answers) == expected
+
+
+@pytest.mark.parametrize(("count", "gap", "side"), [(2, 40, 1), (5, 40, 1), (5, 40, 4), (2, 40, 8)])
+def test_the_other_digits_are_known_by_their_boxes(count: int, gap: float, side: int) -> None:
+    """Also in a picture of which they are a small part, that is looked at twice."""
+    picture = on_paper(row(count, 4, gap))
+    rows, columns = picture.shape[:2]
+    paper = np.full((rows * side, columns * side, 3), 210, np.uint8)
+    paper[:rows, :columns] = picture
+    reading = READER.read(paper)
+    (digit,) = reading.rows[0].numbers[0].digits
+    columns_of_ink = (picture.min(axis=(0, 2)) < 120).astype(int)
+    edges = np.flatnonzero(np.diff(columns_of_ink)) + 1
+    stands = [(int(left), int(right)) for left, right in edges.reshape(-1, 2)]
+    assert len(digit.rivals) == count - 1
+    for x, y, width, height in (digit.box, *digit.rivals):
+        ends = min(stands, key=lambda one: abs(one[0] - x))
+        stands.remove(ends)
+        assert (x, x + width) == pytest.approx(ends, abs=6)
+        assert (y, y + height) == pytest.approx((36, 96), abs=6)
+    assert "rivals" not in str(reading.to_json())
+    assert READER.read(paper, reject="none").rows[0].numbers[0].digits[0].rivals == ()
+
+
+@pytest.mark.parametrize("side", [1, 12])
+def test_a_notebook_shows_the_other_digits_where_they_are(side: int) -> None:
+    picture = on_paper(row(3, 0, 40))
+    picture = cv2.resize(picture, None, fx=side, fy=side, interpolation=cv2.INTER_LINEAR)
+    reading = READER.read(picture)
+    assert reading.picture is not None
+    drawn = np.asarray(reading.picture.annotated(reading))
+    rows, columns = np.nonzero((drawn == GREEN).all(axis=2))
+    factor = drawn.shape[1] / picture.shape[1]
+    x, y, width, height = np.transpose(reading.rows[0].numbers[0].digits[0].rivals) * factor
+    assert (columns.min(), rows.min()) == pytest.approx((x.min(), y.min()), abs=6)
+    assert columns.max() == pytest.approx((x + width).max(), abs=6)
+    assert rows.max() == pytest.approx((y + height).max(), abs=6)

@@ -1,4 +1,6 @@
-"""A picture with what was read in it: a box round each digit and mark, and a label beside it.
+"""A picture with what was read in it: a frame round each digit and mark, and a label beside it.
+
+Where a digit is refused as more than one, the others that were seen have frames, too.
 
 Used by `digitlab read --annotate` and by the sheet of an explanation; drawn with Pillow.
 """
@@ -12,13 +14,14 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw
 
 from digitlab.decoding import Picture
-from digitlab.drawing import BLUE, ORANGE, Font, lettered
+from digitlab.drawing import BLUE, GREEN, ORANGE, Font, lettered
 from digitlab.reading.types import UNSURE, Box, Digit, Mark, Reading, refusal
 from digitlab.wording import certainty
 
 LARGEST, SMALLEST = 1600, 480  # pixels of the longer side; others are shrunk or enlarged
 
-_READ, _REFUSED, _NOTHING = BLUE, ORANGE, (84, 84, 92)  # a refused digit has a "?", too
+READ, REFUSED, RIVAL = BLUE, ORANGE, GREEN  # a refused digit has a "?", too
+_NOTHING = (84, 84, 92)
 _WHITE = (255, 255, 255)
 _SHARES = (1.0, 0.7, 0.5, 0.35)  # of the size of letters, tried where labels have little room
 _SMALLEST_LETTERS = 12  # pixels
@@ -68,6 +71,8 @@ def annotated(picture: Picture, reading: Reading) -> Image.Image:
     placed = tags(written, scale, size)
     for tag in placed:
         draw.rectangle(tag.frame, outline=tag.colour, width=_line(tag.letters))
+    for frame in _rivals(written, scale, size):
+        draw.rectangle(frame, outline=RIVAL, width=_thin(size))
     for tag in placed:
         _draw_label(draw, tag.label, tag.text, tag.colour, tag.letters)
     if not written:
@@ -98,20 +103,22 @@ def tags(written: Sequence[Digit | Mark], scale: float, size: tuple[int, int]) -
     """Place a frame and a label for each digit and mark, so that all labels can be read.
 
     No label lies on another, nor on another's frame. Where they are too close together for that,
-    all labels become smaller, then shorter: the answers alone. Only the smallest may overlap.
+    all labels become smaller, then shorter: the answers alone. Only the smallest may overlap. The
+    frame of a rival is spared as long as a label needs not become shorter for it.
 
     Args:
         written: what was read, with boxes in pixels of the picture.
         scale: from those pixels to the ones that are drawn on.
         size: width and height of what is drawn on.
     """
-    for words in (label, answer):
+    rivals = _rivals(written, scale, size)
+    for words, spared in ((label, rivals), (label, []), (answer, [])):
         for share in _SHARES:
             letters = max(_SMALLEST_LETTERS, round(_letters(size) * share))
-            placed = _tags(written, scale, size, words, letters)
+            placed = _tags(written, scale, size, words, letters, spared)
             if len(placed) == len(written):
                 return placed
-    return _tags(written, scale, size, answer, _SMALLEST_LETTERS, crowded=True)
+    return _tags(written, scale, size, answer, _SMALLEST_LETTERS, [], crowded=True)
 
 
 def _tags(
@@ -120,6 +127,7 @@ def _tags(
     size: tuple[int, int],
     words: Words,
     letters: int,
+    spared: list[Sides],
     crowded: bool = False,
 ) -> list[Tag]:
     """Place tags in turn, and stop at the first that has no room unless they may be crowded."""
@@ -129,7 +137,7 @@ def _tags(
     for at, one in enumerate(written):
         text = words(one)
         places = list(_places(frames[at], _extent(text, font, letters), size))
-        others = [*frames[:at], *frames[at + 1 :]]
+        others = [*frames[:at], *frames[at + 1 :], *spared]
         labels = [tag.label for tag in placed]
         free = [place for place in places if not _touches(place, labels)]
         best = [place for place in free if not _touches(place, others)]
@@ -137,16 +145,24 @@ def _tags(
             best += [*free, *places]
         if not best:
             break
-        colour = _REFUSED if one.refused else _READ
+        colour = REFUSED if one.refused else READ
         placed.append(Tag(text, letters, frames[at], best[0], colour))
     return placed
 
 
-def _frame(box: Box, scale: float, size: tuple[int, int], line: int) -> Sides:
-    """Return the frame of a box, whose line lies around the digit, not on it."""
+def _rivals(written: Sequence[Digit | Mark], scale: float, size: tuple[int, int]) -> list[Sides]:
+    """Return the frames of all digits for which some were refused as more than one."""
+    digits = [one for one in written if isinstance(one, Digit)]
+    line = _thin(size)
+    return [_frame(box, scale, size, line, gap=0) for one in digits for box in one.rivals]
+
+
+def _frame(box: Box, scale: float, size: tuple[int, int], line: int, gap: int = 2) -> Sides:
+    """Return the frame of a box, whose line lies around the digit and a gap, not on them."""
     x, y, width, height = (round(side * scale) for side in box)
-    left, top = max(0, x - line - 2), max(0, y - line - 2)
-    right, bottom = x + width + line + 1, y + height + line + 1
+    away = line + gap
+    left, top = max(0, x - away), max(0, y - away)
+    right, bottom = x + width + away - 1, y + height + away - 1
     return left, top, min(size[0] - 1, right), min(size[1] - 1, bottom)
 
 
@@ -186,6 +202,11 @@ def _letters(size: tuple[int, int]) -> int:
 
 def _line(letters: int) -> int:
     return max(2, letters // 8)
+
+
+def _thin(size: tuple[int, int]) -> int:
+    """Return how wide the line round a rival is, in pixels."""
+    return max(2, _line(_letters(size)) // 2)
 
 
 def _draw_label(

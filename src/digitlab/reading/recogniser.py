@@ -25,7 +25,7 @@ from digitlab.reading.glyphs import find_glyphs
 from digitlab.reading.image_arrays import Images, ImagesLike, as_images, prepared_images
 from digitlab.reading.model_file import Model, load_model
 from digitlab.reading.pages import Source, check_many, load_pages, name_of
-from digitlab.reading.refusal import SMALLEST, reasons, several
+from digitlab.reading.refusal import SMALLEST, besides, reasons, several
 from digitlab.reading.snapshot import snapshot
 from digitlab.reading.types import SEVERAL, TOO_SMALL, Box, Digit, Reading, ReadingError
 from digitlab.wording import MADE_PICTURES, calibration_text
@@ -206,8 +206,8 @@ class Recogniser:
 
     def _alone(self, glyph: Glyph, digit: Digit) -> Digit:
         """Return the digit read in a glyph, refused where more or too little stands there."""
-        if glyph.rivals and several(digit, self.classify(glyph.rivals)):
-            return replace(digit, reason=SEVERAL)
+        if glyph.rivals and (seen := several(digit, self.classify(glyph.rivals))):
+            return replace(digit, reason=SEVERAL, rivals=besides(digit, seen))
         if max(glyph.box[2:]) < SMALLEST:
             return replace(digit, reason=TOO_SMALL)
         return digit

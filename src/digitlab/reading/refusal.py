@@ -57,12 +57,12 @@ def reasons(
     ]
 
 
-def several(digit: Digit, rivals: Sequence[Digit]) -> bool:
-    """Return whether a picture of which one digit was taken shows more than one.
+def several(digit: Digit, rivals: Sequence[Digit]) -> tuple[Digit, ...]:
+    """Return the rivals that are digits, where a picture of one digit shows more; else none.
 
-    So it does where two of the rivals are digits. Where all are parts of what was taken, two digits
-    may have been joined, or one is broken: then both must be surer than the whole and high enough
-    for a digit. A model without probabilities takes each rival for a digit.
+    It shows more where two of them are. Where all are parts of what was taken, two digits may have
+    been joined, or one is broken: then both must be surer than the whole and high enough for a
+    digit. A model without probabilities takes each rival for a digit.
 
     Args:
         digit: what was taken.
@@ -73,17 +73,28 @@ def several(digit: Digit, rivals: Sequence[Digit]) -> bool:
     stacked = height > TALL * width and any(rival.digit != 1 for rival in rivals)
     pieces = parts and len(rivals) <= PIECES and not stacked
     lowest = UPRIGHT * height if pieces else 0
-    likely = sorted(
-        1.0 if rival.confidence is None else rival.confidence
-        for rival in rivals
-        if rival.reason != NO_DIGIT and rival.box[3] >= lowest
-    )
-    if len(likely) < 2:
-        return False
-    if digit.reason == NO_DIGIT:
-        return likely[-2] >= LIKELY
+    seen = tuple(one for one in rivals if one.reason != NO_DIGIT and one.box[3] >= lowest)
+    likely = sorted(1.0 if one.confidence is None else one.confidence for one in seen)
     whole = digit.confidence if parts and digit.confidence is not None else 0.0
-    return likely[-2] >= max(SURE, whole)
+    enough = LIKELY if digit.reason == NO_DIGIT else max(SURE, whole)
+    return seen if len(seen) > 1 and likely[-2] >= enough else ()
+
+
+def besides(digit: Digit, seen: Sequence[Digit]) -> tuple[Box, ...]:
+    """Return the boxes of the digits that were seen, without that of the digit taken.
+
+    Where several of them stand in what was taken, each has a box of its own.
+    """
+    boxes = [one.box for one in seen]
+    inside = [box for box in boxes if _is_in_the_middle(box, digit.box)]
+    return tuple(box for box in boxes if len(inside) > 1 or box not in inside)
+
+
+def _is_in_the_middle(box: Box, outer: Box) -> bool:
+    """Return whether the middle of a box lies in another."""
+    left, top, width, height = box
+    x, y, wide, high = outer
+    return abs(2 * (left - x) + width - wide) <= wide and abs(2 * (top - y) + height - high) <= high
 
 
 def _within(box: Box, outer: Box) -> bool:

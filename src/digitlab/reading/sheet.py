@@ -28,7 +28,8 @@ from digitlab.drawing import (
     lettered,
     write,
 )
-from digitlab.reading.annotate import annotated
+from digitlab.preparation.choice import RIVALS
+from digitlab.reading.annotate import REFUSED, RIVAL, annotated
 from digitlab.reading.types import Digit, refusal, refusals
 from digitlab.wording import certainty, percent, printable
 
@@ -105,7 +106,22 @@ def _draw_title(page: _Page, explanation: Explanation) -> None:
     picture = annotated(explanation.picture, reading)
     picture.thumbnail((_CONTENT, _PICTURE_HEIGHT), Image.Resampling.LANCZOS)
     page.paste(picture, _MARGIN, page.top)
-    page.top += picture.height + _GAP + 8
+    page.top += picture.height + 8
+    for line, colour in _frames(explanation):
+        page.write(_MARGIN, page.top, line, CAPTION, colour)
+        page.top += CAPTION + 5
+    page.top += _GAP
+
+
+def _frames(explanation: Explanation) -> list[tuple[str, Colour]]:
+    """Return what the frames in the picture are, where some are of more than one digit."""
+    if not any(one.digit.rivals for one in explanation.digits):
+        return []
+    among = f"among the {RIVALS} things with the most ink"
+    return [
+        ("orange: what was taken, and is explained below", REFUSED),
+        (f"green: what looks like a digit of its own, {among}", RIVAL),
+    ]
 
 
 def title(explanation: Explanation) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from digitlab.decoding import Picture
-from digitlab.reading.types import Box, Reading, Row
+from digitlab.reading.types import Box, Digit, Reading, Row
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -44,12 +44,16 @@ class Snapshot:
             replace(
                 number,
                 box=self._box(number.box),
-                digits=tuple(replace(one, box=self._box(one.box)) for one in number.digits),
+                digits=tuple(map(self._digit, number.digits)),
                 marks=tuple(replace(one, box=self._box(one.box)) for one in number.marks),
             )
             for number in row.numbers
         )
         return replace(row, box=self._box(row.box), numbers=numbers)
+
+    def _digit(self, digit: Digit) -> Digit:
+        rivals = tuple(map(self._box, digit.rivals))
+        return replace(digit, box=self._box(digit.box), rivals=rivals)
 
     def _box(self, box: Box) -> Box:
         x, y, width, height = (side // self.step for side in box)

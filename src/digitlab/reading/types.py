@@ -38,6 +38,8 @@ class Digit:
         box: where it stands.
         probabilities: of 0..9; they add up to 1, or to less where it may be no digit; None where
             confidence is.
+        rivals: where it is refused as more than one digit, the boxes of those that were seen, but
+            for its own; pictures show them, JSON does not.
     """
 
     digit: int
@@ -45,6 +47,7 @@ class Digit:
     reason: str | None
     box: Box
     probabilities: tuple[float, ...] | None
+    rivals: tuple[Box, ...] = ()
 
     @property
     def refused(self) -> bool:
