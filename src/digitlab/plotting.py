@@ -7,13 +7,16 @@ second, so that whoever may not draw imports it where it draws.
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
+import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from digitlab.drawing import (
     CAPTION,
@@ -29,6 +32,7 @@ from digitlab.drawing import (
     lettered,
     write,
 )
+from digitlab.durable_files import write_whole
 from digitlab.picture_mark import SOFTWARE, save_png
 
 # A notebook names by MPLBACKEND a module that may not be installed here, and importing matplotlib
@@ -38,7 +42,6 @@ try:
     import matplotlib
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.font_manager import findfont, get_font
     from matplotlib.text import Text
 finally:
     if _backend is not None:
@@ -96,8 +99,10 @@ def look() -> Iterator[None]:
         yield
 
 
-def new_figure(width: int, height: int, columns: int = 1) -> tuple[Figure, list[Axes]]:
-    """Return a figure of that size in pixels, with room for a title, and its axes."""
+def new_figure(
+    width: int, height: int, columns: int = 1, rows: int = 1
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure of that size in pixels, with room for a title, and its axes row by row."""
     figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI)
     figure.subplots_adjust(
         left=80 / width,
@@ -105,16 +110,17 @@ def new_figure(width: int, height: int, columns: int = 1) -> tuple[Figure, list[
         bottom=60 / height,
         top=1 - TOP / height,
         wspace=0.24,
+        hspace=0.3,
     )
-    return figure, list(np.atleast_1d(figure.subplots(1, columns)))
+    return figure, list(np.ravel(figure.subplots(rows, columns)))
 
 
 def to_png(figure: Figure, title: str, below: Sequence[tuple[str, Colour]]) -> bytes:
     """Return a PNG, marked as ours, with a title and a line of parts, each in its colour, below it.
 
-    Same figure, same bytes. Letters that matplotlib's font lacks are drawn by one of the system's.
+    Same figure, same bytes. All text is in the fonts of `drawing`, as in our other pictures.
     """
-    _use_system_fonts(figure)
+    _use_our_fonts(figure)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     picture = Image.open(buffer).convert("RGB")
@@ -159,17 +165,48 @@ def to_svg(figure: Figure, title: str, below: str) -> bytes:
 def can_be_drawn(figure: Figure, *texts: str) -> bool:
     """Whether fonts of this system have all letters of a figure, and of what else is to be said."""
     drawn = (text.get_text() for text in figure.findobj(Text))
-    return all(lettered(text, CAPTION)[0] == text for text in (*drawn, *texts))
+    return all(font_file(one) or _has_pillow(one) for one in map(_unspaced, (*drawn, *texts)))
 
 
-def _use_system_fonts(figure: Figure) -> None:
-    """Set a font of the system's for each text that has letters which matplotlib's own lacks."""
-    ours = get_font(findfont("DejaVu Sans"))
+def _use_our_fonts(figure: Figure) -> None:
+    """Set the font of each text that `drawing` has one for; the rest keeps matplotlib's."""
     for text in figure.findobj(Text):
-        if all(ours.get_char_index(ord(one)) for one in text.get_text() if one.isprintable()):
-            continue
-        file = font_file(text.get_text())
+        letters = _unspaced(text.get_text())
+        file = font_file(letters) or (_pillows() if _has_pillow(letters) else None)
         if file is not None:
             properties = text.get_fontproperties().copy()
             properties.set_file(file)
             text.set_fontproperties(properties)
+
+
+def _unspaced(text: str) -> str:
+    return "".join(text.split())
+
+
+def _has_pillow(letters: str) -> bool:
+    """Return whether the font that comes with Pillow has all letters, if no font file has."""
+    return lettered(letters, CAPTION)[0] == letters
+
+
+def _pillows() -> Path | None:
+    """Return a file of the font that comes with Pillow; None where none can be written.
+
+    Pillow has it as bytes, and matplotlib takes files alone.
+    """
+    font = ImageFont.load_default(CAPTION)
+    content = font.path if isinstance(font, ImageFont.FreeTypeFont) else None
+    if not isinstance(content, io.BytesIO):
+        return None
+    try:
+        file = Path(_folder().name, "font.ttf")
+        if not file.exists():
+            write_whole(file, content.getvalue())
+    except OSError:
+        return None
+    return file
+
+
+@functools.cache
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    """Return a folder that goes with this process."""
+    return tempfile.TemporaryDirectory(prefix="digitlab-", ignore_cleanup_errors=True)

@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 from PIL import Image
 
 from digitlab import drawing, plotting
 from digitlab.picture_mark import is_ours
 from digitlab.training import charts
+from made_fonts import make_font
 
 pytestmark = pytest.mark.usefixtures("pictures")
 
@@ -156,6 +158,46 @@ def test_a_user_s_settings_of_matplotlib_change_neither_picture_nor_themselves(
         charts.draw_confusion(tmp_path / "theirs.png", confusion)
         assert matplotlib.rcParams["font.size"] == 30
     assert np.array_equal(colours(tmp_path / "ours.png"), colours(tmp_path / "theirs.png"))
+
+
+def files_of_fonts(**texts: str) -> dict[str, str]:
+    """Draw axes with these titles, and return the file of the font of each text in the picture."""
+    with plotting.look():
+        figure, (axes,) = plotting.new_figure(400, 300)
+        axes.plot([0, 1000], [0.5, 2])
+        axes.set(**texts)
+        assert plotting.to_png(figure, "title", []).startswith(b"\x89PNG")
+        drawn = [text for text in figure.findobj(Text) if text.get_text()]
+    return {
+        text.get_text(): Path(text.get_fontproperties().get_file() or "").name for text in drawn
+    }
+
+
+def test_letters_are_those_of_all_our_pictures(fonts: Path) -> None:
+    make_font(fonts / "Digits.ttf", "数字")
+    files = files_of_fonts(title="loss (%)\nof all", xlabel="数\n字")
+    assert files.pop("数\n字") == "Digits.ttf"
+    assert {"1.5", "1000", "loss (%)\nof all"} <= set(files)
+    assert set(files.values()) == {"font.ttf"}
+
+
+def test_where_no_file_can_be_written_matplotlib_s_font_will_do(
+    monkeypatch: pytest.MonkeyPatch, fonts: Path, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(plotting.tempfile, "tempdir", str(tmp_path / "missing"))
+    plotting._folder.cache_clear()
+    assert set(files_of_fonts(title="loss").values()) == {""}
+
+
+def test_a_text_of_two_lines_can_be_drawn_if_its_letters_can(fonts: Path) -> None:
+    make_font(fonts / "Digits.ttf", "数字")
+    with plotting.look():
+        figure, (axes,) = plotting.new_figure(400, 300)
+        axes.set_title("two\nlines")
+        assert plotting.can_be_drawn(figure, "数 字")
+        assert not plotting.can_be_drawn(figure, "数五")
+        axes.set_title("五\n数")
+        assert not plotting.can_be_drawn(figure)
 
 
 @pytest.mark.process

@@ -97,7 +97,6 @@ def draw_confusion(path: Path, confusion: npt.NDArray[np.int64]) -> None:
                 ha="center",
                 va="center",
                 color="white" if is_dark else as_hex(TEXT),
-                size=8,
             )
         axes.set_xticks(range(10))
         axes.set_yticks(range(10))
