@@ -20,6 +20,8 @@ from typing import Any
 
 from PIL import Image
 
+from digitlab.drawing import BLUE, GREEN, ORANGE, SOFT, as_hex
+
 WORKERS = (8, 16, 32, 64, 128, 256, 512, 1024)
 LINKS = {"10 Gbit/s": 10e9 / 8, "100 Gbit/s": 100e9 / 8}  # bytes a second
 LATENCY = 30e-6  # assumed: seconds of a message between two machines, by TCP
@@ -158,16 +160,16 @@ def table(chosen: list[Work]) -> str:
 
 @dataclass(frozen=True)
 class Words:
-    """What stands in the figure, in one language; `fonts` are tried in this order."""
+    """What stands in the figure, in one language."""
 
     title: str = "A model, not a measurement: step = compute + exchange + adding"
     workers: str = "workers"
-    throughput: str = "% of the ideal throughput"
+    throughput: str = "% of the ideal throughput; "
     server: str = "server"
+    lines: str = "dashed: 10 Gbit/s; solid: 100 Gbit/s"
     weak: str = "weak: {:,} images a worker"
     strong: str = "strong: {:,} images in all"
     works: tuple[tuple[str, str], ...] = ()  # what to put for what, in the names of works
-    fonts: tuple[str, ...] = ("DejaVu Sans",)
 
 
 LANGUAGES = {
@@ -175,8 +177,9 @@ LANGUAGES = {
     "zh": Words(
         title="理论模型，不是实测：每步时间 = 计算 + 通信 + 相加",
         workers="工作进程数",
-        throughput="占理想吞吐量的百分比（%）",
+        throughput="占理想吞吐量的百分比（%）；",
         server="参数服务器",
+        lines="虚线：10 Gbit/s；实线：100 Gbit/s",
         weak="弱扩展：每个工作进程 {:,} 张图片",
         strong="强扩展：共 {:,} 张图片",
         works=(
@@ -184,52 +187,46 @@ LANGUAGES = {
             (", a P100 (papers)", " 个参数，P100（据论文）"),
             (", ", "，"),
         ),
-        fonts=("Noto Sans CJK SC", "WenQuanYi Micro Hei", "Microsoft YaHei", "PingFang SC"),
     ),
 }
 
 
 def draw(chosen: list[Work], path: Path, words: Words = LANGUAGES["en"]) -> None:
     """Draw all efficiencies into a PNG."""
-    import matplotlib
+    from digitlab import plotting
 
-    matplotlib.use("agg")
-    from matplotlib import font_manager, pyplot
-
-    there = {font.name for font in font_manager.fontManager.ttflist}
-    fonts = [name for name in words.fonts if name in there]
-    if not fonts:
-        sys.exit(f"the figure needs one of these fonts: {', '.join(words.fonts)}")
-    pyplot.rcParams["font.family"] = fonts
-    figure, axes = pyplot.subplots(2, len(chosen), figsize=(10, 6), sharex=True, sharey=True)
-    colours = {"exact": "#0072b2", "ddp": "#009e73", "server": "#d55e00"}
-    for row, scaling in enumerate(("weak", "strong")):
-        for column, work in enumerate(chosen):
-            axis = axes[row][column]
-            for (link_name, link), style in zip(LINKS.items(), ("--", "-"), strict=True):
+    colours = {"exact": BLUE, "ddp": GREEN, "server": ORANGE}
+    below = [(words.throughput, SOFT)]
+    below += [
+        (f"{words.server if kind == 'server' else kind}   ", colour)
+        for kind, colour in colours.items()
+    ]
+    below.append((words.lines, SOFT))
+    with plotting.look():
+        figure, axes = plotting.new_figure(1000, 600, columns=len(chosen), rows=2)
+        figure.subplots_adjust(left=0.055, top=0.76, wspace=0.12, hspace=0.32)
+        for at, axis in enumerate(axes):
+            row, column = divmod(at, len(chosen))
+            work = chosen[column]
+            for link, style in zip(LINKS.values(), ("--", "-"), strict=True):
                 for kind, colour in colours.items():
+                    scaling = "strong" if row else "weak"
                     values = [100 * efficiency(work, kind, scaling, n, link) for n in WORKERS]
-                    label = f"{words.server if kind == 'server' else kind}, {link_name}"
-                    axis.plot(WORKERS, values, style, color=colour, label=label)
+                    axis.plot(WORKERS, values, style, color=as_hex(colour))
             axis.set_xscale("log", base=2)
-            axis.set_xticks(WORKERS, [str(workers) for workers in WORKERS])
+            axis.set_xticks(WORKERS, [str(workers) for workers in WORKERS] if row else [])
             axis.set_ylim(0, 103)
-            axis.grid(alpha=0.3)
-            images = work.images * (work.shards if scaling == "weak" else SHARDS)
-            title = (words.weak if scaling == "weak" else words.strong).format(images)
+            images = work.images * (SHARDS if row else work.shards)
+            title = (words.strong if row else words.weak).format(images)
             name = work.name
             for ours, theirs in words.works:
                 name = name.replace(ours, theirs)
-            axis.set_title(f"{name}\n{title}" if row == 0 else title, fontsize=9)
-            axis.tick_params(labelsize=8)
-        axes[row][0].set_ylabel(words.throughput, fontsize=9)
-    for axis in axes[1]:
-        axis.set_xlabel(words.workers, fontsize=9)
-    handles, labels = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="lower center", ncols=3, fontsize=9, frameon=False)
-    figure.suptitle(words.title, fontsize=10)
-    figure.tight_layout(rect=(0, 0.08, 1, 1))
-    content = BytesIO()
-    figure.savefig(content, dpi=100)
-    pyplot.close(figure)
+            axis.set_title(title if row else f"{name}\n{title}")
+            if column:
+                axis.tick_params(labelleft=False)
+            if row:
+                axis.set_xlabel(words.workers)
+        if not plotting.can_be_drawn(figure, words.title, *(part for part, _ in below)):
+            sys.exit("no font of this system has the letters of the figure")
+        content = BytesIO(plotting.to_png(figure, words.title, below))
     Image.open(content).convert("RGB").quantize(32).save(path, optimize=True)
