@@ -24,8 +24,8 @@ from digitlab import durable_files
 from digitlab.errors import DataError, ModelError
 from digitlab.exporting.copies import ExportReport, export
 from digitlab.preparation import VERSION
-from digitlab.reading.model_file import load_model, properties, reopened, seal
-from digitlab.reading.recogniser import SHIPPED_MODEL, Recogniser
+from digitlab.reading.model_file import SHIPPED_MODEL, load_model, properties, reopened, seal
+from digitlab.reading.recogniser import Recogniser
 from small_models import WriteModel, onnx_model
 
 RUN = "import sys, digitlab.cli; sys.argv[0] = 'digitlab'; digitlab.cli.main()"

@@ -16,6 +16,7 @@ import torch
 from digitlab import GuardedDecoder, Limits, preparation
 from digitlab.data import load_dataset
 from digitlab.errors import CalibrationWarning, ConfigError, ModelError, PictureError
+from digitlab.reading import model_file
 from digitlab.reading import recogniser as recogniser_module
 from digitlab.reading.recogniser import Recogniser
 from small_models import WriteModel, picture_of
@@ -410,9 +411,9 @@ def test_a_run_without_a_model_says_why_and_what_to_do(tmp_path: Path) -> None:
 def test_the_shipped_model_is_the_default(
     write_model: WriteModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recogniser_module, "SHIPPED_MODEL", write_model("default.onnx"))
+    monkeypatch.setattr(model_file, "SHIPPED_MODEL", write_model("default.onnx"))
     assert Recogniser().read(picture_of(2)).text == "2"
-    monkeypatch.setattr(recogniser_module, "SHIPPED_MODEL", tmp_path / "absent.onnx")
+    monkeypatch.setattr(model_file, "SHIPPED_MODEL", tmp_path / "absent.onnx")
     with pytest.raises(ModelError, match="ships without a model"):
         Recogniser()
 

@@ -25,6 +25,8 @@ from digitlab.errors import ModelError
 from digitlab.preparation import VERSIONS
 from digitlab.wording import calibrated_on
 
+SHIPPED_MODEL = Path(__file__).parent / "models" / "default.onnx"
+
 UNSEALED = "0" * 64
 _KEY = b"file_sha256"
 # The bytes of a StringStringEntryProto (onnx.proto3): key is field 1, value is field 2, both are
@@ -162,6 +164,32 @@ def check_seal(onnx_bytes: bytes, name: str) -> str:
             "copy or export it again"
         )
     return digest
+
+
+def model_path(model: str | os.PathLike[str] | None) -> Path:
+    """Return the file of a model: of a RUN, as it is named, or of None, the one that ships.
+
+    Raises:
+        ModelError: in one line, where a folder has none, or none ships.
+    """
+    if model is None:
+        if not SHIPPED_MODEL.exists():
+            raise ModelError(
+                f"this digitlab ships without a model ({SHIPPED_MODEL} is missing): "
+                "train one with `digitlab train` and name its RUN as the model"
+            )
+        return SHIPPED_MODEL
+    path = Path(model)
+    if not path.is_dir():
+        return path
+    if (path / "model.onnx").exists():
+        return path / "model.onnx"
+    if not (path / "config.toml").exists():
+        raise ModelError(f"{path} is no run folder (no config.toml): name a RUN or an .onnx file")
+    raise ModelError(
+        f"{path} has no model.onnx: its training has not ended, or its network cannot be exported; "
+        f"try `digitlab train --resume {path}`"
+    )
 
 
 def load_model(path: str | Path, threads: int = 1) -> Model:

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from numbers import Real
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +22,7 @@ from digitlab.preparation import Glyph
 from digitlab.reading.assembly import assemble
 from digitlab.reading.glyphs import find_glyphs
 from digitlab.reading.image_arrays import Images, ImagesLike, as_images, prepared_images
-from digitlab.reading.model_file import Model, load_model
+from digitlab.reading.model_file import Model, load_model, model_path
 from digitlab.reading.pages import Source, check_many, load_pages, name_of
 from digitlab.reading.refusal import SMALLEST, besides, reasons, several
 from digitlab.reading.snapshot import snapshot
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float32]
 
-SHIPPED_MODEL = Path(__file__).parent / "models" / "default.onnx"
 NO_DIGIT = 10
 BATCH = 512  # images a call of the model; larger ones only take memory
 
@@ -58,7 +56,7 @@ class Recogniser:
     def __init__(self, model: str | PathLike[str] | None = None, threads: int = 1) -> None:
         if threads < 1:
             raise ConfigError(f"threads = {threads}: expected at least 1")
-        self.model: Model = load_model(_model_path(model), threads)
+        self.model: Model = load_model(model_path(model), threads)
         self._has_warned = False
 
     def __repr__(self) -> str:
@@ -332,24 +330,3 @@ def _most_likely(likely: Floats, reason: str | None, box: Box) -> Digit:
 def _nearest_digits(values: Floats) -> npt.NDArray[np.int64]:
     """Return the digit nearest to each value, int64 [N]; halves go to the even one."""
     return np.clip(np.rint(np.nan_to_num(values)), 0, 9).astype(np.int64)
-
-
-def _model_path(model: str | PathLike[str] | None) -> Path:
-    if model is None:
-        if not SHIPPED_MODEL.exists():
-            raise ModelError(
-                f"this digitlab ships without a model ({SHIPPED_MODEL} is missing): "
-                "train one with `digitlab train` and name its RUN as the model"
-            )
-        return SHIPPED_MODEL
-    path = Path(model)
-    if not path.is_dir():
-        return path
-    if (path / "model.onnx").exists():
-        return path / "model.onnx"
-    if not (path / "config.toml").exists():
-        raise ModelError(f"{path} is no run folder (no config.toml): name a RUN or an .onnx file")
-    raise ModelError(
-        f"{path} has no model.onnx: its training has not ended, or its network cannot be exported; "
-        f"try `digitlab train --resume {path}`"
-    )
