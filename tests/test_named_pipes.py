@@ -19,8 +19,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from digitlab.decoding import load_picture, open_picture
+from digitlab.decoding import load_picture
 from digitlab.errors import PictureError
+from digitlab.picture_source import open_picture
 from hostile_files import originals
 
 PICTURE = originals()["PNG"]

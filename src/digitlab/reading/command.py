@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from digitlab.decoding import read_pipe
 from digitlab.durable_files import GrowingFile, write_whole
 from digitlab.errors import DigitlabError, PictureError
 from digitlab.live_line import Counter
+from digitlab.picture_source import read_pipe
 from digitlab.reading.formats import (
     STATES,
     answer_column,

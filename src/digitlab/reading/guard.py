@@ -19,9 +19,10 @@ from typing import IO
 
 import numpy as np
 
-from digitlab.decoding import MAX_PIXELS, MAX_SECONDS, Picture, open_picture, warn_of_pages
+from digitlab.decoding import MAX_PIXELS, Picture, warn_of_pages
 from digitlab.errors import ConfigError, DigitlabError, PictureError
 from digitlab.header import check_header
+from digitlab.picture_source import MAX_SECONDS, open_picture
 from digitlab.processes import own_module, start
 from digitlab.reading.decoder_process import ANSWER, READY, REQUEST
 

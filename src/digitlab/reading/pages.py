@@ -15,15 +15,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from digitlab.array_likes import is_array_like
-from digitlab.decoding import (
-    MAX_PIXELS,
-    Picture,
-    as_picture,
-    load_picture,
-    read_pipe,
-    upright_pixels,
-)
+from digitlab.decoding import MAX_PIXELS, Picture, as_picture, load_picture, upright_pixels
 from digitlab.errors import PictureError
+from digitlab.picture_source import read_pipe
 
 if TYPE_CHECKING:
     from digitlab.reading.guard import GuardedDecoder
