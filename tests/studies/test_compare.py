@@ -202,6 +202,19 @@ def test_a_study_that_was_stopped_goes_on_by_the_same_command(
     assert weights(study.variants[0].runs[0].path) == weights(run.path)
 
 
+@pytest.mark.process
+def test_runs_that_start_from_other_weights_are_made_anew(recipe: Path) -> None:
+    start = trained(recipe, "start", seed=1)
+    path = write_study(recipe, f"settings.start_from = '{start}'", seeds="[3]")
+    first = digitlab.compare(path)
+    shutil.rmtree(start)
+    trained(recipe, "start", seed=2)
+    again = digitlab.compare(path)
+    for one, other in zip(first.variants, again.variants, strict=True):
+        assert one.runs[0].path != other.runs[0].path
+        assert weights(one.runs[0].path) != weights(other.runs[0].path)
+
+
 def trained(recipe: Path, name: str, **more: Any) -> Path:
     return digitlab.train(recipe, epochs=0.2, run_dir=name, **more).path
 

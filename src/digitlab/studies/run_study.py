@@ -158,8 +158,11 @@ class StudyRunner:
         return runs
 
     def _key(self, variant: Variant, recipe: Recipe) -> str:
-        """Return the hash of a recipe, whatever it is called, and of its data."""
+        """Return the hash of a recipe, whatever it is called, of its data and first weights."""
         text = to_toml(replace(recipe, name="", description="")) + self._data_of(variant).sha256
+        if recipe.start_from:
+            summary = RunFolder(Path(recipe.start_from)).read_summary() or {}
+            text += str(summary.get("weights_sha256", ""))
         return hashlib.sha256(text.encode()).hexdigest()[:10]
 
     def _data_of(self, variant: Variant) -> Data:
