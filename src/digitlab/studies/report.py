@@ -152,7 +152,7 @@ def _comparisons(study: Study, spoken: Words) -> list[list[str]]:
                 one.first,
                 one.second,
                 f"{100 * one.difference:+.2f}",
-                spoken.span(one.interval),
+                spoken.span((min(one.differences), max(one.differences))),
                 spoken.span(one.images_interval),
                 "" if one.p is None else "< 0.001" if one.p < 0.001 else f"{one.p:.3f}",
                 verdicts[one.larger_than_chance],

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from digitlab.studies.study import Study, VariantFigures
 
 _GUESSING = 0.15  # an accuracy below is about what guessing among ten digits gives
+_UNCLEAR = 6  # pairs without a difference are all named
 _PAIRS = 28  # are all said: those of eight variants; of more, those with the best
 
 
@@ -66,25 +67,34 @@ def on_chance(study: Study) -> list[str]:
     for variant in _ranked(study):
         said += _above(study, variant.name, known, True)
         said += _above(study, variant.name, known, None)
-    unclear = [one for one in known if one.larger_than_chance is False]
-    if unclear:
-        pairs = [
-            say(
-                "pair",
-                first=one.first,
-                second=one.second,
-                points=points(one.difference or 0.0),
-                p=_p(one),
-            )
-            for one in unclear
-        ]
-        count = min(len(one.seeds) for one in unclear)
-        said.append(say("none", pairs=words(study.language).several(pairs), count=count))
-        more = ",".join(str(seed) for seed in range(1, count + 3))
-        said.append(say("more_seeds", seeds=more))
+    said += _unclear(study, [one for one in known if one.larger_than_chance is False])
     if all(one.larger_than_chance is None for one in known):
         said.append(say("seed_alone"))
     return said
+
+
+def _unclear(study: Study, pairs: Sequence[Comparison]) -> list[str]:
+    """Return where no difference is shown, each pair or the largest, and what would show more."""
+    if not pairs:
+        return []
+    say = words(study.language).say
+    named = [
+        say(
+            "pair",
+            first=one.first,
+            second=one.second,
+            points=points(one.difference or 0.0),
+            p=_p(one),
+        )
+        for one in sorted(pairs, key=lambda one: -abs(one.difference or 0.0))
+    ]
+    seeds = min(len(one.seeds) for one in pairs)
+    if len(pairs) > _UNCLEAR:
+        said = say("none_of_many", count=len(pairs), seeds=seeds, pair=named[0])
+    else:
+        said = say("none", pairs=words(study.language).several(named), count=seeds)
+    more = ",".join(str(seed) for seed in range(1, seeds + 3))
+    return [said, say("more_seeds", seeds=more)]
 
 
 def _above(study: Study, name: str, known: Sequence[Comparison], larger: bool | None) -> list[str]:

@@ -1,9 +1,11 @@
 """Whether a difference between runs is larger than chance: functions of figures, and nothing else.
 
-The seed is the unit. Two variants that were trained with the same seeds are compared in pairs, by
-Student's t test of the differences (Student, 1908), and the p values of all pairs of variants are
-corrected by Holm's method (Holm, 1979), so that the whole study claims a difference where there is
-none at most once in 20 times.
+The seed is the unit: two variants that were trained with the same seeds are compared in pairs, by
+Student's t (1908) of the differences of the log odds of being right. There a seed changes good and
+bad networks alike, so that all pairs of a study together say how large chance is, as in a two-way
+analysis of variance. A pair that varies more than all together is judged by itself. p is multiplied
+by the number of comparisons (Bonferroni), so that a study claims a difference where there is none
+at most once in 20 times. docs/benchmarks.md has what else was tried.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
+from operator import mul, sub
 from typing import Any
 
 MNIST_TEST = 10_000  # images
@@ -28,11 +31,9 @@ class Comparison:
         seeds: which both were trained with.
         differences: accuracy of the first less that of the second, seed by seed; fractions.
         difference: their mean; None where there is no seed.
-        interval: 95 % interval of the mean, by the spread over seeds and not corrected for how many
-            are compared; None with one seed.
         images_interval: 95 % interval of the mean, by the spread over the images, for these trained
             networks; None where it is not known which images they told right.
-        p: of the paired t test, corrected for all comparisons of the study; None with one seed.
+        p: of the t test, corrected for all comparisons of the study; None with one seed.
         larger_than_chance: whether `p` is below 0.05; None where nothing can be said.
     """
 
@@ -43,7 +44,6 @@ class Comparison:
     difference: float | None
     p: float | None
     larger_than_chance: bool | None
-    interval: tuple[float, float] | None = None
     images_interval: tuple[float, float] | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -60,68 +60,83 @@ def compare_all(
         accuracies: fractions, by seed, by the variant's name.
         images: of which they are the fractions: no difference is known more finely.
     """
-    pairs = []
-    for first, second in combinations(accuracies, 2):
-        seeds = tuple(sorted(accuracies[first].keys() & accuracies[second].keys()))
-        differences = tuple(accuracies[first][seed] - accuracies[second][seed] for seed in seeds)
-        pairs.append((first, second, seeds, differences))
-    values = [paired_p(differences, images) for *_, differences in pairs]
-    corrected = iter(holm([value for value in values if value is not None]))
+    pairs = [
+        _Pair.of(first, second, accuracies[first], accuracies[second], images)
+        for first, second in combinations(accuracies, 2)
+    ]
+    told = [pair for pair in pairs if len(pair.seeds) > 1]
+    variances = [pair.variance for pair in told]
+    weights = [len(pair.seeds) - 1 for pair in told]
+    pooled = math.fsum(map(mul, variances, weights)) / max(1, sum(weights))
+    known = {name for pair in told for name in (pair.first, pair.second)}
+    runs = [seed for name in known for seed in accuracies[name]]
+    freedom = len(runs) - len(known) - len(set(runs)) + 1  # of a two-way layout
     found = []
-    for (first, second, seeds, differences), value in zip(pairs, values, strict=True):
-        p = None if value is None else next(corrected)
-        mean = math.fsum(differences) / len(differences) if differences else None
-        larger = None if p is None else p < LEVEL
-        found.append(
-            Comparison(first, second, seeds, differences, mean, p, larger, spread(differences))
+    for pair in pairs:
+        differences = tuple(
+            accuracies[pair.first][seed] - accuracies[pair.second][seed] for seed in pair.seeds
         )
+        mean = math.fsum(differences) / len(differences) if differences else None
+        p = None
+        if pair in told:
+            error = math.sqrt(max(pair.variance, pooled) / len(pair.seeds))
+            t = abs(math.fsum(pair.log_odds)) / len(pair.seeds) / error
+            p = min(1.0, len(told) * t_beyond(t, max(freedom, len(pair.seeds) - 1)))
+        larger = None if p is None else p < LEVEL
+        found.append(Comparison(pair.first, pair.second, pair.seeds, differences, mean, p, larger))
     return found
 
 
-def paired_p(differences: Sequence[float], images: int = MNIST_TEST) -> float | None:
-    """Return the two-sided p value of the mean of paired differences; None for fewer than two.
+@dataclass(frozen=True)
+class _Pair:
+    """Two variants, and the differences of their log odds by the seeds that both have."""
 
-    Args:
-        differences: fractions.
-        images: see `compare_all`. Accuracies are multiples of 1 / images, and rounding has a
-            variance of a twelfth of that squared, twice in a difference. Without it, differences
-            that are equal by chance would count as certain.
-    """
-    count = len(differences)
-    if count < 2:
-        return None
-    mean = math.fsum(differences) / count
-    variance = math.fsum((one - mean) ** 2 for one in differences) / (count - 1)
-    variance += 1 / (6 * images**2)
-    return t_beyond(abs(mean) / math.sqrt(variance / count), count - 1)
+    first: str
+    second: str
+    seeds: tuple[int, ...]
+    log_odds: tuple[float, ...]
+    rounding: float  # the variance of a difference by that of two accuracies
+
+    @classmethod
+    def of(
+        cls,
+        first: str,
+        second: str,
+        ours: Mapping[int, float],
+        theirs: Mapping[int, float],
+        images: int,
+    ) -> _Pair:
+        seeds = tuple(sorted(ours.keys() & theirs.keys()))
+        odds = [[_log_odds(one[seed], images) for seed in seeds] for one in (ours, theirs)]
+        # An accuracy is a multiple of 1 / images, so it has a variance of a twelfth of that squared
+        # by rounding. Without it, differences that are equal by chance would count as certain.
+        slopes = [math.cosh(value / 2) ** 2 * 4 for part in odds for value in part]
+        rounding = sum(slope**2 for slope in slopes) / max(1, len(seeds)) / (12 * images**2)
+        return cls(first, second, seeds, tuple(map(sub, *odds)), rounding)
+
+    @property
+    def variance(self) -> float:
+        """Of the differences, of two seeds at least."""
+        mean = math.fsum(self.log_odds) / len(self.log_odds)
+        squares = math.fsum((one - mean) ** 2 for one in self.log_odds)
+        return squares / (len(self.log_odds) - 1) + self.rounding
 
 
-def holm(values: Sequence[float]) -> list[float]:
-    """Return p values corrected for their number, in their order (Holm, 1979)."""
-    corrected = [0.0] * len(values)
-    largest = 0.0
-    order = sorted(range(len(values)), key=values.__getitem__)
-    for place, index in enumerate(order):
-        largest = max(largest, min(1.0, values[index] * (len(values) - place)))
-        corrected[index] = largest
-    return corrected
+def _log_odds(accuracy: float, images: int) -> float:
+    """Return the log odds of being right, of all or none right as of half an image less or more."""
+    right = min(max(accuracy * images, 0.5), images - 0.5)
+    return math.log(right / (images - right))
 
 
-def mean_interval(values: Sequence[float]) -> tuple[float, float] | None:
-    """Return the 95 % interval of the mean of fractions, by t; None for fewer than two."""
-    interval = spread(values)
-    return None if interval is None else (max(0.0, interval[0]), min(1.0, interval[1]))
-
-
-def spread(values: Sequence[float], level: float = 0.95) -> tuple[float, float] | None:
-    """Return the interval of the mean of figures, by Student's t; None for fewer than two."""
+def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float] | None:
+    """Return the interval of the mean of fractions, by t; None for fewer than two."""
     count = len(values)
     if count < 2:
         return None
     mean = math.fsum(values) / count
     variance = math.fsum((one - mean) ** 2 for one in values) / (count - 1)
     half = t_quantile(level, count - 1) * math.sqrt(variance / count)
-    return mean - half, mean + half
+    return max(0.0, mean - half), min(1.0, mean + half)
 
 
 def t_beyond(t: float, freedom: int) -> float:
