@@ -177,6 +177,9 @@ def test_a_run_is_its_figures_and_its_curves_for_as_long_as_they_are_there(whole
     parts = shown(run)
     assert ODD in parts.text
     assert "small" in parts.text
+    steps = RunResult(Path(ODD), {**run.summary, "parameters": 43_386, "steps": 1_170})
+    assert "parameters43,386" in (text := "".join(shown(steps).text.split()))
+    assert "steps1,170" in text
     assert [picture.size for picture in parts.pictures] == [(30, 20)]
     shutil.rmtree(ODD)
     assert shown(run).pictures == []

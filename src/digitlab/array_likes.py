@@ -41,7 +41,7 @@ def as_array(value: Any, name: str, expected: str) -> Array:
     if array.dtype.kind not in "biuf":
         kind = type(value).__name__
         held = "" if array.ndim == 0 else f" of {array.dtype}"
-        raise TypeError(f"{name}: a {kind}{held}; expected {expected}")
+        raise TypeError(f"{name}: found {kind}{held}; expected {expected}")
     return array
 
 

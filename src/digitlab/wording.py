@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
 LANGUAGES = ("en", "zh")  # of reports and figures
@@ -54,6 +55,29 @@ def duration(seconds: float) -> str:
         if whole >= size:
             return f"{whole // size} {unit} {whole % size // smaller} {small_unit}"
     return f"{whole} s"
+
+
+def counted(count: float, thing: str) -> str:
+    """Return `1 epoch`, `0.2 epochs` or `1,200 epochs`."""
+    number = f"{count:,}" if isinstance(count, int) else f"{count:g}"
+    return f"{number} {thing}" if count == 1 else f"{number} {thing}s"
+
+
+def passes_done(epoch: int, epochs: float, step: int, steps: int) -> tuple[str, str]:
+    """Return how far a run is and how far it will go: `2` and `3`, or `0.1` and `0.2`.
+
+    Whole passes are counted from the one that goes on; of fractions it is what is done.
+
+    Args:
+        epoch: the pass, from 1.
+        epochs: how many there will be; as many decimals are written as this number has.
+        step, steps: steps done and to be done; these are the passes rounded to whole steps.
+    """
+    exponent = Decimal(f"{epochs:g}").as_tuple().exponent
+    if float(epochs).is_integer() or not isinstance(exponent, int):
+        return str(epoch), f"{epochs:g}"
+    done = epochs if step == steps else min(step / round(steps / epochs), epochs)
+    return f"{done:.{-exponent}f}", f"{epochs:.{-exponent}f}"
 
 
 def one_of(choices: Iterable[str]) -> str:

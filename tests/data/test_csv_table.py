@@ -128,7 +128,7 @@ def test_a_table_without_labels_is_refused_with_the_way_out(tmp_path: Path) -> N
         ("\n\n", "holds no rows"),
         (",".join(["label", *NAMES]) + "\n", "holds no rows"),
         ("1,2,3\n", "3 columns in its first line"),
-        ("hello", "1 columns in its first line"),
+        ("hello", "1 column in its first line"),
     ],
 )
 def test_what_is_no_such_table_is_named(tmp_path: Path, content: str, message: str) -> None:

@@ -237,7 +237,7 @@ def test_orientation_is_said_and_can_be_forced(tmp_path: Path, write_idx: WriteI
         digits(10), "emnist-digits-test-images-idx3-ubyte", "emnist-digits-test-labels-idx1-ubyte"
     )
     turned, stored = load_dataset(tmp_path), load_dataset(f"idx:{tmp_path}")
-    assert ["was turned upright" in line for line in turned.warnings] == [True]
+    assert ["were turned upright" in line for line in turned.warnings] == [True]
     assert stored.warnings == ()
     np.testing.assert_array_equal(stored.splits["test"].images, digits(10).images)
     np.testing.assert_array_equal(

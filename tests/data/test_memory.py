@@ -84,11 +84,11 @@ class OfTorchvision:
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        (3, "data are a int; expected the name or path of a source"),
+        (3, "data are of type int; expected the name or path of a source"),
         (None, "expected"),
         ([None], "expected"),
-        ({"train": pair(TRAIN)}, "data are a dict; expected"),
-        (TRAIN.images, "data are a ndarray; expected .* arrays"),
+        ({"train": pair(TRAIN)}, "data are of type dict; expected"),
+        (TRAIN.images, "data are of type ndarray; expected .* arrays"),
         (OfTorchvision(), r"give \(dataset\.data, dataset\.targets\)"),
         ((np.array([object()] * 3), np.arange(3)), "expected an array"),
     ],

@@ -20,7 +20,7 @@ import digitlab
 from digitlab import events
 from digitlab.events import Event, Progress
 from digitlab.training.reporters import JsonLines, Lines
-from digitlab.wording import accuracy_text, duration
+from digitlab.wording import accuracy_text, counted, duration, passes_done
 
 
 def progress(step: int, loss: float | None = 0.5) -> Event:
@@ -43,10 +43,48 @@ def test_plain_lines_come_about_five_times_an_epoch(capsys: pytest.CaptureFixtur
     )
 
 
-def test_of_a_fraction_of_passes_the_fraction_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    some = Progress(1, 0.2, 25, 100, 0.5, 0.934, 1.0, 75)
+@pytest.mark.parametrize(
+    ("epochs", "epoch", "step", "said"),
+    [
+        (0.2, 1, 24, "0.0/0.2"),
+        (0.2, 1, 100, "0.2/0.2"),
+        (1.5, 1, 67, "1.0/1.5"),
+        (0.0213, 1, 50, "0.0106/0.0213"),
+        (1e-05, 1, 100, "0.00001/0.00001"),
+        (1 / 3, 1, 100, "0.333333/0.333333"),
+        (3, 2, 50, "2/3"),
+        (3.0, 3, 100, "3/3"),
+    ],
+)
+def test_passes_are_written_with_the_decimals_of_what_was_asked_for(
+    epochs: float, epoch: int, step: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    some = Progress(epoch, epochs, step, 100, 0.5, 0.934, 1.0, 75)
     Lines(log_every=1, live=False)(events.step(some))
-    assert capsys.readouterr().out.startswith("epoch 0.05/0.2  step 25/100")
+    assert capsys.readouterr().out.startswith(f"epoch {said}  step {step}/100")
+
+
+def test_the_end_of_a_pass_is_told_as_one_where_the_steps_do_not_divide() -> None:
+    # 5 steps a pass; 1.5 passes are 8 steps, and 1.3 are 6
+    assert [passes_done(1, 1.5, step, 8)[0] for step in (5, 7, 8)] == ["1.0", "1.4", "1.5"]
+    assert [passes_done(1, 1.3, step, 6)[0] for step in (5, 6)] == ["1.0", "1.3"]
+
+
+def test_a_run_of_a_part_of_a_pass_says_it_in_one_way(small_recipe: Path) -> None:
+    said: list[str] = []
+    digitlab.train(
+        small_recipe, run_dir="run", reporter=lambda event: said.append(event.text), epochs=1.5
+    )
+    (began,) = [text for text in said if text.startswith("recipe")]
+    assert ", 1.5 epochs of batches of " in began
+    ended = [text.partition(":")[0] for text in said if text.startswith("epoch ")]
+    assert ended == ["epoch 1.0", "epoch 1.5"]
+
+
+def test_one_thing_is_counted_as_one() -> None:
+    counts = [counted(1, "epoch"), counted(1.0, "epoch"), counted(0.2, "epoch")]
+    assert counts == ["1 epoch", "1 epoch", "0.2 epochs"]
+    assert [counted(count, "image") for count in (0, 1200)] == ["0 images", "1,200 images"]
 
 
 def test_log_every_decides(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from digitlab.data.dataset import Images, Labels, Split
 from digitlab.errors import DataError
+from digitlab.wording import counted
 
 SIDE = 28
 
@@ -74,7 +75,7 @@ def checked_split(
     """
     if len(images) != len(labels):
         raise DataError(
-            f"{labels_where}: {len(labels):,} labels for the {len(images):,} images of "
-            f"{images_where}; expected as many labels as images"
+            f"{labels_where}: {counted(len(labels), 'label')} for the "
+            f"{counted(len(images), 'image')} of {images_where}; expected as many labels as images"
         )
     return Split(checked_images(images, images_where), checked_labels(labels, labels_where))

@@ -20,6 +20,7 @@ from digitlab.data.dataset import Dataset
 from digitlab.data.names import is_left_behind, listed
 from digitlab.data.streams import MAX_BYTES, chunks_of, read_ahead, too_large, unreadable
 from digitlab.errors import DataError
+from digitlab.wording import counted
 
 PIXELS = 784
 _FORM = "expected label,pixel0,...,pixel783 in each row, integers from 0 to 255"
@@ -152,7 +153,9 @@ class _Table:
                 "to read such digits, see docs/formats.md"
             )
         if self._width != PIXELS + 1:
-            raise DataError(f"{self._path}: {self._width:,} columns in its first line; {_FORM}")
+            raise DataError(
+                f"{self._path}: {counted(self._width, 'column')} in its first line; {_FORM}"
+            )
         return rest if is_header else text
 
     def _slow(self, text: bytes) -> npt.NDArray[np.uint8]:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from digitlab.wording import counted
+
 SPLITS = ("train", "valid", "test")
 
 Images = npt.NDArray[np.uint8]
@@ -34,7 +36,7 @@ class Split:
         return len(self.labels)
 
     def __repr__(self) -> str:
-        return f"<Split: {len(self):,} images>"
+        return f"<Split: {counted(len(self), 'image')}>"
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Split):

@@ -102,12 +102,13 @@ def load_idx_folder(
     if transposed is not None:
         family = replace(family, transposed=transposed)
     warnings = [
-        f"{folder}: holds {other.name}, too; only {family.name} is read" for other in others
+        f"{folder}: holds files of {other.name}, too; only those of {family.name} are read"
+        for other in others
     ]
     if family.transposed and transposed is None:
         warnings.append(
-            f"{folder}: {family.name} is stored column by column, and was turned upright; "
-            "idx:FOLDER takes the images as they are stored"
+            f"{folder}: images of {family.name} are stored column by column, and were turned "
+            "upright; idx:FOLDER takes them as they are stored"
         )
     pairs = {split: _pair(folder, names, family, split) for split in _PARTS}
     # Inflating gives up the interpreter's lock: the splits are read side by side.

@@ -118,4 +118,4 @@ def _no_source(source: object) -> TypeError:
     hint = ""
     if hasattr(source, "data") and hasattr(source, "targets"):
         hint = "; of a dataset of torchvision give (dataset.data, dataset.targets)"
-    return TypeError(f"data are a {type(source).__name__}; expected {_EXPECTED}{hint}")
+    return TypeError(f"data are of type {type(source).__name__}; expected {_EXPECTED}{hint}")

@@ -25,7 +25,7 @@ from digitlab.evaluation.figures import (
     auroc,
     evaluate_predictions,
 )
-from digitlab.wording import percent
+from digitlab.wording import counted, percent
 
 if TYPE_CHECKING:
     from digitlab.reading.recogniser import Recogniser
@@ -104,7 +104,7 @@ class NoDigits:
     def to_text(self) -> str:
         """Return a line for a terminal, and one where files were passed over."""
         text = (
-            f"{self.folder}: {self.count:,} pictures without digits, "
+            f"{self.folder}: {counted(self.count, 'picture')} without digits, "
             f"{percent(self.refused / self.count, 1)} refused by default, "
             f"{percent(self.refused_at_kept, 1)} where {percent(KEPT, 0)} of the digits are kept; "
             f"AUROC {self.auroc:.3f} by {self.score}"

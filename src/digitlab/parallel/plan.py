@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from digitlab.errors import ConfigError
-from digitlab.wording import one_of
+from digitlab.wording import counted, one_of
 
 SYNCS = ("exact", "ddp")
 COMPRESSIONS = ("none", "fp16", "bf16", "powersgd")
@@ -165,8 +165,8 @@ class Workers:
         self.address()
         if self.everywhere > shards and self.sync == "exact":
             raise ConfigError(
-                f"{self.everywhere} workers are more than the {shards} shards of a batch; give "
-                f"--set training.shards={self.everywhere}, or fewer workers"
+                f"{self.everywhere} workers are more than the {counted(shards, 'shard')} of a "
+                f"batch; give --set training.shards={self.everywhere}, or fewer workers"
             )
         if self.min_workers is not None and self.min_workers > self.everywhere:
             raise ConfigError(

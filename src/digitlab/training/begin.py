@@ -33,7 +33,7 @@ from digitlab.training.request import recipe_sha256
 from digitlab.training.run_folder import RunFolder
 from digitlab.training.state import weights_sha256
 from digitlab.training.trainer import Trainer
-from digitlab.wording import accuracy_text
+from digitlab.wording import accuracy_text, counted
 
 _STRATEGY = "strategy/"  # before the names of a strategy's own tensors in a checkpoint
 _TRIES, _PAUSE = 20, 0.25  # for what another machine wrote
@@ -183,8 +183,9 @@ def announce(trainer: Trainer, recipe: Recipe, dataset: Dataset, found: Checkpoi
     parameters = trainer.state.vector.numel()
     lines = [
         f"recipe {recipe.name}: {recipe.network.name}, {parameters:,} parameters, "
-        f"{recipe.objective.name}, {recipe.optimizer.name}, {recipe.training.epochs:g} epochs of "
-        f"batches of {recipe.training.batch_size} in {recipe.training.shards} shards",
+        f"{recipe.objective.name}, {recipe.optimizer.name}, "
+        f"{counted(recipe.training.epochs, 'epoch')} of batches of {recipe.training.batch_size} "
+        f"in {counted(recipe.training.shards, 'shard')}",
         f"data {dataset.source}: {len(train):,} to learn from"
         + (f", {len(valid):,} to validate" if valid else ", none to validate: no such figure"),
         f"run {trainer.folder.path}, on {recipe.training.device}, {_crew(trainer)}",
@@ -207,7 +208,7 @@ def announce(trainer: Trainer, recipe: Recipe, dataset: Dataset, found: Checkpoi
 
 
 def _crew(trainer: Trainer) -> str:
-    threads = "1 thread" if trainer.threads == 1 else f"{trainer.threads} threads"
+    threads = counted(trainer.threads, "thread")
     return f"{trainer.workers} workers of {threads}" if trainer.workers > 1 else threads
 
 

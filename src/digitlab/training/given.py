@@ -77,8 +77,8 @@ def network_name(network: Any) -> str:
     name = f"{getattr(network, '__module__', '')}:{getattr(network, '__name__', '')}"
     if not callable(network) or not CUSTOM_NETWORK.fullmatch(name):
         raise TypeError(
-            f"network is a {type(network).__name__}; expected a name, or a class or function that "
-            "has one and is called as MyNetwork(outputs=N)"
+            f"network is of type {type(network).__name__}; expected a name, or a class or function "
+            "that has one and is called as MyNetwork(outputs=N)"
         )
     return name
 

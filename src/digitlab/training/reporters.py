@@ -11,7 +11,7 @@ from typing import TextIO
 
 from digitlab.events import Event, Listener, Progress
 from digitlab.live_line import LiveLine, print_to
-from digitlab.wording import duration, percent
+from digitlab.wording import duration, passes_done, percent
 
 
 def quiet(event: Event) -> None:
@@ -84,19 +84,13 @@ class Lines:
 
 
 def _line(progress: Progress) -> str:
+    done, every = passes_done(progress.epoch, progress.epochs, progress.step, progress.steps)
     loss = "not finite" if progress.loss is None else f"{progress.loss:.4f}"
     return (
-        f"epoch {_passed(progress)}/{progress.epochs:g}  step {progress.step}/{progress.steps}  "
+        f"epoch {done}/{every}  step {progress.step}/{progress.steps}  "
         f"loss {loss}  accuracy {percent(progress.accuracy, 1)}  "
         f"{progress.images_per_second:,.0f} images/s  {duration(progress.seconds_left)} left"
     )
-
-
-def _passed(progress: Progress) -> str:
-    """Return which pass over the data it is; of a fraction of passes, how much of them is done."""
-    if float(progress.epochs).is_integer():
-        return str(progress.epoch)
-    return f"{progress.epochs * progress.step / progress.steps:.2f}"
 
 
 def reporter(style: str, log_every: int | None = None) -> Listener:

@@ -52,8 +52,7 @@ class RunResult:
             ("test accuracy", accuracy_text(about.get("test_accuracy"))),
             ("validation accuracy", accuracy_text(about.get("valid_accuracy"))),
             ("recipe", about.get("recipe")),
-            ("steps", about.get("steps")),
-            ("parameters", about.get("parameters")),
+            *((name, f"{about[name]:,}") for name in ("steps", "parameters") if name in about),
             ("seconds of training", about.get("train_seconds")),
         ]
         parts = [notebook.table(rows)]

@@ -25,7 +25,7 @@ from digitlab.training.interrupt import Interrupted, StopRequest
 from digitlab.training.records import Records
 from digitlab.training.run_folder import RunFolder
 from digitlab.training.state import TrainingState
-from digitlab.wording import accuracy_text
+from digitlab.wording import accuracy_text, passes_done
 
 # A checkpoint is due after so many times what the last one cost, so that all cost under 2 %,
 # and, where an epoch is long, after so many seconds.
@@ -269,7 +269,9 @@ class Trainer:
             self.tell(events.phase("train"))
         self.records.write({**line, "seconds": round(self.clock.training, 3)})
         accuracy_now = line.get("valid_accuracy")
-        text = f"epoch {batch.epoch + 1}: validation accuracy {accuracy_text(accuracy_now)}"
+        steps = self.batches.total_steps
+        done, _ = passes_done(batch.epoch + 1, self.epochs, self.state.step, steps)
+        text = f"epoch {done}: validation accuracy {accuracy_text(accuracy_now)}"
         facts = {key: value for key, value in line.items() if key != "kind"}
         self.tell(events.note("epoch", text if accuracy_now is not None else "", **facts))
 
