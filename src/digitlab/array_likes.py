@@ -13,22 +13,25 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.generic]
 
+NOT_FINITE = "values that are NaN (not a number) or infinite"
+
 
 def is_array_like(value: object) -> bool:
     """Return whether a value is an array, or says that it can become one; lists do not say it."""
     return hasattr(value, "__array__") or hasattr(value, "__array_interface__") or _is_tensor(value)
 
 
-def as_array(value: Any, name: str, expected: str) -> Array:
+def as_array(value: Any, name: str, expected: str, kinds: str = "biuf") -> Array:
     """Return a value as an array of numbers, without a copy where there is no need of one.
 
     Args:
         value: an array, a tensor on any device, whatever else has `__array__`, or a list of these.
         name: what to call it in the error.
         expected: what should be there, for the error.
+        kinds: of numpy's dtypes; numbers and truth values if not given.
 
     Raises:
-        TypeError: where it makes no array, or one of other things than numbers and truth values.
+        TypeError: where it makes no array, or one of other kinds.
     """
     try:
         array = np.asarray(_on_this_side(value))
@@ -38,7 +41,7 @@ def as_array(value: Any, name: str, expected: str) -> Array:
             f"{name}: no array can be made of this {type(value).__name__} ({reason}); "
             f"expected {expected}"
         ) from error
-    if array.dtype.kind not in "biuf":
+    if array.dtype.kind not in kinds:
         kind = type(value).__name__
         held = "" if array.ndim == 0 else f" of {array.dtype}"
         raise TypeError(f"{name}: found {kind}{held}; expected {expected}")
@@ -63,7 +66,7 @@ def levels(values: Array) -> npt.NDArray[np.uint8]:
     low, high = float(values.min()), float(values.max())  # both are not finite if one value is not
     if not 0 <= low <= high <= (255 if whole else 1):
         finite = math.isfinite(low) and math.isfinite(high)
-        problem = f"values from {low:g} to {high:g}" if finite else "values that are not finite"
+        problem = f"values from {low:g} to {high:g}" if finite else NOT_FINITE
         raise ValueError(f"{problem}; expected integers 0..255 or floats in [0, 1]")
     if whole:
         return values.astype(np.uint8)

@@ -20,7 +20,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL import TiffImagePlugin as _TiffImagePlugin  # noqa: F401
 from PIL import WebPImagePlugin as _WebPImagePlugin  # noqa: F401
 
-from digitlab.array_likes import as_array, levels
+from digitlab.array_likes import NOT_FINITE, as_array, levels
 from digitlab.errors import PagesWarning, PictureError
 from digitlab.header import check_header, check_size, harmless_exif, page_count, too_many_pixels
 from digitlab.picture_source import open_picture
@@ -279,7 +279,7 @@ def _deep(values: npt.NDArray[np.generic]) -> Picture:
 def _eight_bits(values: npt.NDArray[np.generic]) -> Picture:
     """Scale deep grey values, such as 12 bits kept in 16, to the range that they use."""
     if not np.isfinite(values.astype(np.float32, copy=False)).all():
-        raise ValueError("pixels that are not finite")
+        raise ValueError(NOT_FINITE)
     lowest, highest = min(float(values.min()), 0.0), float(values.max())
     depths = (1.0, 255.0, 1023.0, 4095.0, 16383.0, 65535.0)
     full = next((depth for depth in depths if highest <= depth), highest)

@@ -49,9 +49,23 @@ def test_arrays_of_every_kind_are_the_same_images() -> None:
         (images.tolist(), labels.tolist()),
         [images, labels],
         (list(images), labels[:, None]),
+        (images, labels * 1.0),
+        (images, (labels * 1.0).tolist()),
+        (images, labels.astype(str)),
+        (images, labels.astype(str).tolist()),
+        (list(images), list(map(str, labels))),
+        (images, [str(label).encode() for label in labels]),
+        (images, labels.astype(str).astype(object)),  # as fetch_openml has them
+        (images, [f"{label}.0" for label in labels]),
+        (images, np.eye(10)[labels]),
+        (images, np.eye(10, dtype=bool)[labels]),
+        (images.tolist(), np.eye(10, dtype=int)[labels].tolist()),
+        (images, list(torch.eye(10)[labels])),
+        (torch.tensor(images), list(torch.tensor(labels))),
     ]
     for data in alike:
         assert load_dataset(data) == expected
+        assert load_dataset((data, data)).splits["test"] == Split(images, labels)
     inked = load_dataset((images > 127, labels)).splits["train"].images
     assert set(np.unique(inked).tolist()) == {0, 255}
 
@@ -61,7 +75,15 @@ def test_arrays_of_every_kind_are_the_same_images() -> None:
     [
         ((TRAIN.images, TRAIN.labels[:-1]), "29 labels for the 30 images"),
         ((TRAIN.images, TRAIN.labels + 1), "expected an integer from 0 to 9"),
-        ((TRAIN.images, TRAIN.labels / 2), "labels of type float64"),
+        ((TRAIN.images, TRAIN.labels / 2), r"label 1 is 0\.5; expected an integer from 0 to 9"),
+        ((TRAIN.images, TRAIN.labels > 4), "labels of type bool"),
+        ((TRAIN.images, ["one"] * 30), "label 0 is 'one'; expected an integer from 0 to 9"),
+        ((TRAIN.images, ["3", "nan"] * 15), "label 1 is 'nan'; expected"),
+        ((TRAIN.images, np.array([3, None] * 15, object)), "label 1 is None; expected"),
+        ((TRAIN.images, np.full(30, np.nan)), "label 0 is nan; expected"),
+        ((TRAIN.images, np.eye(10)[TRAIN.labels] * 0.9 + 0.01), "in row 0; .*argmax"),
+        ((TRAIN.images, np.zeros((30, 10), int)), r"not a single 1 .* in row 0; numpy\.argmax"),
+        ((TRAIN.images, np.eye(11)[TRAIN.labels]), r"\[30, 11\]; .*numpy\.argmax\(labels, axis=1"),
         ((TRAIN.images * 1.0, TRAIN.labels), r"expected integers 0\.\.255 or floats in"),
         ((TRAIN.images / 128 - 1, TRAIN.labels), "images have values from -1 to"),
         ((TRAIN.images[:, 1:], TRAIN.labels), "resize them first"),

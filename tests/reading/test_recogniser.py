@@ -173,6 +173,25 @@ def test_what_holds_no_numbers_is_a_type_error(write_model: WriteModel, images: 
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_values_that_are_not_finite_are_said_in_plain_words(
+    write_model: WriteModel, value: float, dtype: type
+) -> None:
+    image = np.zeros((1, 28, 28), dtype)
+    image[0, 3, 4] = value
+    recogniser, words = (
+        Recogniser(write_model()),
+        r"have values that are NaN \(not a number\) or inf",
+    )
+    for prepared in (True, False):
+        with pytest.raises(PictureError, match=rf"^images {words}.*; expected floats from 0 to 1$"):
+            recogniser.probabilities(image, prepared=prepared)
+    error = recogniser.read(image[0]).error
+    assert error is not None
+    assert "values that are NaN (not a number) or infinite; expected" in error.message
+
+
 def test_a_row_of_784_pixels_says_how_it_becomes_an_image(write_model: WriteModel) -> None:
     with pytest.raises(PictureError, match=r"reshape\(-1, 28, 28\)"):
         Recogniser(write_model()).probabilities(np.zeros((5, 784), np.uint8))

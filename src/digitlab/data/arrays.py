@@ -146,7 +146,8 @@ def _read_npy(file: IO[bytes], where: str, path: Path, max_bytes: int) -> npt.ND
     else:
         shape, by_column, dtype = np.lib.format.read_array_header_2_0(file)
     if dtype.kind not in "iufb" or not shape:
-        raise DataError(f"{where}: {dtype} {list(shape)}; expected an array of numbers")
+        way_out = "; save labels.astype(int)" if dtype.kind in "OSU" else ""
+        raise DataError(f"{where}: {dtype} {list(shape)}; expected an array of numbers{way_out}")
     if min(shape) < 0:
         raise DataError(f"{where}: shape {list(shape)}; expected no negative sizes")
     size = math.prod(shape) * dtype.itemsize

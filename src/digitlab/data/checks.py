@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -10,6 +12,7 @@ from digitlab.errors import DataError
 from digitlab.wording import counted
 
 SIDE = 28
+_DIGITS = 10
 
 
 def checked_images(images: npt.NDArray[np.generic], where: str) -> Images:
@@ -43,23 +46,49 @@ def checked_labels(labels: npt.NDArray[np.generic], where: str) -> Labels:
     """Return labels as int64 [N].
 
     Args:
-        labels: any integers [N] or [N, 1].
+        labels: [N] or [N, 1] of integers, of floats without a fraction or of texts such as "3";
+            or one-hot, [N, 10] with a single 1 a row.
         where: the file (and key) that they come from, for the error.
 
     Raises:
         DataError: for another shape or type, or a label that is not 0..9; names the first.
     """
     flat = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
-    if flat.ndim != 1 or not np.issubdtype(flat.dtype, np.integer):
+    if flat.ndim == 2 and flat.shape[1] == _DIGITS and flat.dtype.kind in "biuf":
+        return _of_one_hot(flat, where)
+    if flat.ndim != 1 or flat.dtype.kind not in "iufOSU":
+        rows = "; numpy.argmax(labels, axis=1) makes digits of scores" if flat.ndim == 2 else ""
         raise DataError(
             f"{where}: labels of type {labels.dtype} and shape {list(labels.shape)}; "
-            "expected one integer from 0 to 9 an image"
+            f"expected one integer from 0 to 9 an image{rows}"
         )
-    wrong = np.flatnonzero(~np.isin(flat, np.arange(10)))
+    numbers = np.array(list(map(_number, flat)), float) if flat.dtype.kind in "OSU" else flat
+    wrong = np.flatnonzero(~np.isin(numbers, np.arange(_DIGITS)))
     if len(wrong):
         first = int(wrong[0])
-        raise DataError(f"{where}: label {first} is {flat[first]}; expected an integer from 0 to 9")
-    return flat.astype(np.int64)
+        shown = repr(flat[first : first + 1].tolist()[0])[:40]
+        raise DataError(f"{where}: label {first} is {shown}; expected an integer from 0 to 9")
+    return numbers.astype(np.int64)
+
+
+def _of_one_hot(rows: npt.NDArray[np.generic], where: str) -> Labels:
+    ones = rows == 1
+    wrong = np.flatnonzero((ones.sum(axis=1) != 1) | ((rows == 0).sum(axis=1) != _DIGITS - 1))
+    if len(wrong):
+        raise DataError(
+            f"{where}: the labels have {_DIGITS} numbers an image, and not a single 1 among zeros "
+            f"in row {int(wrong[0])}; numpy.argmax(labels, axis=1) makes digits of scores"
+        )
+    return np.asarray(ones.argmax(axis=1), np.int64)
+
+
+def _number(label: object) -> float:
+    """Return a number that may be written as a text; NaN for whatever else."""
+    try:
+        text = label.decode() if isinstance(label, bytes) else label
+        return float(text)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
 
 
 def checked_split(

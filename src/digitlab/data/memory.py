@@ -55,14 +55,12 @@ def is_in_memory(source: object) -> bool:
 
 
 def is_pair(source: Any) -> bool:
-    """Return whether a source is (images, labels): arrays, tensors or lists of numbers."""
+    """Return whether a source is (images, labels): arrays, tensors or lists."""
     if not isinstance(source, (tuple, list)) or len(source) != 2:
         return False
     images, labels = source
     of_labels = is_array_like(labels) or (
-        isinstance(labels, (list, tuple))
-        and len(labels) > 0
-        and isinstance(labels[0], (int, np.integer))
+        isinstance(labels, (list, tuple)) and len(labels) > 0 and _is_label(labels[0])
     )
     return of_labels and (is_array_like(images) or isinstance(images, (list, tuple)))
 
@@ -73,7 +71,8 @@ def dataset_in_memory(source: Any, split: str = "train") -> Dataset:
     Args:
         source: a dataset; or (images, labels); or two such pairs, train and test; or three, train,
             valid and test. Images are [N, 28, 28], [N, 784], [N, 1, 28, 28] or [N, 28, 28, 1], of
-            integers 0..255, floats in [0, 1] or truth values, ink bright; labels are integers.
+            integers 0..255, floats in [0, 1] or truth values, ink bright; labels are integers,
+            or what stands for them: floats as 3.0, texts as "3", one-hot rows [N, 10].
         split: which a single pair becomes.
 
     Raises:
@@ -97,7 +96,7 @@ def dataset_in_memory(source: Any, split: str = "train") -> Dataset:
 
 def _split(images: npt.ArrayLike, labels: npt.ArrayLike, where: str) -> Split:
     pixels = as_array(images, f"{where}: images", "an array [N, 28, 28]")
-    digits = as_array(labels, f"{where}: labels", "an array [N]")
+    digits = as_array(labels, f"{where}: labels", "an array [N]", kinds="biufOSU")
     if pixels.ndim < 2 or digits.ndim < 1:
         raise DataError(
             f"{where}: images {list(pixels.shape)} and labels {list(digits.shape)}; "
@@ -108,6 +107,19 @@ def _split(images: npt.ArrayLike, labels: npt.ArrayLike, where: str) -> Split:
     except ValueError as error:
         raise DataError(f"{where}: images have {error}") from error
     return checked_split(pixels, digits, f"{where} images", f"{where} labels")
+
+
+def _is_label(value: Any) -> bool:
+    """Return whether a value is a label, or the row of a one-hot one; images have two sides."""
+    if is_array_like(value):
+        return np.ndim(value) < 2
+    if isinstance(value, (list, tuple)):
+        return len(value) > 0 and not is_array_like(value[0]) and _is_scalar(value[0])
+    return _is_scalar(value)
+
+
+def _is_scalar(value: object) -> bool:
+    return isinstance(value, (str, bytes, int, float))
 
 
 def _is_pairs(source: object) -> bool:

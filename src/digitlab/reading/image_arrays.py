@@ -10,7 +10,7 @@ from contextlib import suppress
 import numpy as np
 import numpy.typing as npt
 
-from digitlab.array_likes import as_array, levels
+from digitlab.array_likes import NOT_FINITE, as_array, levels
 from digitlab.errors import PictureError
 from digitlab.preparation import SIDE, prepare, prepare_images
 
@@ -47,6 +47,8 @@ def as_images(given: ImagesLike, prepared: bool) -> Images:
             return levels(images)
         except ValueError as error:
             raise PictureError(f"images have {error}") from error
+    if not np.isfinite(images).all():
+        raise PictureError(f"images have {NOT_FINITE}; expected floats from 0 to 1")
     if images.size and not (images.min() >= 0 and images.max() <= 1):
         raise PictureError(
             f"images of floats have values from {images.min():g} to {images.max():g}, expected 0 "
