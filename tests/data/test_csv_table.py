@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from samples import digits, mutated, refusal
 
 from digitlab.data import Split, load_dataset
-from digitlab.data.csv_table import load_csv
+from digitlab.data.csv_table import load_csv, load_table_folder
 from digitlab.errors import DataError
 
 NAMES = [f"pixel{at}" for at in range(784)]
@@ -98,7 +99,7 @@ def test_the_last_line_needs_no_end(tmp_path: Path) -> None:
         (5, 100, "-1", "line 6, column 100: '-1'; expected"),
         (5, 100, "0.5", "line 6, column 100: '0.5'; expected"),
         (5, 100, "", "line 6, column 100: ''; expected"),
-        (20, 1, "10", "label 19 is 10; expected an integer from 0 to 9"),
+        (20, 1, "10", "line 21, column 1: '10'; expected a label, an integer from 0 to 9"),
         (20, 7, "1,1", "line 21: 786 values; expected 785; expected label,pixel0,...,pixel783"),
     ],
 )
@@ -112,6 +113,129 @@ def test_what_is_wrong_with_a_row_is_named(
     found = refusal(path)
     assert f"{path}: {message}" in found
     assert "\n" not in found
+
+
+@pytest.mark.parametrize("label_first", [True, False])
+@pytest.mark.parametrize("header", [True, False])
+@pytest.mark.parametrize("quoted", [True, False])
+def test_a_wrong_label_is_named_where_it_stands(
+    tmp_path: Path, label_first: bool, header: bool, quoted: bool
+) -> None:
+    """Blank lines count, and no column of pixels is taken for labels."""
+    column = 1 if label_first else 785
+    names = ["label", *NAMES] if label_first else [*NAMES, "label"]
+    rows: list[list[object]] = [list(row) for row in rows_of(digits(30), label_first)]
+    rows[20][column - 1], rows[25][column - 1] = 10, 255
+    if quoted:
+        rows[3] = [f'"{value}"' for value in rows[3]]
+    lines = text_of([*([names] if header else []), *rows]).splitlines()
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join(["", *lines[:10], "", *lines[10:]]))
+    place = f"line {23 + header}, column {column}: '10'; expected a label, an integer from 0 to 9"
+    assert refusal(path) == f"{path}: {place}"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "Excel.txt", "a.csv.gz", "a.tsv.gz", "a.zip"])
+def test_utf_16_is_known_by_its_mark(tmp_path: Path, encoding: str, name: str) -> None:
+    split, path = digits(60), tmp_path / name
+    text = text_of([["label", *NAMES], *rows_of(split)], "\r\n", "\t")
+    content = f"\ufeff{text}".encode(encoding)
+    if name.endswith(".zip"):
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("a.tsv", content)
+    else:
+        path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    assert len(load_dataset(path, train_on="all").splits["train"]) == 60
+    expect(loaded(path), split)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        ",".join(NAMES).encode("utf-16-le"),  # without its mark
+        ",".join(NAMES).encode("utf-32"),
+        ",".join(NAMES).encode("utf-16") + b"\n\0\0\xd8\0\0",  # half of a pair
+    ],
+)
+def test_an_encoding_that_cannot_be_told_is_refused_with_the_way_out(
+    tmp_path: Path, content: bytes
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(content)
+    assert refusal(path) == f"{path}: is damaged, or in another encoding; save it as CSV UTF-8"
+
+
+def write_table(path: Path, split: Split, labelled: bool = True) -> None:
+    rows = rows_of(split) if labelled else [row[1:] for row in rows_of(split)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text_of([["label", *NAMES] if labelled else NAMES, *rows]))
+
+
+def test_kaggles_folder_is_its_train_csv_and_what_has_no_labels_is_named(tmp_path: Path) -> None:
+    split, folder = digits(60), tmp_path / "digit-recognizer"
+    write_table(folder / "train.csv", split)
+    write_table(folder / "test.csv", digits(10), labelled=False)
+    (folder / "sample_submission.csv").write_text("ImageId,Label\n1,0\n")
+    found = load_dataset(tmp_path)  # as an archive unpacks, in a folder of its own
+    assert list(found.splits) == ["train", "valid"]
+    assert len(found.splits["train"]) + len(found.splits["valid"]) == 60
+    warnings = " | ".join(found.warnings)
+    assert f"{folder}/test.csv: 784 columns and so no labels" in warnings
+    assert f"{folder}: passed over: sample_submission.csv" in warnings
+
+
+@pytest.mark.parametrize(
+    ("names", "splits"),
+    [
+        (("mnist_train.csv", "mnist_test.csv"), ("train", "test")),
+        (("Train.CSV", "val.csv", "testing.csv"), ("train", "valid", "test")),
+        (("my-training-set.tsv", "mnist.dev.csv"), ("train", "valid")),
+        (("mnist_train_small.csv", "mnist_test.csv"), ("train", "test")),
+    ],
+)
+def test_tables_are_splits_by_the_words_of_their_names(
+    tmp_path: Path, names: Sequence[str], splits: Sequence[str]
+) -> None:
+    expected = {name: digits(30 + at, at) for at, name in enumerate(splits)}
+    for name, split in zip(names, expected.values(), strict=True):
+        write_table(tmp_path / name, split)
+    assert load_dataset(tmp_path, train_on="all").splits["train"].images[:30].tolist() == (
+        expected["train"].images.tolist()
+    )
+    assert load_table_folder(tmp_path).splits == expected
+
+
+def test_pictures_and_idx_files_beside_tables_are_what_is_read(tmp_path: Path) -> None:
+    write_table(tmp_path / "train.csv", digits(10))
+    for digit in range(10):
+        place = tmp_path / "pictures" / str(digit)
+        place.mkdir(parents=True)
+        Image.fromarray(digits(10).images[digit]).save(place / "a.png")
+    assert load_dataset(tmp_path).splits["train"].labels.tolist() == list(range(10))
+
+
+@pytest.mark.parametrize(
+    ("tables", "expected"),
+    [
+        (["train.csv", "mnist_train.csv"], "mnist_train.csv and train.csv are both train; name"),
+        (["digits.csv"], "found digits.csv; a file of data is named itself, as --data"),
+        (["train_test.csv"], "found train_test.csv; a file of data is named itself, as --data"),
+    ],
+)
+def test_a_folder_of_tables_that_means_several_things_is_refused_with_the_way_out(
+    tmp_path: Path, tables: list[str], expected: str
+) -> None:
+    for name in tables:
+        write_table(tmp_path / name, digits(10))
+    message = refusal(tmp_path)
+    assert expected in message
+    assert f"--data {tmp_path / min(tables)}" in message
+
+
+def test_a_folder_with_no_labels_at_all_is_refused(tmp_path: Path) -> None:
+    write_table(tmp_path / "test.csv", digits(10), labelled=False)
+    assert "so no labels: there is nothing to learn from" in refusal(tmp_path)
 
 
 def test_a_table_without_labels_is_refused_with_the_way_out(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """The names that people give to splits and digits, and what lies beside data without being any.
 
-Used by picture_folder.py, idx.py and arrays.py.
+Used by picture_folder.py, idx.py, arrays.py and csv_table.py.
 """
 
 from __future__ import annotations
@@ -25,6 +25,16 @@ _IGNORED = ("__macosx", "thumbs.db", "desktop.ini")  # left behind by systems an
 def split_named(name: str) -> str | None:
     """Return the split that a folder's name means, such as "valid" for "Val"; None for others."""
     return _SPLIT_OF.get(name.strip().casefold())
+
+
+def split_in(name: str) -> str | None:
+    """Return the split that one word of a file's name means, as in "mnist_train"; None for others.
+
+    Where words mean several, such as "train_test", it is none of them.
+    """
+    words = re.split(r"[\W\d_]+", name)
+    splits = {split for word in words if (split := split_named(word))}
+    return splits.pop() if len(splits) == 1 else None
 
 
 def digit_named(name: str) -> int | None:

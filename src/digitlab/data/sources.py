@@ -1,13 +1,14 @@
 """From what a user names to a dataset: `load_dataset`, used by training, evaluation and the cli.
 
-A source is "mnist", a folder of IDX files or of pictures, an .npz, or the course's .json.gz. What
-each may hold is told by the module that reads it; what they have in common is here.
+A source is "mnist", a folder of IDX files, of pictures or of tables, a table, an .npz, or the
+course's .json.gz. What each may hold is told by the module that reads it; what they have in common
+is here.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import numpy as np
 from digitlab.config import TRAIN_ON, VALIDATIONS
 from digitlab.data.arrays import load_npz
 from digitlab.data.course_json import load_course_json
-from digitlab.data.csv_table import load_csv
+from digitlab.data.csv_table import is_table, is_table_folder, load_csv, load_table_folder
 from digitlab.data.dataset import SPLITS, Dataset, Split
 from digitlab.data.division import with_validation
 from digitlab.data.idx import is_idx_folder, load_idx_folder
@@ -30,11 +31,12 @@ MNIST = "mnist"
 _EMBEDDED = Path(__file__).with_name("mnist")
 _KINDS = (
     "mnist, a folder of IDX files (train-images-idx3-ubyte.gz, ...), a folder of pictures "
-    "(train/0/*.png or 0/*.png), an .npz file, a .csv (label,pixel0,...), or a .json or .json.gz "
-    "file of the course"
+    "(train/0/*.png or 0/*.png), an .npz file, a .csv (label,pixel0,...), a folder of "
+    "train.csv, ..., or a .json or .json.gz file of the course"
 )
 _TRANSPOSED = {"idx": False, "emnist": True}  # before a folder: how its images are stored
 _DEEPEST = 3
+_FILES = (".npz", ".json", ".json.gz")
 
 
 def load_dataset(
@@ -55,10 +57,10 @@ def load_dataset(
             files, gzipped or not, with the names of MNIST, EMNIST or QMNIST ("emnist:DIR" and
             "idx:DIR" say whether they are stored column by column); a folder of pictures; an
             .npz, ours or Keras'; a .csv, .csv.gz or .zip of one with a label and 784 pixels a
-            row; the course's .json or .json.gz; a `Dataset`; arrays or tensors (images, labels),
-            which are for training, or two or three such pairs (train and test, or train, valid
-            and test), as `digitlab.data.memory.dataset_in_memory` takes them; or a sequence of
-            these.
+            row, or a folder of those, train.csv and test.csv; the course's .json or .json.gz; a
+            `Dataset`; arrays or tensors (images, labels), which are for training, or two or three
+            such pairs (train and test, or train, valid and test), as
+            `digitlab.data.memory.dataset_in_memory` takes them; or a sequence of these.
         train_on: "train"; or "all", which joins train and valid into train and leaves valid out.
         max_bytes: what each file may inflate to.
         validation: "hash"; or "last", which gives the last sixth of the training images to valid,
@@ -113,6 +115,23 @@ def join_datasets(datasets: Sequence[Dataset]) -> Dataset:
     return replace(joined, warnings=tuple(dict.fromkeys([*kept, *_missing_classes(joined)])))
 
 
+def kind_of(source: str) -> str:
+    """Return what a source that a dataset names is: "idx", "pictures", or "arrays" for others."""
+    kind, colon, _ = source.partition(":")
+    path = Path(source)
+    try:
+        if kind in _TRANSPOSED and colon and not path.exists():
+            return "idx"
+        if not path.is_dir():
+            return "arrays"
+        inside = _innermost(path)
+        if is_idx_folder([entry.name for entry in entries_of(inside)]):
+            return "idx"
+        return "pictures" if is_picture_folder(inside) else "arrays"
+    except (OSError, ValueError, DataError):
+        return "arrays"
+
+
 def _load(source: Source, max_bytes: int, begun_in: str | Path | None) -> Dataset:
     """Load one source by its kind; its name in the dataset is as the user wrote it."""
     if not isinstance(source, (str, os.PathLike)):
@@ -156,9 +175,9 @@ def _load_path(path: Path, max_bytes: int) -> Dataset:
         raise DataError(f"{path}: no such file or folder; expected {_KINDS}")
     if path.is_file() and path.suffix == ".npz":
         return load_npz(path, max_bytes)
-    if path.is_file() and path.name.endswith((".json", ".json.gz")):
+    if path.is_file() and path.name.endswith(_FILES[1:]):
         return load_course_json(path, max_bytes)
-    if path.is_file() and path.name.lower().endswith((".csv", ".csv.gz", ".zip")):
+    if path.is_file() and (is_table(path.name) or path.suffix.lower() == ".txt"):
         return load_csv(path, max_bytes)
     if is_idx_folder([path.name]):
         raise DataError(f"{path}: one IDX file is no source; give the folder it is in")
@@ -171,27 +190,39 @@ def _load_folder(folder: Path, max_bytes: int) -> Dataset:
         return load_idx_folder(inside, max_bytes)
     if is_picture_folder(inside):
         return load_picture_folder(inside)
+    inside = _innermost(folder, is_table_folder)
+    if is_table_folder(inside):
+        return load_table_folder(inside, max_bytes)
     found = listed(path.name + os.sep * path.is_dir() for path in entries_of(folder))
     raise DataError(
         f"{folder}: no data found in this folder; looked for IDX files "
-        "(train-images-idx3-ubyte[.gz], ...) and for folders train, valid, test or 0 to 9; found "
-        f"{found or 'nothing'}"
+        "(train-images-idx3-ubyte[.gz], ...), for folders train, valid, test or 0 to 9, and for "
+        f"train.csv; found {found or 'nothing'}{_way_out(folder)}"
     )
 
 
-def _innermost(folder: Path) -> Path:
+def _way_out(folder: Path) -> str:
+    """Name a file in a folder that is a source by itself, where there is one."""
+    for path in entries_of(folder):
+        if path.is_file() and (is_table(path.name) or path.name.endswith(_FILES)):
+            return f"; a file of data is named itself, as --data {path}"
+    return ""
+
+
+def _innermost(folder: Path, has_data: Callable[[Path], bool] | None = None) -> Path:
     """Return the folder of the data: this one, or the only one in it that has any.
 
     Archives often unpack into a folder in a folder.
     """
+    has_data = has_data or _has_data
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; expected a folder of IDX files")
     inside = folder
     for _ in range(_DEEPEST):
-        if _has_data(inside):
+        if has_data(inside):
             return inside
         folders = [path for path in entries_of(inside) if path.is_dir()]
-        with_data = [path for path in folders if _has_data(path)]
+        with_data = [path for path in folders if has_data(path)]
         if len(with_data) > 1:
             raise DataError(
                 f"{folder}: holds {listed(path.name for path in with_data)}, each with data; "
