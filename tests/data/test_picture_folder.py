@@ -72,6 +72,10 @@ def test_two_pictures_of_a_digit_are_both_for_training(tmp_path: Path) -> None:
     assert {name: len(split) for name, split in load_dataset(tmp_path).splits.items()} == {
         "train": 2
     }
+    undivided, no_validation, *_ = load_dataset(tmp_path).warnings
+    assert "each digit has fewer than 3 different pictures, so that all are to learn" in undivided
+    assert "has no validation split, and fewer than 3 different images" in no_validation
+    assert "80/10/10" not in undivided
 
 
 def test_grey_28_by_28_with_a_black_border_is_taken_as_it_is(tmp_path: Path) -> None:

@@ -176,9 +176,24 @@ def test_the_source_is_named_as_the_user_wrote_it(
     assert load_dataset("./a.npz").source == "./a.npz"
 
 
+@pytest.mark.parametrize("count", [10, 20])
+def test_too_few_images_for_a_validation_split_are_said(count: int) -> None:
+    split = digits(count)
+    (warning,) = load_dataset((split.images, split.labels)).warnings
+    assert warning.startswith("arrays: has no validation split, and fewer than 3 different images")
+    assert load_dataset((split.images, split.labels), train_on="all").warnings == ()
+
+
+def test_a_split_that_lacks_digits_is_said() -> None:
+    split = digits(22)  # three of 0 and 1, two of the others
+    dataset = load_dataset((split.images, split.labels))
+    assert set(dataset.splits["valid"].labels.tolist()) == {0, 1}
+    assert dataset.warnings[-1] == "arrays: no images in valid of: 2, 3, 4, 5, 6, 7, 8, 9"
+
+
 def test_a_missing_or_unknown_source_lists_what_is_possible(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_text("1,2")
-    for name, problem in (("none", "no such file or folder"), ("a.txt", "unknown kind")):
+    (tmp_path / "a.dat").write_text("1,2")
+    for name, problem in (("none", "no such file or folder"), ("a.dat", "unknown kind")):
         message = refusal(tmp_path / name)
         assert f"{tmp_path / name}: {problem}" in message
         assert "IDX" in message

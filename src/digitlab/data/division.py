@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from digitlab.data.dataset import Dataset, Labels, Split
 
-_LEAST = 3  # different images of a digit; fewer are all for training
+LEAST = 3  # different images of a digit; fewer are all for training
 # The labels of MNIST's 60,000 training images, int64 little-endian, in its own order.
 _MNIST_LABELS = "e474323ac02fc156161b0bbb1f8c9cfeb327a74bcd9f9680a8385269a24f566c"
 _MNIST_COUNT = 60_000
@@ -38,7 +38,7 @@ def divided(labels: Sequence[int], keys: Sequence[str], held_out: Mapping[str, f
         count = len(distinct)
         names: list[str] = []
         for name, share in held_out.items():
-            names += [name] * (max(1, round(count * share)) if count >= _LEAST else 0)
+            names += [name] * (max(1, round(count * share)) if count >= LEAST else 0)
         names = ["train"] * (count - len(names)) + names
         split_of |= {(label, key): name for key, name in zip(sorted(distinct), names, strict=True)}
     return [split_of[label, key] for label, key in zip(labels, keys, strict=True)]
@@ -71,7 +71,11 @@ def with_validation(dataset: Dataset, rule: str) -> Dataset:
             "for it, by the hash of the image"
         )
     if not len(parts[1]):
-        return dataset
+        text = (
+            f"{dataset.source}: has no validation split, and fewer than {LEAST} different images "
+            "of each digit to take one from: nothing of it validates"
+        )
+        return replace(dataset, warnings=(*dataset.warnings, text))
     splits = {**dataset.splits, "train": parts[0], "valid": parts[1]}
     text = f"{dataset.source}: has no validation split; {said}"
     return replace(dataset, splits=splits, warnings=(*dataset.warnings, text))

@@ -15,7 +15,7 @@ import numpy as np
 
 from digitlab.data.checks import SIDE
 from digitlab.data.dataset import SPLITS, Dataset, Images, Split
-from digitlab.data.division import divided
+from digitlab.data.division import LEAST, divided
 from digitlab.data.names import digit_named, entries_of, listed, split_named
 from digitlab.data.streams import unreadable
 from digitlab.errors import DataError, PagesWarning, PictureError
@@ -64,10 +64,13 @@ def _load(folder: Path) -> Dataset:
         warnings = []
     else:
         files = _divided(_files(folder, passed_over, strict=False))
-        warnings = [
-            f"{folder}: has no folders train, valid and test; each digit's pictures are "
-            "divided 80/10/10 by the hash of their files"
-        ]
+        how = "each digit's pictures are divided 80/10/10 by the hash of their files"
+        if not files["test"]:
+            how = (
+                f"each digit has fewer than {LEAST} different pictures, so that all are to learn "
+                "from, and none is for a test"
+            )
+        warnings = [f"{folder}: has no folders train, valid and test; {how}"]
     over = listed(str(path.relative_to(folder)) for path in passed_over)
     with catch_warnings(record=True) as said:
         simplefilter("always", PagesWarning)

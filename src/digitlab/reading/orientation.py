@@ -9,11 +9,17 @@ from __future__ import annotations
 import numpy as np
 
 from digitlab.data.dataset import Dataset, Images
-from digitlab.data.sources import MNIST
+from digitlab.data.sources import MNIST, kind_of
 from digitlab.reading.recogniser import NO_DIGIT, Recogniser
 
 _ASKED = 200  # images
 _CLEARLY = 0.2  # of the mean probability; MNIST, turned, falls from 0.98 to 0.35
+
+_WAYS_OUT = {
+    "idx": "Of IDX files, emnist:FOLDER turns them and idx:FOLDER does not",
+    "pictures": "Of pictures, Pillow's transpose(Image.Transpose.TRANSPOSE) turns each",
+    "arrays": "Of arrays [N, 28, 28], images.transpose(0, 2, 1) turns them in Python",
+}
 
 
 def warnings_of(dataset: Dataset) -> tuple[str, ...]:
@@ -27,9 +33,10 @@ def lying_warning(dataset: Dataset) -> str | None:
     split = next(iter(dataset.splits.values()), None)
     if dataset.source == MNIST or split is None or not len(split) or not seem_to_lie(split.images):
         return None
+    kinds = dict.fromkeys(map(kind_of, dataset.source.split(" + ")))
     return (
         f"{dataset.source}: the digits seem to lie on their sides, mirrored; look at them by "
-        "digitlab data. Of IDX files, emnist:FOLDER turns them and idx:FOLDER does not"
+        f"digitlab data. {'; '.join(_WAYS_OUT[kind] for kind in kinds)}"
     )
 
 
