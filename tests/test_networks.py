@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,32 @@ class Shy:
     pass
 def number(outputs):
     return 3
+class Flat(Good):
+    def forward(self, images):
+        return self.reshaped(images)
+    def reshaped(self, images):
+        return images.view(2, 5)
+class Joined(Good):
+    def forward(self, images):
+        return torch.cat([images, images.flatten(1)], 1)
+class Absent(Good):
+    def forward(self, images):
+        return {}["weights"]
+class Asserted(Good):
+    def forward(self, images):
+        assert images.ndim == 2
+class InTraining(Good):
+    def forward(self, images):
+        return (images.view(7) if self.training else super().forward(images))
+class Several(Good):
+    def forward(self, images):
+        return super().forward(images), images
+class Unmade(Good):
+    def __init__(self, outputs):
+        super().__init__(outputs + sizes)
+class Odd(Good):
+    def __init__(self, outputs):
+        super().__init__("ten" + outputs)
 """
 
 
@@ -133,6 +160,7 @@ def test_a_network_of_the_users_own_is_found_where_the_command_runs() -> None:
         ("missing.py:Net", "did you mean --network missing:Net?"),
         ("own_b:Missing", "own_b has no Missing"),
         ("own_b:Shy", r"cannot be called as Shy\(outputs=10\)"),
+        ("own_b:Several", "gives tuple; expected one tensor"),
         ("own_b:number", r"gave int, no torch\.nn\.Module"),
         ("own_b:Wide", r"gives shape \(2, 1, 28, 28\) for two images; expected \(2, 10\)"),
         ("own_b:Double", r"weight is torch\.float64; expected float32"),
@@ -147,6 +175,51 @@ def test_a_network_that_does_not_fit_is_one_line(
     monkeypatch.syspath_prepend(str(Path.cwd()))
     with pytest.raises(ConfigError, match=f"^--network {name}: .*{expected}"):
         networks.build(name, 10, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "what", "code", "reason"),
+    [
+        ("Flat", "its forward fails", "images.view(2, 5)", "RuntimeError: shape '[2, 5]' is"),
+        ("Joined", "its forward fails", "torch.cat(", "RuntimeError: Tensors must have"),
+        ("Absent", "its forward fails", '{}["weights"]', "KeyError: 'weights'"),
+        ("Asserted", "its forward fails", "assert images", "AssertionError"),
+        ("InTraining", "its forward fails", "images.view(7)", "RuntimeError: shape '[7]' is"),
+        ("Unmade", "fails as it is made", "outputs + sizes", "NameError: name 'sizes' is not"),
+        ("Odd", "fails as it is made", '"ten" + outputs', "TypeError: can only concatenate"),
+    ],
+)
+def test_what_a_network_of_the_users_own_raises_is_one_line_with_its_place(
+    name: str, what: str, code: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("own_b.py").write_text(OWN)
+    monkeypatch.delitem(sys.modules, "own_b", raising=False)
+    (line,) = [at for at, text in enumerate(OWN.splitlines(), 1) if code in text]
+    with pytest.raises(ConfigError) as caught:
+        networks.build(f"own_b:{name}", 10, 1)
+    message = str(caught.value)
+    assert message.startswith(f"--network own_b:{name}: {what}, in own_b.py, line {line}: {reason}")
+    assert "\n" not in message
+    assert caught.value.__cause__ is not None  # whose traceback Python shows
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("import torch\nclass Net(:\n", "line 2: SyntaxError: "),
+        ("\n\nWIDTH = 1 / 0", "line 3: ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_module_that_cannot_be_run_is_one_line_with_its_place(
+    code: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("own_c.py").write_text(code)
+    monkeypatch.delitem(sys.modules, "own_c", raising=False)
+    with pytest.raises(ConfigError) as caught:
+        networks.build("own_c:Net", 10, 1)
+    assert str(caught.value).startswith(
+        f"--network own_c:Net: own_c cannot be imported, in own_c.py, {expected}"
+    )
 
 
 def test_cross_entropy_is_summed_over_samples_and_smoothed_when_asked() -> None:
@@ -182,17 +255,30 @@ class DoesNotFit(nn.Module):
         return output
 
 
-class Wrong(DoesNotFit):
+class Normalised(nn.Module):
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(784), nn.Linear(784, outputs))
+
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        raise RuntimeError("a bug of the user's own")
+        output: torch.Tensor = self.layers(images + 1)
+        return output
+
+
+def test_the_check_moves_no_buffer_and_leaves_the_network_in_training() -> None:
+    network = networks.build(f"{__name__}:Normalised", 10, 1)
+    buffers = dict(network.named_buffers())
+    assert not buffers["layers.1.running_mean"].any()
+    assert int(buffers["layers.1.num_batches_tracked"]) == 0
+    assert network.training
 
 
 def test_the_layer_that_does_not_fit_is_named_in_one_line() -> None:
     with pytest.raises(ConfigError) as error:
         networks.build(f"{__name__}:DoesNotFit", 10, 1)
     message = str(error.value)
-    assert "its layer last, Linear(in_features=60, out_features=10, bias=True): mat1 and" in message
+    line = DoesNotFit.forward.__code__.co_firstlineno + 1
+    layer = "its layer last, Linear(in_features=60, out_features=10, bias=True)"
+    assert f"{layer}, in {__file__}, line {line}: RuntimeError: mat1 and" in message
     assert "2x50 and 60x10" in message
     assert "\n" not in message
-    with pytest.raises(RuntimeError, match="a bug of the user's own"):
-        networks.build(f"{__name__}:Wrong", 10, 1)

@@ -8,7 +8,10 @@ from __future__ import annotations
 import importlib
 import math
 import sys
-from collections.abc import Callable
+import sysconfig
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +126,12 @@ def photo(outputs: int) -> nn.Module:
     )
 
 
+_NOT_USERS = {
+    Path(__file__).parent,
+    *(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
+    Path(torch.__file__).parent,
+}
+
 _OURS: dict[str, Callable[[int], nn.Module]] = {
     "mlp": mlp,
     "cnn": cnn,
@@ -159,24 +168,44 @@ def build(
 
 
 def _check(network: nn.Module, name: str, outputs: int) -> None:
-    """Check parameters, and the output for two black images."""
+    """Check parameters, and the output for two black images, in evaluation and in training."""
     for key, parameter in network.named_parameters():
         if parameter.dtype != torch.float32:
             raise ConfigError(f"--network {name}: {key} is {parameter.dtype}; expected float32")
     if not any(parameter.requires_grad for parameter in network.parameters()):
         raise ConfigError(f"--network {name}: has no parameter to train")
-    network.eval()
-    with torch.no_grad():
-        shape = tuple(_output(network, name).shape)
-    network.train()
-    if shape != (2, outputs):
-        raise ConfigError(
-            f"--network {name}: gives shape {shape} for two images; expected (2, {outputs})"
-        )
+    for training in (False, True):
+        network.train(training)
+        with torch.no_grad(), _same_buffers(network):
+            output = _output(network, name)
+        if not isinstance(output, Tensor):
+            raise ConfigError(
+                f"--network {name}: gives {type(output).__name__}; expected one tensor"
+            )
+        if output.shape != (2, outputs):
+            shape = tuple(output.shape)
+            raise ConfigError(
+                f"--network {name}: gives shape {shape} for two images; expected (2, {outputs})"
+            )
 
 
-def _output(network: nn.Module, name: str) -> Tensor:
-    """Return the output for two black images; name the layer that does not fit."""
+@contextmanager
+def _same_buffers(network: nn.Module) -> Iterator[None]:
+    """Give buffers back the values that they have, as a trial in training moves BatchNorm's."""
+    before = [
+        (layer, key, buffer, buffer.clone())
+        for layer in network.modules()
+        for key, buffer in layer.named_buffers(recurse=False)
+        if not nn.parameter.is_lazy(buffer)
+    ]
+    yield
+    for layer, key, buffer, value in before:
+        setattr(layer, key, buffer)
+        buffer.copy_(value)
+
+
+def _output(network: nn.Module, name: str) -> Any:
+    """Return the output for two black images; name the layer that does not fit, and the line."""
     entered: list[tuple[str, nn.Module]] = []
 
     def enter(key: str) -> Callable[[nn.Module, Any], None]:
@@ -192,16 +221,42 @@ def _output(network: nn.Module, name: str) -> Tensor:
         )
     ]
     try:
-        output: Tensor = network(torch.zeros(2, 1, 28, 28))
-    except RuntimeError as error:
-        if not entered:
-            raise
-        (key, layer), reason = entered[-1], str(error).partition("\n")[0]
-        raise ConfigError(f"--network {name}: its layer {key}, {layer}: {reason}") from None
+        return network(torch.zeros(2, 1, 28, 28))
+    except Exception as error:
+        what = f"its forward fails{_place_of(error)}"
+        if entered:
+            key, layer = entered[-1]
+            what = f"its layer {key}, {' '.join(str(layer).split())}{_place_of(error)}"
+        raise ConfigError(f"--network {name}: {what}: {_reason(error)}") from error
     finally:
         for hook in hooks:
             hook.remove()
-    return output
+
+
+def _place_of(error: BaseException) -> str:
+    """Return `, in my_module.py, line 7`: where the user's own code stood last; or nothing."""
+    place: tuple[str, int | None] | None = None
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        place = (frame.f_code.co_filename, line) if _is_users(frame.f_code.co_filename) else place
+    if isinstance(error, SyntaxError) and error.filename:
+        place = error.filename, error.lineno
+    if place is None:
+        return ""
+    path = Path(place[0])
+    with suppress(ValueError, OSError):
+        path = path.relative_to(Path.cwd())
+    return f", in {path}, line {place[1]}"
+
+
+def _is_users(file: str) -> bool:
+    """Whether a file is neither Python's, nor of something installed, nor of ours."""
+    return not file.startswith("<frozen ") and not any(map(Path(file).is_relative_to, _NOT_USERS))
+
+
+def _reason(error: BaseException) -> str:
+    """Return the class and the first line of an exception."""
+    line = str(error).strip().partition("\n")[0][:300]
+    return f"{type(error).__name__}: {line}" if line else type(error).__name__
 
 
 def _initialised_as_in_the_course(network: nn.Module) -> nn.Module:
@@ -239,6 +294,11 @@ def _imported(name: str) -> Callable[..., nn.Module]:
         raise ConfigError(
             f"--network {name}: cannot import {module_name} ({error}){way_out}"
         ) from None
+    except Exception as error:  # which the module raises itself
+        raise ConfigError(
+            f"--network {name}: {module_name} cannot be imported{_place_of(error)}: "
+            f"{_reason(error)}"
+        ) from error
     finally:
         if added:
             sys.path.remove(here)
@@ -252,8 +312,9 @@ def _imported(name: str) -> Callable[..., nn.Module]:
 def _called(make: Callable[..., nn.Module], name: str, outputs: int) -> nn.Module:
     try:
         return make(outputs=outputs)
-    except TypeError as error:
-        class_name = name.rpartition(":")[2]
-        raise ConfigError(
-            f"--network {name}: cannot be called as {class_name}(outputs={outputs}): {error}"
-        ) from None
+    except Exception as error:
+        what = f"fails as it is made{_place_of(error)}: {_reason(error)}"
+        if isinstance(error, TypeError) and not _place_of(error):  # its own code was not reached
+            class_name = name.rpartition(":")[2]
+            what = f"cannot be called as {class_name}(outputs={outputs}): {error}"
+        raise ConfigError(f"--network {name}: {what}") from error

@@ -11,6 +11,7 @@ import pytest
 from torch import Tensor, nn
 
 import digitlab
+from commands import Command, mistake
 from digitlab import ConfigError, DataError, Dataset, Interrupted, RunError, Workers, load_dataset
 from digitlab.events import Event
 from digitlab.recipe_files import load_recipe, read_recorded
@@ -160,6 +161,27 @@ def test_a_function_that_makes_a_network_is_taken(small_recipe: Path) -> None:
 
     run = digitlab.train(small_recipe, network=narrow, epochs=0.1, run_dir="run")
     assert run.summary["parameters"] == 784 * 3 + 3 + 3 * 10 + 10
+
+
+class Wrong(Own):
+    def forward(self, images: Tensor) -> Tensor:
+        return images.view(3, 3)
+
+
+def test_what_a_network_raises_is_one_line_and_for_python_its_cause(
+    small_recipe: Path, command: Command
+) -> None:
+    line = Wrong.forward.__code__.co_firstlineno + 1
+    with pytest.raises(
+        ConfigError, match=rf"Wrong: its forward fails, in .*, line {line}: "
+    ) as one:
+        digitlab.train(small_recipe, network=Wrong, run_dir="run")
+    assert isinstance(one.value.__cause__, RuntimeError)
+    done = command(
+        "train", "--recipe", small_recipe, "--network", f"{__name__}:Wrong", "--run-dir", "run"
+    )
+    assert mistake(done) == f"digitlab: {one.value}"
+    assert not Path("run").exists()
 
 
 @pytest.mark.parametrize("network", [Own(10), lambda outputs: Own(outputs), 3, nn.Sequential()])
