@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import tracemalloc
+import zipfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from PIL import Image
 from digitlab.decoding import load_picture
 from digitlab.errors import PictureError
 from digitlab.header import check_header, format_of, harmless_exif
+from digitlab.picture_source import read_pipe
 from hostile_files import BOMBS, FORMATS, chunk, encoded, mutated, originals, png
 
 
@@ -71,6 +74,51 @@ def test_avif_is_known_by_its_brands() -> None:
     assert format_of(b"\0\0\0\x28ftypmif1\0\0\0\0mif1miafMA1AMA1Bavif") == "AVIF"
     # What follows that box is no brand.
     assert format_of(b"\0\0\0\x14ftypheic\0\0\0\0mif1" + b"avif" * 9) == "HEIF"
+
+
+def zipped(*names: str) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in names:
+            archive.writestr(name, b"application/vnd.oasis.opendocument.text")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"%PDF-1.7\n%\xe2\xe3", "x is a PDF, which is not read yet: export its pages as PNG"),
+        (b"\xef\xbb\xbf\n%PDF-1.4", "x is a PDF, "),
+        (zipped("[Content_Types].xml", "word/document.xml"), "x is an office document: export it"),
+        (zipped("_rels/.rels"), "x is an office document: export it"),
+        (zipped("mimetype", "content.xml"), "x is an office document: export it"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(60), "x is an office document: export it"),
+        (b"{\\rtf1\\ansi", "x is an office document: export it"),
+        (zipped("scans/1.png"), "x is an archive: unpack it first"),
+        (gzip.compress(b"x"), "x is an archive: unpack it first"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'>", "x is an SVG, which is not read: export it"),
+        (b"<?xml version='1.0'?>\n<svg>", "x is XML, such as an SVG, which is not read: export it"),
+        (b"\n<!DOCTYPE html><html>", "x is a web page: save the picture that is on it"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0", "x is PostScript, which is not read: export it as PNG"),
+        (b"AT&TFORM\0\0", "x is a DjVu, which"),
+        (b"8BPS\0\1", "x is of an image editor, which"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", "x is a JPEG XL, which"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", "x is a JPEG 2000, which"),
+        (b"\0\0\0\x20ftypisom", "x is a video or a sound: save a frame of it as PNG"),
+        (b"RIFF\x24\0\0\0AVI LIST", "x is a video or a sound: save"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "x is a pointer of Git LFS: fetch"),
+        (b"", "x is empty: expected a picture"),
+        (b"hello", "x is no picture: expected PNG"),
+    ],
+)
+def test_what_is_no_picture_is_named_with_the_way_out(content: bytes, expected: str) -> None:
+    with pytest.raises(PictureError) as of_file:
+        load_picture(content, name="x")
+    with pytest.raises(PictureError) as of_pipe:
+        read_pipe(io.BytesIO(content), "x")
+    assert str(of_file.value) == str(of_pipe.value)
+    assert str(of_file.value).startswith(expected)
+    assert of_file.value.code == "not-a-picture"
 
 
 @pytest.mark.parametrize("kind", ["AVIF", "AVIF frames", "HEIF"])

@@ -7,6 +7,7 @@ crashes or hangs takes this process with it: reading/guard.py keeps one in a pro
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,7 @@ Picture = npt.NDArray[np.uint8]
 MAX_PIXELS = 64_000_000
 _CHANNELS = (1, 3, 4)
 _DEEPEST = 65535
+_UNSUPPORTED = re.compile(r"unsupported|not (supported|implemented|available)|no codec", re.I)
 _STRIP = 1 << 20  # pixels; wide intermediate values are kept of so many at a time
 
 
@@ -129,6 +131,10 @@ def upright_pixels(image: Image.Image, name: str, max_pixels: int = MAX_PIXELS) 
         upright = _upright(image)
         return _array(upright, "RGB") if _has_no_alpha(image) else _pixels(upright)
     except Exception as error:  # struct.error, SyntaxError, zlib.error, MemoryError, ...
+        # Pillow asserts that there is a file where one was closed after with.
+        no_file = isinstance(error, AssertionError) and getattr(image, "fp", None) is None
+        if no_file or "closed" in str(error):
+            raise PictureError(f"{name} was closed before it was read", "unreadable") from error
         raise _damaged(name, error) from error
 
 
@@ -279,7 +285,7 @@ def _deep(values: npt.NDArray[np.generic]) -> Picture:
 def _eight_bits(values: npt.NDArray[np.generic]) -> Picture:
     """Scale deep grey values, such as 12 bits kept in 16, to the range that they use."""
     if not np.isfinite(values.astype(np.float32, copy=False)).all():
-        raise ValueError(NOT_FINITE)
+        raise _PixelError(NOT_FINITE)
     lowest, highest = min(float(values.min()), 0.0), float(values.max())
     depths = (1.0, 255.0, 1023.0, 4095.0, 16383.0, 65535.0)
     full = next((depth for depth in depths if highest <= depth), highest)
@@ -295,8 +301,17 @@ def _strips(shape: tuple[int, ...]) -> Iterator[slice]:
     return (slice(first, first + rows) for first in range(0, shape[0], rows))
 
 
+class _PixelError(ValueError):
+    """What is wrong with pixels that were decoded, in words of ours."""
+
+
 def _damaged(name: str, error: Exception | str) -> PictureError:
+    """Return the error for what cannot be decoded; a library's own words stay in the cause."""
     if isinstance(error, MemoryError):
         return out_of_memory(name)
-    reason = " ".join(str(error).split())[:120] or type(error).__name__
-    return PictureError(f"{name} is damaged or cut off: {reason}; try another copy", "unreadable")
+    if isinstance(error, NotImplementedError) or _UNSUPPORTED.search(str(error)):
+        text = f"{name} is stored in a way that is not read: save it anew, as PNG"
+    else:
+        detail = f": {error}" if isinstance(error, (str, _PixelError)) else ""
+        text = f"{name} is damaged or cut off{detail}; try another copy"
+    return PictureError(text, "unreadable")

@@ -31,6 +31,32 @@ SUFFIXES = frozenset(
     | {".avif", ".heic", ".heif", ".pbm", ".pgm", ".ppm", ".pnm"}
 )
 
+_TO_PNG = "which is not read: export it as PNG"
+_OFFICE = "is an office document: export it, or the picture in it, as PNG"
+_VIDEO = "is a video or a sound: save a frame of it as PNG"
+_TEXT = rb"(\xef\xbb\xbf)?\s*"
+# What people give in place of a picture, by how it begins; of several the first.
+_OTHER_KINDS = [
+    (re.compile(begins, re.DOTALL | re.IGNORECASE), said)
+    for begins, said in (
+        (rb".{0,58}%PDF-", "is a PDF, which is not read yet: export its pages as PNG"),
+        (rb"PK\x03\x04.{26}(\[Content_Types\]|_rels/|docProps/|word/|xl/|ppt/)", _OFFICE),
+        (rb"PK\x03\x04.{26}mimetypeapplication/", _OFFICE),
+        (rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1|\{\\rtf", _OFFICE),
+        (rb"PK\x03\x04|\x1f\x8b|Rar!|7z\xbc\xaf", "is an archive: unpack it first"),
+        (_TEXT + rb"<svg", f"is an SVG, {_TO_PNG}"),
+        (_TEXT + rb"(<!doctype html|<html)", "is a web page: save the picture that is on it"),
+        (_TEXT + rb"<\?xml", f"is XML, such as an SVG, {_TO_PNG}"),
+        (rb"%!PS|\xc5\xd0\xd3\xc6", f"is PostScript, {_TO_PNG}"),
+        (rb"AT&TFORM", f"is a DjVu, {_TO_PNG}"),
+        (rb"8BPS|gimp xcf", f"is of an image editor, {_TO_PNG}"),
+        (rb"\xff\x0a|\x00{3}\x0cJXL ", f"is a JPEG XL, {_TO_PNG}"),
+        (rb"\x00{3}\x0cjP  |\xff\x4f\xff\x51", f"is a JPEG 2000, {_TO_PNG}"),
+        (rb"....ftyp(iso|mp4|avc1|qt  |m4|3g|dash|msnv)|RIFF....(AVI |WAVE)|\x1aE\xdf\xa3", _VIDEO),
+        (rb"version https://git-lfs", "is a pointer of Git LFS: fetch the file by git lfs pull"),
+    )
+]
+
 _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 # The boxes of AVIF and HEIC that hold boxes, and how many bytes stand before those; and tables.
@@ -74,6 +100,15 @@ def format_of(head: bytes) -> str | None:
     return "PPM" if re.match(rb"P[1-6fy]", head) else None
 
 
+def other_kind(head: bytes) -> str | None:
+    """Return what a file that is no picture of ours is, and the way out; None where nobody knows.
+
+    Args:
+        head: its first `HEAD` bytes, or all of a shorter one.
+    """
+    return next((said for begins, said in _OTHER_KINDS if begins.match(head)), None)
+
+
 def check_header(file: IO[bytes], name: str, max_pixels: int) -> str:
     """Return the format of a file whose declared lengths are harmless; leave it at its beginning.
 
@@ -89,9 +124,10 @@ def check_header(file: IO[bytes], name: str, max_pixels: int) -> str:
             its canvas or what it carries beside its pixels is.
     """
     file.seek(0)
-    kind = format_of(file.read(HEAD))
+    head = file.read(HEAD)
+    kind = format_of(head)
     if kind is None:
-        raise no_picture(name)
+        raise no_picture(name, head)
     excess = _too_many_bytes(file) or _EXCESSES.get(kind, _no_excess)(file)
     if not excess and kind in _CANVASES:
         check_size(name, *_CANVASES[kind](file), max_pixels)
@@ -138,8 +174,12 @@ def harmless_exif(exif: bytes) -> bool:
     return len(block) <= MAX_EXTRAS and not _tiff_excess(io.BytesIO(block), len(block))
 
 
-def no_picture(name: str) -> PictureError:
-    """Return the error for a file of no format of ours."""
+def no_picture(name: str, head: bytes) -> PictureError:
+    """Return the error for a file of no format of ours that begins so."""
+    if (kind := other_kind(head)) is not None:
+        return PictureError(f"{name} {kind}")
+    if not head:
+        return PictureError(f"{name} is empty: expected a picture")
     known = "PNG, JPEG, WebP, BMP, TIFF, GIF, AVIF, HEIC or PNM"
     return PictureError(f"{name} is no picture: expected {known}")
 

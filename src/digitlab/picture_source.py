@@ -65,7 +65,7 @@ def read_pipe(file: IO[bytes], name: str, begun: bytes = b"") -> bytes:
     """
     head = begun + _up_to(file, HEAD)
     if format_of(head) is None:
-        raise no_picture(name)
+        raise no_picture(name, head)
     content = head + _up_to(file, MAX_BYTES)
     if len(content) > MAX_BYTES:
         raise too_large(name, f"more than {MAX_BYTES:,} bytes")

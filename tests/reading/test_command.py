@@ -184,7 +184,7 @@ def test_several_pictures_stand_in_columns_and_are_counted(
     assert first.startswith("pile/scan2.png:  3 (")
     assert others == ["pile/scan10.png: ? too small", "pile/scan11.png: no digit found"]
     reason, counted = shown.err.splitlines()
-    assert reason.startswith("digitlab: pile/old.pdf is no picture")
+    assert reason.startswith("digitlab: pile/old.pdf is a PDF, which is not read yet")
     assert counted == "digitlab: 1 read, 1 refused, 1 blank, 1 unreadable"
 
 
@@ -246,7 +246,7 @@ def test_a_file_gets_what_standard_output_would_and_errors_are_said(
     shown = capsys.readouterr()
     assert shown.out == ""
     failed, counted, where = shown.err.splitlines()
-    assert failed.startswith("digitlab: pile/old.pdf is no picture")
+    assert failed.startswith("digitlab: pile/old.pdf is a PDF, which is not read yet")
     assert counted == "digitlab: 2 read, 1 blank, 1 unreadable"
     assert where == "digitlab: readings: digits"
     assert {path.name for path in Path().iterdir()} == {"digits", "pile", "model.onnx"}

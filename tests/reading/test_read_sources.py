@@ -164,6 +164,7 @@ def test_a_pil_image_that_cannot_be_read_is_a_reading_with_its_reason(
     with Image.open(tmp_path / "5.png") as closed:
         pass
     assert code(closed) == "unreadable"
+    assert "was closed before it was read" in str(recogniser.read(closed).error)
 
 
 def test_arrays_and_tensors_are_the_same_picture(recogniser: Recogniser) -> None:

@@ -117,7 +117,7 @@ def test_standard_input_is_a_picture(digits: list[bytes]) -> None:
     assert (done.returncode, reading["file"], reading["text"]) == (0, "-", "7")
     done = read("-", input=b"")
     assert (done.returncode, done.stdout) == (1, b"")
-    assert done.stderr.startswith(b"digitlab: standard input is no picture")
+    assert done.stderr.startswith(b"digitlab: standard input is empty")
     with open("/dev/zero", "rb") as endless:
         assert read("-", stdin=endless).returncode == 1
 
