@@ -35,3 +35,9 @@ def test_studies_that_ship_have_chinese_names() -> None:
         assert same <= networks
     assert spoken.shipped("learning rate 0.01") == "学习率 0.01"
     assert words("en").shipped("learning rate 0.01") == "learning rate 0.01"
+
+
+def test_between_chinese_characters_there_is_no_space() -> None:
+    say = words("zh").say
+    assert say("worst", name="学习率 1", accuracy="10 %").startswith("准确率最低的是学习率 1：")
+    assert say("worst", name="sgd", accuracy="10 %").startswith("准确率最低的是 sgd：")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
 from digitlab.wording import percent
 
+_HAN = "[\u4e00-\u9fff]"
 _FOLDER = Path(__file__).parent / "words"
 
 
@@ -21,7 +23,8 @@ class Words:
 
     def say(self, key: str, **values: object) -> str:
         """Return a sentence, or a part of one, with what its braces name."""
-        return self.tables["sentences"][key].format(**values)
+        text = self.tables["sentences"][key].format(**values)
+        return re.sub(f"(?<={_HAN}) (?={_HAN})", "", text)  # a space is beside other letters only
 
     def split(self, measured_on: str | None) -> str:
         """Return what a split is called."""
