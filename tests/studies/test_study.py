@@ -93,7 +93,7 @@ def test_sentences_say_who_was_best_and_what_is_more_than_chance() -> None:
         "On the test set, cnn is the most accurate: 98.20 % on average over 3 seeds.",
         "The least accurate is mlp, with 90.50 %.",
     ]
-    assert "90 % of the training images were first told right by " in said[2]
+    assert " was the first to tell 90 % of the training images right: after 1.0 s." in said[2]
     above = next(one for one in said if one.startswith("cnn is above"))
     assert above == "cnn is above mlp by 7.70 points (p < 0.001): more than chance."
     unclear = next(one for one in said if one.startswith("No difference is shown between"))
