@@ -48,12 +48,20 @@ def test_two_variants_are_compared_by_the_paired_t_test_of_their_log_odds() -> N
 
 
 def test_all_pairs_say_how_large_chance_is_and_each_comparison_counts() -> None:
-    # Of 3 x 3 runs, 4 degrees of freedom. Variances of the differences: 1, 1 and 4, in the mean 2.
+    # Of 3 x 3 runs, 4 degrees of freedom. Variances of the differences: 1, 4 and 1, in the mean 2.
     odds = of_odds(a=[11.0, 12.0, 13.0], b=[1.0, 1.0, 1.0], c=[6.0, 5.0, 4.0])
     ab, ac, bc = compare_all(odds, images=10**9)
     assert ab.p == pytest.approx(3 * t_beyond(11 / math.sqrt(2 / 3), 4), rel=1e-3)
-    assert ac.p == pytest.approx(3 * t_beyond(7 / math.sqrt(4 / 3), 4), rel=1e-3)  # by itself
+    assert ac.p == pytest.approx(3 * t_beyond(7 / math.sqrt(4 / 3), 4), rel=1e-3)  # its own
     assert bc.p == pytest.approx(3 * t_beyond(4 / math.sqrt(2 / 3), 4), rel=1e-3)
+
+
+def test_a_pair_that_varies_much_more_than_all_is_judged_by_itself() -> None:
+    # Of ten pairs four have a variance of 1, the others none: t = 2 sqrt(3) with 2 degrees, not 8.
+    calm = {name: [0.0, 0.0, 0.0] for name in "bcde"}
+    odds = of_odds(a=[2.0, 3.0, 1.0], **calm)
+    found = {(one.first, one.second): one.p for one in compare_all(odds, images=10**9)}
+    assert found["a", "b"] == pytest.approx(10 * 0.0742, abs=1e-3)
 
 
 def test_differences_that_are_equal_by_chance_are_not_certain() -> None:
