@@ -139,7 +139,7 @@ def test_a_large_study_has_a_page_that_opens(runs: list[Path]) -> None:
     large = dataclasses.replace(study, variants=many, comparisons=compared(many, "test"))
     page = to_html(large, answers, charts(large))
     assert len(page.encode()) < LARGEST
-    assert f"Of 100 variants the first {SHOWN} are drawn" in text_of(page)
+    assert f"Of 100 variants the {SHOWN} most accurate are drawn" in text_of(page)
     assert "variant 99" in page
 
 
@@ -207,4 +207,4 @@ def test_a_run_without_a_model_to_ask_is_named_and_keeps_its_figures(
     assert study.variants[0].runs[0].confusion_matrix is None
     assert study.variants[0].runs[1].confusion_matrix is not None
     (note,) = study.notes
-    assert note.startswith("Of 1 runs the single answers are not known")
+    assert note.startswith("The single answers of some runs (1) are not known")

@@ -43,7 +43,7 @@ def test_two_variants_are_compared_by_the_paired_t_test_of_their_log_odds() -> N
     # Mean 2, standard deviation 1 (of three), so t = 2 sqrt(3) = 3.464 with 2 degrees of freedom.
     (one,) = compare_all(of_odds(a=[2.0, 3.5, 3.0], b=[1.0, 1.5, 0.0]), images=10**9)
     assert one.p == pytest.approx(0.0742, abs=1e-4)
-    (same,) = compare_all(of_odds(a=[1.0, 2.0], b=[1.0, 2.0]))
+    (same,) = compare_all(of_odds(a=[1.0, 2.0], b=[1.0, 2.0]), 10_000)
     assert same.p == 1.0
 
 
@@ -80,7 +80,7 @@ def test_differences_that_are_equal_by_chance_are_not_certain() -> None:
     )
 )
 def test_any_accuracies_have_comparisons(variants: list[dict[int, float]]) -> None:
-    found = compare_all({str(place): one for place, one in enumerate(variants)})
+    found = compare_all({str(place): one for place, one in enumerate(variants)}, 10_000)
     assert len(found) == len(variants) * (len(variants) - 1) // 2
     for one in found:
         assert (one.p is None) == (len(one.seeds) < 2)
@@ -111,14 +111,14 @@ def test_what_differs_clearly_is_told_from_what_does_not() -> None:
 
 
 def test_with_one_seed_nothing_is_said_about_chance() -> None:
-    (found,) = compare_all({"one": {1: 0.5}, "other": {1: 0.9}})
+    (found,) = compare_all({"one": {1: 0.5}, "other": {1: 0.9}}, 10_000)
     assert (found.difference, found.p, found.larger_than_chance) == (-0.4, None, None)
 
 
 def test_only_seeds_of_both_are_compared() -> None:
-    (found,) = compare_all({"one": {1: 0.5, 2: 0.6}, "other": {2: 0.6, 3: 0.7}})
+    (found,) = compare_all({"one": {1: 0.5, 2: 0.6}, "other": {2: 0.6, 3: 0.7}}, 10_000)
     assert (found.seeds, found.differences, found.p) == ((2,), (0.0,), None)
-    (none,) = compare_all({"one": {1: 0.5}, "other": {}})
+    (none,) = compare_all({"one": {1: 0.5}, "other": {}}, 10_000)
     assert (none.difference, none.larger_than_chance) == (None, None)
 
 
@@ -155,7 +155,7 @@ def test_variants_that_vary_much_are_not_judged_by_those_that_vary_little(seeds:
     for _ in range(studies):
         drawn = np.round(1 / (1 + np.exp(-chance.normal(odds, deviations, (7, seeds)))), 4)
         accuracies = {str(place): dict(enumerate(row)) for place, row in enumerate(drawn.tolist())}
-        wrong += compare_all(accuracies)[0].larger_than_chance is True
+        wrong += compare_all(accuracies, 10_000)[0].larger_than_chance is True
     assert wrong <= studies * 0.05 + 3 * math.sqrt(studies * 0.05 * 0.95)
 
 
@@ -170,7 +170,8 @@ def test_seven_variants_with_three_seeds_are_enough_for_differences_of_points() 
             "sgd": {1: 0.9579, 2: 0.9601, 3: 0.9596},
             "momentum at its best": {1: 0.9693, 2: 0.9759, 3: 0.9722},
             "adagrad at its best": {1: 0.9626, 2: 0.9717, 3: 0.9684},
-        }
+        },
+        10_000,
     )
     verdicts = {(one.first, one.second): one.larger_than_chance for one in found}
     assert all(verdicts["sgd at 0.01", name] for _, name in list(verdicts)[:6])

@@ -8,11 +8,13 @@ import io
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from rich.cells import cell_len
 
+from digitlab.data.dataset import Split
 from digitlab.studies import run_study
-from digitlab.studies.answers import compared
+from digitlab.studies.answers import Answers, compared
 from digitlab.studies.run_study import LeftOver
 from digitlab.studies.study import (
     RunFigures,
@@ -24,6 +26,10 @@ from digitlab.studies.study import (
 )
 
 REACHED_ALL = {"0.9": 1.0, "0.97": 2.0, "0.99": 3.0}
+
+
+IMAGES = Split(np.zeros((10_000, 28, 28), np.uint8), np.zeros(10_000, np.int64))
+ANSWERS = Answers("test", IMAGES, {}, {}, {})  # known are the images, not the single answers
 
 
 def run(seed: int, accuracy: float, **more: Any) -> RunFigures:
@@ -46,7 +52,7 @@ def variant(name: str, *runs: RunFigures, objective: str = "cross-entropy") -> V
 
 
 def study(*variants: VariantFigures) -> Study:
-    comparisons = compared(variants, "test")
+    comparisons = compared(variants, "test", ANSWERS)
     return Study("nets", "two of them", "en", None, "test", variants, comparisons)
 
 
@@ -93,18 +99,21 @@ def test_sentences_say_who_was_best_and_what_is_more_than_chance() -> None:
         "On the test set, cnn is the most accurate: 98.20 % on average over 3 seeds.",
         "The least accurate is mlp, with 90.50 %.",
     ]
-    assert " was the first to tell 90 % of the training images right: after 1.0 s." in said[2]
+    assert said[2] == (
+        "The first to tell 90 % of the last 1,000 training images right: "
+        "as good after 1.0 s, cnn after 1.0 s and mlp after 1.0 s."
+    )
     above = next(one for one in said if one.startswith("cnn is above"))
     assert above == "cnn is above mlp by 7.70 points (p < 0.001): more than chance."
     unclear = next(one for one in said if one.startswith("No difference is shown between"))
     assert "cnn and as good (0.03 points, p = " in unclear
     assert unclear.endswith("with 3 seeds.")
-    assert said[-1] == "Smaller differences can be told with more seeds, as --seeds 1,2,3,4,5."
+    assert said[-1] == "Smaller differences can be told with more seeds, such as 1,2,3,4,5."
 
 
 def test_with_one_seed_nothing_is_said_about_chance() -> None:
     said = study(variant("a", run(1, 0.9)), variant("b", run(1, 0.95))).sentences()
-    assert "b is above a by 5.00 points." in said
+    assert "b is above a by 5.00 points; whether by chance is not known." in said
     assert said[-1].startswith("With one seed nothing can be said about chance")
     assert not any("more than chance" in one for one in said)
     other = study(variant("a", run(1, 0.9)), variant("b", run(2, 0.9))).sentences()
@@ -113,17 +122,49 @@ def test_with_one_seed_nothing_is_said_about_chance() -> None:
 
 def test_guessing_and_losses_that_do_not_compare_are_named() -> None:
     said = study(variant("lost", run(1, 0.101)), CNN).sentences()
-    assert any(one.startswith("lost stayed near the 10 % that guessing gives") for one in said)
+    assert any(
+        one.startswith("Near the 10 % that guessing gives") and "lost" in one for one in said
+    )
     assert not any("objectives" in one for one in said)
     by_value = variant("value", run(1, 0.5), objective="square-error")
     said = study(by_value, CNN).sentences()
     assert any(one.startswith("Losses of different objectives do not compare") for one in said)
 
 
+def test_variants_that_are_alike_are_named_together() -> None:
+    tie = [variant(name, run(1, 0.975), run(2, 0.975)) for name in ("a", "b")]
+    assert study(*tie).sentences()[0] == (
+        "On the test set, a and b are the most accurate: 97.50 % each on average over 2 seeds."
+    )
+    assert not any("least accurate" in one for one in study(*tie).sentences())
+    lost = [variant(f"v{at}", run(1, 0.0853)) for at in range(9)]
+    said = study(MLP, *lost).sentences()
+    assert "The least accurate are v0, v1, v2, v3, v4, v5 and 3 others, with 8.53 % each." in said
+
+
+def test_means_over_other_seeds_are_said_to_be_that() -> None:
+    said = study(variant("a", run(1, 0.98)), variant("b", run(1, 0.985), run(2, 0.9))).sentences()
+    assert said[0] == "On the test set, a is the most accurate: 98.00 %."
+    assert said[2].startswith("These means are over different seeds")
+    assert "b is above a by 0.50 points; whether by chance is not known." in said
+
+
+def test_with_one_seed_and_many_variants_nothing_is_counted() -> None:
+    said = study(*(variant(f"v{at}", run(1, 0.9 + at / 200)) for at in range(9))).sentences()
+    assert "Of 36 pairs, here are those with v8." in said
+    assert said[-1].endswith("train with more, such as 1,2,3.")
+
+
+def test_where_the_number_of_images_is_not_known_nothing_is_said_about_chance() -> None:
+    (one,) = compared([MLP, CNN], "test", None)
+    assert (one.p, one.larger_than_chance) == (None, None)
+    assert one.difference == pytest.approx(-0.077)
+
+
 def test_of_many_variants_those_pairs_are_said_that_have_the_best() -> None:
     many = [variant(f"v{at}", *(run(seed, 0.9 + at / 200) for seed in (1, 2))) for at in range(12)]
     said = study(*many).sentences()
-    assert any(one.startswith("Of 66 pairs 66 differ by more than chance") for one in said)
+    assert any(one.startswith("Pairs that differ by more than chance: 66 of 66.") for one in said)
     assert [one for one in said if one.startswith("v10 is above")] == []
     assert len([one for one in said if one.startswith("v11 is above")]) == 1
 

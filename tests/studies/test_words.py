@@ -39,5 +39,5 @@ def test_studies_that_ship_have_chinese_names() -> None:
 
 def test_between_chinese_characters_there_is_no_space() -> None:
     say = words("zh").say
-    assert say("worst", name="学习率 1", accuracy="10 %").startswith("准确率最低的是学习率 1：")
-    assert say("worst", name="sgd", accuracy="10 %").startswith("准确率最低的是 sgd：")
+    assert say("worst", names="学习率 1", accuracy="10 %").startswith("准确率最低的是学习率 1：")
+    assert say("worst", names="sgd", accuracy="10 %").startswith("准确率最低的是 sgd：")

@@ -98,6 +98,24 @@ def test_values_come_by_keyboard_and_by_pointing(
     assert abs(at - box["x"] - box["width"] / 3) < box["width"] / 10
 
 
+def test_values_reach_the_end_of_the_longest_line_and_name_all_that_began(
+    pages: dict[str, Path], open_page: OpenPage
+) -> None:
+    page = open_page(pages["en"])
+    chart = page.locator("#accuracy-seconds")
+    data = page.evaluate("JSON.parse(document.getElementById('data').textContent)")
+    lines = data["charts"]["accuracy-seconds"]["lines"]
+    ends, begins = [line["x"][-1] for line in lines], [line["x"][0] for line in lines]
+    values = chart.locator("output")
+    seconds = float(values.inner_text().split(":")[0])
+    assert abs(seconds - max(ends)) <= 0.01 * max(ends)
+    assert len(values.locator("b").all_inner_texts()) == 3  # the fast ones with their last values
+    chart.locator("input[type=range]").focus()
+    page.keyboard.press("Home")
+    assert values.inner_text().startswith("0:")
+    assert values.locator("b").count() == sum(begin <= 0 for begin in begins)
+
+
 def test_variants_are_switched_off_and_on_by_keyboard(
     pages: dict[str, Path], open_page: OpenPage
 ) -> None:

@@ -139,7 +139,7 @@ def compared(
     accuracies = {one.name: accuracies_of(one.runs, measured_on) for one in variants}
     known = {name: by_seed for name, by_seed in accuracies.items() if by_seed}
     if answers is None:
-        return tuple(compare_all(known))
+        return tuple(compare_all(known, None))
     paths = {one.name: {run.seed: run.path for run in one.runs} for one in variants}
     found = []
     for one in compare_all(known, len(answers.labels)):

@@ -97,8 +97,10 @@ class Chart:
     def to_svg(self) -> str:
         """Return the drawing; text in it is text."""
         parts = [
-            f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-labelledby="{self.key}-title">',
+            f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-labelledby="{self.key}-title" '
+            f'aria-describedby="{self.key}-ends">',
             f'<title id="{self.key}-title">{escape(self.title)}</title>',
+            f'<desc id="{self.key}-ends">{escape(self._ends())}</desc>',
             *self._axes(),
         ]
         for one in self.drawn:
@@ -107,6 +109,18 @@ class Chart:
         top, bottom = TOP, HEIGHT - BOTTOM
         parts.append(f'<line class="here" x1="0" x2="0" y1="{top}" y2="{bottom}"/>')
         return "".join([*parts, "</svg>"])
+
+    def _ends(self) -> str:
+        """Return where each line begins and ends, for whoever does not see it."""
+        said = []
+        for one in self.drawn:
+            known = one.line.mean[np.isfinite(one.line.mean)]
+            if len(known):
+                said.append(
+                    f"{one.number + 1}: {self.y.text(float(known[0]))} → "
+                    f"{self.y.text(float(known[-1]))}"
+                )
+        return "; ".join(said)
 
     def to_json(self) -> dict[str, Any]:
         """Return what a script needs to say the values at a point."""
@@ -125,7 +139,8 @@ class Chart:
             }
             for one in self.drawn
         ]
-        return {"key": self.key, "span": span, "high": self.x.high, "lines": lines}
+        whole = self.key.endswith("-steps")
+        return {"span": span, "high": self.x.high, "whole": whole, "lines": lines}
 
     def _said(self, value: float) -> str | None:
         return self.y.text(float(value)) if math.isfinite(value) else None
@@ -233,12 +248,13 @@ def loss_scale(lines: Sequence[Line]) -> Scale:
     low, high = (values.min(), values.max()) if len(values) else (0.1, 1.0)
     high = max(high, low * 2)
     tens = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    few = high / low < 10
     many = len(tens) > 4
     tens = tens[:: math.ceil(len(tens) / 8)]
     ticks = [
         (part * 10.0**ten, f"{part * 10.0**ten:g}")
         for ten in tens
-        for part in ((1,) if many else (1, 2, 5))
+        for part in ((1,) if many else (1, 1.5, 2, 3, 5, 7) if few else (1, 2, 5))
     ]
     shown = tuple(one for one in ticks if low * 0.999 <= one[0] <= high * 1.001)
 

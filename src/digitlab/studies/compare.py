@@ -179,16 +179,24 @@ def _study_of(
         measured_on,
         tuple(variants),
         compared(variants, measured_on, answers) if same else (),
-        tuple(_notes(gathered.language, same, answers)),
+        tuple(_notes(gathered, measured_on, same, answers)),
     )
 
 
-def _notes(language: str, same: bool, answers: Answers | None) -> list[str]:
+def _notes(
+    gathered: _Gathered, measured_on: str | None, same: bool, answers: Answers | None
+) -> list[str]:
     """Return what must be known to judge the figures."""
-    say = words(language).say
+    say = words(gathered.language).say
+    if all(run.error is not None for runs in gathered.runs.values() for run in runs):
+        return []
+    if measured_on is None:
+        return [say("no_split")]
     if not same:
         return [say("other_images")]
-    if answers is not None and answers.missing:
+    if answers is None:
+        return [say("no_data")]
+    if answers.missing:
         reason = next(iter(answers.missing.values()))
         return [say("not_asked", count=len(answers.missing), reason=reason)]
     return []

@@ -8,11 +8,12 @@ from html import escape
 
 from digitlab.studies.chart import LIGHT, Scale, accuracy_scale
 from digitlab.studies.study import Study, VariantFigures, accuracies_of
-from digitlab.studies.words import words
+from digitlab.studies.words import shortened, words
 from digitlab.wording import percent
 
 _WIDTH, _ROW, _TOP, _BOTTOM = 460, 40, 8, 26
 _LEFT, _RIGHT = 14, 14
+_LETTERS = 48  # of a name at most
 _MARGIN = 0.08  # of the span, on either side of the marks
 
 
@@ -48,11 +49,12 @@ def dots(study: Study, shown: Sequence[VariantFigures]) -> str:
         )
     for place, (number, one, runs) in enumerate(rows):
         y = _TOP + _ROW * place + 27
+        accuracy = one.accuracy or 0.0
         style = f"c{number % len(LIGHT)}"
         parts.append(
             f'<text class="label" x="{_LEFT}" y="{y - 13}"><tspan class="strong own {style}">'
-            f'{number + 1}</tspan><tspan dx="6">{escape(one.name)}</tspan>'
-            f'<tspan class="strong" dx="8">{percent(one.accuracy or 0.0)}</tspan></text>'
+            f'{number + 1}</tspan><tspan class="strong" dx="6">{percent(accuracy)}</tspan>'
+            f'<tspan dx="8">{escape(shortened(one.name, _LETTERS))}</tspan></text>'
         )
         if one.accuracy_interval is not None:
             ends = [x(value) for value in one.accuracy_interval]
@@ -60,10 +62,8 @@ def dots(study: Study, shown: Sequence[VariantFigures]) -> str:
                 f'<line class="interval {style}" x1="{ends[0]:.1f}" x2="{ends[1]:.1f}" '
                 f'y1="{y}" y2="{y}"/>'
             )
+        parts.append(f'<circle class="middle {style}" cx="{x(accuracy):.1f}" cy="{y}" r="6"/>')
         parts += [f'<circle class="dot {style}" cx="{x(run):.1f}" cy="{y}" r="3"/>' for run in runs]
-        parts.append(
-            f'<circle class="middle {style}" cx="{x(one.accuracy or 0.0):.1f}" cy="{y}" r="6"/>'
-        )
     return "".join([*parts, "</svg>"])
 
 

@@ -8,9 +8,10 @@ from digitlab.drawing import SOFT
 from digitlab.plotting import look, new_figure, to_png
 from digitlab.studies.chart import LIGHT, Chart
 from digitlab.studies.study import Study
-from digitlab.studies.words import words
+from digitlab.studies.words import shortened, words
 
 _CHART, _HEIGHT = 440, 480  # pixels
+_LETTERS = 40  # of a name at most
 _DASHES = ("-", "--", ":")
 
 
@@ -29,7 +30,7 @@ def curves_png(study: Study, charts: Sequence[Chart]) -> bytes:
                 one.fill_between(
                     x, place(line.line.low), place(line.line.high), color=colour, alpha=0.15, lw=0
                 )
-                one.plot(x, place(line.line.mean), style, color=colour, label=names[line.number])
+                one.plot(x, place(line.line.mean), style, color=colour)
             one.set_ylim(chart.y.low, chart.y.high)
             one.set_xlim(0, chart.x.high)
             one.set_yticks([float(chart.y.place(value)) for value, _ in chart.y.ticks])
@@ -38,6 +39,7 @@ def curves_png(study: Study, charts: Sequence[Chart]) -> bytes:
             one.xaxis.set_major_formatter("{x:,.0f}")
         beside.axis("off")
         if axes:
-            beside.legend(*axes[0].get_legend_handles_labels(), loc="upper left", frameon=False)
+            labels = [shortened(names[line.number], _LETTERS) for line in drawn[0].drawn]
+            beside.legend(axes[0].get_lines(), labels, loc="upper left", frameon=False)
         title = f"{words(study.language).tables['report']['study']} {study.name}"
         return to_png(figure, title, [(study.description, SOFT)])

@@ -50,7 +50,7 @@ def to_html(study: Study, answers: Answers | None, drawn: Sequence[Chart]) -> st
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    shown = [one for one in study.variants[:SHOWN] if _ended(one)]
+    shown = [one for _, one in _shown(study)]
     head, *rows = study.cells()
     return environment.get_template("index.html").render(
         study=study,
@@ -65,8 +65,7 @@ def to_html(study: Study, answers: Answers | None, drawn: Sequence[Chart]) -> st
             {"number": study.variants.index(one), "name": one.name, "settings": _settings(one)}
             for one in shown
         ],
-        left_out=len(study.variants) - min(len(study.variants), SHOWN),
-        shown_count=SHOWN,
+        all_count=len(study.variants),
         dots=dots(study, shown),
         charts=drawn,
         data=_json(
@@ -87,11 +86,7 @@ def charts(study: Study) -> list[Chart]:
     """Return accuracy, and loss by objective, over the steps and over the seconds."""
     spoken = words(study.language)
     text = spoken.tables["report"]
-    shown = [
-        (number, one)
-        for number, one in enumerate(study.variants[:SHOWN])
-        if any(run.error is None for run in one.runs)
-    ]
+    shown = _shown(study)
     if not shown:
         return []
     objectives = list(dict.fromkeys(one.objective for _, one in shown))
@@ -122,8 +117,15 @@ def charts(study: Study) -> list[Chart]:
     return made
 
 
-def _ended(one: VariantFigures) -> bool:
-    return any(run.error is None for run in one.runs)
+def _shown(study: Study) -> list[tuple[int, VariantFigures]]:
+    """Return the variants that are drawn, with their numbers: of many, the most accurate."""
+    ended = [
+        (number, one)
+        for number, one in enumerate(study.variants)
+        if any(run.error is None for run in one.runs)
+    ]
+    best = sorted(ended, key=lambda known: -_accuracy(known[1]))[:SHOWN]
+    return sorted(best, key=lambda known: known[0])
 
 
 def _settings(one: VariantFigures) -> str:

@@ -6,6 +6,7 @@ Sentences are made of figures and of nothing else, so that they say what the tab
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import count, islice
 from typing import TYPE_CHECKING
 
 from digitlab.studies.statistics import Comparison
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from digitlab.studies.study import Study, VariantFigures
 
 _GUESSING = 0.15  # an accuracy below is about what guessing among ten digits gives
+_AS_FAST = 1.1  # times the seconds of the first
 _UNCLEAR = 6  # pairs without a difference are all named
 _PAIRS = 28  # are all said: those of eight variants; of more, those with the best
 
@@ -26,22 +28,28 @@ def overview(study: Study) -> list[str]:
     ranked = _ranked(study)
     if not ranked:
         return []
-    best, worst = ranked[0], ranked[-1]
-    ended = sum(run.error is None for run in best.runs)
+    spoken = words(study.language)
+    best, worst = (_alike(ranked, ranked[place]) for place in (0, -1))
+    seeds = {tuple(run.seed for run in one.runs if run.error is None) for one in ranked}
+    ended = len(next(iter(seeds)))
     said = [
         say(
-            "best",
-            split=words(study.language).split(study.measured_on),
-            best=best.name,
-            accuracy=percent(best.accuracy or 0.0),
-            over=say("over", count=ended) if ended > 1 else "",
+            "best" if len(best) == 1 else "best_many",
+            split=spoken.split(study.measured_on),
+            names=spoken.several(best),
+            accuracy=percent(ranked[0].accuracy or 0.0),
+            over=say("over", count=ended) if ended > 1 and len(seeds) == 1 else "",
         )
     ]
-    if worst is not best:
-        said.append(say("worst", name=worst.name, accuracy=percent(worst.accuracy or 0.0)))
+    if worst != best:
+        accuracy = percent(ranked[-1].accuracy or 0.0)
+        key = "worst" if len(worst) == 1 else "worst_many"
+        said.append(say(key, names=spoken.several(worst), accuracy=accuracy))
+    if len(seeds) > 1:
+        said.append(say("other_seeds"))
     lost = [one.name for one in ranked if (one.accuracy or 0.0) < _GUESSING]
     if lost:
-        said.append(say("guessing", names=words(study.language).several(lost)))
+        said.append(say("guessing", names=spoken.several(lost)))
     said += _speeds(study, ranked)
     if len({one.objective for one in ranked}) > 1:
         said.append(say("objectives"))
@@ -59,17 +67,19 @@ def on_chance(study: Study) -> list[str]:
     ][:_PAIRS]
     if not known:
         return said
+    judged = [one for one in known if one.larger_than_chance is not None]
     if len(known) > _PAIRS:
         best = _ranked(study)[0].name
-        larger = sum(one.larger_than_chance is True for one in known)
-        said.append(say("with_best", count=len(known), larger=larger, best=best))
+        larger = sum(one.larger_than_chance is True for one in judged)
+        key = "with_best" if judged else "only_best"
+        said.append(say(key, count=len(known), larger=larger, best=best))
         known = [one for one in known if best in (one.first, one.second)]
     for variant in _ranked(study):
         said += _above(study, variant.name, known, True)
         said += _above(study, variant.name, known, None)
     said += _unclear(study, [one for one in known if one.larger_than_chance is False])
-    if all(one.larger_than_chance is None for one in known):
-        said.append(say("seed_alone"))
+    if not judged and all(len(one.seeds) == 1 for one in known):
+        said.append(say("seed_alone", seeds=_more_seeds(study)))
     return said
 
 
@@ -93,8 +103,20 @@ def _unclear(study: Study, pairs: Sequence[Comparison]) -> list[str]:
         said = say("none_of_many", count=len(pairs), seeds=seeds, pair=named[0])
     else:
         said = say("none", pairs=words(study.language).several(named), count=seeds)
-    more = ",".join(str(seed) for seed in range(1, seeds + 3))
-    return [said, say("more_seeds", seeds=more)]
+    return [said, say("more_seeds", seeds=_more_seeds(study))]
+
+
+def _more_seeds(study: Study) -> str:
+    """Return the seeds of a study, and two more."""
+    seeds = sorted({run.seed for one in study.variants for run in one.runs})
+    new = (seed for seed in count(1) if seed not in seeds)
+    return ",".join(map(str, [*seeds, *islice(new, 2)]))
+
+
+def _alike(ranked: Sequence[VariantFigures], one: VariantFigures) -> list[str]:
+    """Return the names of all whose accuracy is written as that of one."""
+    accuracy = percent(one.accuracy or 0.0)
+    return [other.name for other in ranked if percent(other.accuracy or 0.0) == accuracy]
 
 
 def _above(study: Study, name: str, known: Sequence[Comparison], larger: bool | None) -> list[str]:
@@ -115,7 +137,10 @@ def _above(study: Study, name: str, known: Sequence[Comparison], larger: bool | 
 
 
 def _speeds(study: Study, ranked: Sequence[VariantFigures]) -> list[str]:
-    """Return who came first to each accuracy that any variant reached in every run."""
+    """Return who came first to each accuracy that any variant reached in every run.
+
+    Seconds vary from run to run, so all who came about as early are named.
+    """
     say = words(study.language).say
     said = []
     for key in ranked[0].seconds_to:
@@ -125,9 +150,12 @@ def _speeds(study: Study, ranked: Sequence[VariantFigures]) -> list[str]:
             if (seconds := one.seconds_to.get(key)) is not None
         ]
         if times and len(ranked) > 1:
-            seconds, name = min(times)
+            first = [one for one in sorted(times) if one[0] <= _AS_FAST * min(times)[0]]
+            names = [say("after", name=name, seconds=f"{seconds:.1f}") for seconds, name in first]
             accuracy = rounded(float(key))
-            said.append(say("fastest", accuracy=accuracy, name=name, seconds=f"{seconds:.1f}"))
+            said.append(
+                say("fastest", accuracy=accuracy, names=words(study.language).several(names))
+            )
     return said
 
 

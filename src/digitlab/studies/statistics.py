@@ -19,7 +19,6 @@ from itertools import combinations
 from operator import mul, sub
 from typing import Any
 
-MNIST_TEST = 10_000  # images
 LEVEL = 0.05  # how often a study may call chance a difference
 _RESTLESS = 2.0  # a pair whose variance is so many times that of all is judged by itself
 _HALVINGS = 200  # more than the bits of a float
@@ -36,7 +35,8 @@ class Comparison:
         difference: their mean; None where there is no seed.
         images_interval: 95 % interval of the mean, by the spread over the images, for these trained
             networks; None where it is not known which images they told right.
-        p: of the t test, corrected for all comparisons of the study; None with one seed.
+        p: of the t test, corrected for all comparisons of the study; None where nothing can be
+            said, as with one seed.
         larger_than_chance: whether `p` is below 0.05; None where nothing can be said.
     """
 
@@ -55,19 +55,20 @@ class Comparison:
 
 
 def compare_all(
-    accuracies: Mapping[str, Mapping[int, float]], images: int = MNIST_TEST
+    accuracies: Mapping[str, Mapping[int, float]], images: int | None
 ) -> list[Comparison]:
     """Compare each variant with each other.
 
     Args:
         accuracies: fractions, by seed, by the variant's name.
-        images: of which they are the fractions: no difference is known more finely.
+        images: of which they are the fractions: no difference is known more finely. None where
+            that is not known, nor then what is chance.
     """
     pairs = [
-        _Pair.of(first, second, accuracies[first], accuracies[second], images)
+        _Pair.of(first, second, accuracies[first], accuracies[second], images or 1)
         for first, second in combinations(accuracies, 2)
     ]
-    told = [pair for pair in pairs if len(pair.seeds) > 1]
+    told = [pair for pair in pairs if len(pair.seeds) > 1 and images is not None]
     variances = [pair.variance for pair in told]
     weights = [len(pair.seeds) - 1 for pair in told]
     pooled = math.fsum(map(mul, variances, weights)) / max(1, sum(weights))

@@ -5,11 +5,14 @@ from __future__ import annotations
 import functools
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from rich.cells import cell_len, set_cell_size
 
 from digitlab.wording import percent
 
+_NAMED = 6
 _HAN = "[\u4e00-\u9fff]"
 _FOLDER = Path(__file__).parent / "words"
 
@@ -42,9 +45,12 @@ class Words:
             return known.get(text, text)
         return f"{known[begun[0]]} {text.removeprefix(begun[0]).strip()}"
 
-    def several(self, names: list[str]) -> str:
-        """Return `a, b and c`."""
-        *others, last = names
+    def several(self, names: Sequence[str]) -> str:
+        """Return `a, b and c`; of many, how many others there are."""
+        named = list(names[:_NAMED])
+        if len(names) > _NAMED:
+            named.append(self.say("others", count=len(names) - _NAMED))
+        *others, last = named
         return f"{self.say('comma').join(others)}{self.say('and')}{last}" if others else last
 
     def span(self, interval: tuple[float, float] | None, scale: float = 100) -> str:
@@ -59,6 +65,13 @@ class Words:
 def words(language: str) -> Words:
     """Return the words of a language, one of `digitlab.wording.LANGUAGES`."""
     return Words(tomllib.loads((_FOLDER / f"{language}.toml").read_text("utf-8")))
+
+
+def shortened(name: str, letters: int) -> str:
+    """Return a name that is not wider than so many letters of Latin script."""
+    if cell_len(name) <= letters:
+        return name
+    return f"{set_cell_size(name, letters - 1).rstrip()}…"
 
 
 def points(difference: float) -> str:

@@ -18,6 +18,8 @@ if (single) {
   single.addEventListener("change", () => document.body.classList.toggle("singly", single.checked));
 }
 
+const POINTS = 100; // of the slider, from 0 to the end of the longest line
+
 function nearest(values, wanted) {
   let found = 0;
   for (let at = 1; at < values.length; at += 1) {
@@ -26,15 +28,21 @@ function nearest(values, wanted) {
   return found;
 }
 
+function said(line, x) {
+  const point = nearest(line.x, x);
+  const range = line.range && line.range[point].every(Boolean) ? ` (${line.range[point].join(" – ")})` : "";
+  return `${line.mean[point] ?? "–"}${range}`;
+}
+
 for (const chart of document.querySelectorAll(".chart")) {
-  const { span, high, lines } = data.charts[chart.id];
+  const { span, high, whole, lines } = data.charts[chart.id];
   const svg = chart.querySelector("svg");
   const here = chart.querySelector(".here");
   const slider = chart.querySelector("input[type=range]");
   const values = chart.querySelector("output");
-  const longest = lines.reduce((best, one) => (one.x.length > best.length ? one.x : best), []);
-  if (!longest.length) continue;
-  let shown = longest.at(-1);
+  const drawn = lines.filter((line) => line.x.length);
+  if (!drawn.length) continue;
+  let shown = high;
 
   const show = (x) => {
     shown = x;
@@ -42,34 +50,36 @@ for (const chart of document.querySelectorAll(".chart")) {
     here.setAttribute("x1", at);
     here.setAttribute("x2", at);
     svg.classList.add("at");
-    values.replaceChildren(x.toLocaleString(document.documentElement.lang, { maximumFractionDigits: 1 }) + ": ");
-    const said = [];
-    for (const line of lines) {
-      if (!isOn(line.number) || !line.x.length || line.x.at(-1) < x * 0.98) continue;
-      const point = nearest(line.x, x);
-      const range = line.range && line.range[point].every(Boolean) ? ` (${line.range[point].join(" – ")})` : "";
+    const written = x.toLocaleString(document.documentElement.lang, { maximumSignificantDigits: whole ? 12 : 3 });
+    values.replaceChildren(`${written}: `);
+    const all = [];
+    for (const line of drawn) {
+      if (!isOn(line.number) || x < line.x[0]) continue; // it has no value there yet
       const name = document.createElement("b");
       name.className = `c${line.number % data.colours}`;
       name.textContent = names.get(line.number);
-      const text = `${line.mean[point] ?? "–"}${range}`;
-      values.append(said.length ? "  ·  " : "", name, ` ${text}`);
-      said.push(`${names.get(line.number)} ${text}`);
+      const text = said(line, x); // after its end: its last
+      values.append(all.length ? "  ·  " : "", name, ` ${text}`);
+      all.push(`${names.get(line.number)} ${text}`);
     }
-    slider.setAttribute("aria-valuetext", `${x}: ${said.join("; ")}`);
+    slider.setAttribute("aria-valuetext", `${written}: ${all.join("; ")}`);
   };
+  const place = (part) => (whole ? Math.round(part * high) : part * high);
 
-  slider.max = String(longest.length - 1);
+  const points = whole ? Math.min(POINTS, high) : POINTS;
+  slider.max = String(points);
   slider.value = slider.max;
   slider.parentElement.hidden = false;
-  show(longest.at(-1));
-  slider.addEventListener("input", () => show(longest[Number(slider.value)]));
-  svg.addEventListener("pointermove", (event) => {
+  show(high);
+  slider.addEventListener("input", () => show(place(Number(slider.value) / points)));
+  const point = (event) => {
     const box = svg.getBoundingClientRect();
     const at = ((event.clientX - box.left) / box.width) * svg.viewBox.baseVal.width;
-    const x = (Math.min(Math.max(at, span[0]), span[1]) - span[0]) / (span[1] - span[0]) * high;
-    const point = nearest(longest, x);
-    slider.value = String(point);
-    show(longest[point]);
-  });
+    const part = (Math.min(Math.max(at, span[0]), span[1]) - span[0]) / (span[1] - span[0]);
+    slider.value = String(Math.round(part * points));
+    show(place(part));
+  };
+  svg.addEventListener("pointermove", point);
+  svg.addEventListener("pointerdown", point);
   chart.addEventListener("again", () => show(shown));
 }
