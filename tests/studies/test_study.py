@@ -5,25 +5,33 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from digitlab.data.dataset import Split
 from digitlab.studies import run_study
 from digitlab.studies.answers import Answers, compared
+from digitlab.studies.report import charts
 from digitlab.studies.run_study import LeftOver
 from digitlab.studies.study import (
     RunFigures,
     Study,
     VariantFigures,
+    run_figures,
     seconds_to,
     split_in_common,
     variant_figures,
 )
+from digitlab.training.run_folder import RunFolder
 
 REACHED_ALL = {"0.9": 1.0, "0.97": 2.0, "0.99": 3.0}
 
@@ -207,7 +215,7 @@ def steps(accuracies: list[float]) -> list[dict[str, Any]]:
 
 
 def test_an_accuracy_is_reached_over_the_last_thousand_images() -> None:
-    lines = [*steps([1.0] * 3 + [0.0] * 7 + [1.0] * 20), {"kind": "epoch"}]
+    lines = steps([1.0] * 3 + [0.0] * 7 + [1.0] * 20)
     summary = {"images_per_second": 100.0, "train_seconds": 30.0}  # 100 images a step
     # After 20 steps the last 10 are all right; 90 % is reached a step before.
     assert seconds_to(lines, summary) == {"0.9": 19.0, "0.97": 20.0, "0.99": 20.0}
@@ -229,3 +237,67 @@ def test_what_is_left_is_the_work_or_the_longest_run(monkeypatch: pytest.MonkeyP
     event = left.to_event(5)
     assert event.facts["done"] == 3  # two were there
     assert event.text == "3 of 5 runs  1 min 20 s left  b 100 %  c 0 %"
+
+
+STEP = {"kind": "step", "step": 1, "seconds": 0.5, "loss": 2.5, "accuracy": 0.25}
+EPOCH = {"kind": "epoch", "step": 1, "valid_loss": 2.0, "valid_accuracy": 0.5}
+
+
+def figures_of(metrics: bytes | None) -> RunFigures:
+    """Return the figures of a run with that metrics.jsonl, whose curves were drawn."""
+    with TemporaryDirectory() as folder:
+        summary = {"weights_sha256": "", "test_accuracy": 0.5}
+        (Path(folder) / "summary.json").write_text(json.dumps(summary))
+        if metrics is not None:
+            (Path(folder) / "metrics.jsonl").write_bytes(metrics)
+        found = run_figures(1, RunFolder(Path(folder)), 1.0, None)
+        for chart in charts(study(variant("one", found))):
+            chart.to_json()
+        curves = found.curves()
+        assert len(curves.steps) == len(curves.seconds) == len(curves.loss)
+        return dataclasses.replace(found, path=str(curves.steps))
+
+
+def lines_of(*lines: Any) -> bytes:
+    return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+
+
+def test_a_line_of_the_metrics_that_lacks_what_is_needed_is_passed_over() -> None:
+    whole = figures_of(lines_of(STEP, EPOCH))
+    assert (whole.path, whole.valid_loss) == ("(1,)", 2.0)
+    broken = [
+        {"kind": "step"},
+        {**STEP, "seconds": "2"},
+        {**STEP, "accuracy": 10**400},
+        {"kind": []},
+    ]
+    broken += [{**EPOCH, "valid_loss": "low"}, {**EPOCH, "valid_accuracy": None}]
+    assert figures_of(lines_of(*broken, STEP, EPOCH, *broken)) == whole
+    gone = figures_of(None)
+    assert (gone.path, gone.valid_loss, gone.test_accuracy) == ("()", None, 0.5)
+    assert gone.seconds_to == {"0.9": None, "0.97": None, "0.99": None}
+
+
+def test_metrics_that_are_a_folder_are_none(tmp_path: Path) -> None:
+    (tmp_path / "summary.json").write_text('{"weights_sha256": ""}')
+    (tmp_path / "metrics.jsonl").mkdir()
+    assert run_figures(1, RunFolder(tmp_path), 1.0, None).curves().steps == ()
+
+
+anything = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3)
+of_a_line = st.fixed_dictionaries(
+    {"kind": st.sampled_from(["step", "epoch"]) | anything},
+    optional={
+        key: st.floats(0, 1) | st.integers(0, 9) | anything
+        for key in (*STEP, *EPOCH)
+        if key != "kind"
+    },
+)
+
+
+@given(st.binary(max_size=40) | st.lists(of_a_line, max_size=6).map(lambda some: lines_of(*some)))
+@example(b"[" * 100_000 + b"\n")
+@example(lines_of({**STEP, "step": 0, "seconds": 0}, {**EPOCH, "step": 0}))
+@example(lines_of({**STEP, "seconds": 1e-320, "loss": 5e-324}, {**STEP, "seconds": 1e12}))
+def test_whatever_bytes_the_metrics_are_there_are_figures(metrics: bytes) -> None:
+    assert figures_of(metrics).test_accuracy == 0.5

@@ -28,6 +28,8 @@ from digitlab.wording import accuracy_text
 
 REACHED = (0.90, 0.97, 0.99)
 _IMAGES_JUDGED = 1000  # over so many is the accuracy that is reached
+_MOST = 1e12  # steps or seconds of a run; what is above was written by no run
+_MOST_LOSS = 1e40  # float32 ends before
 COLUMNS = (
     *("variant", "objective", "runs", "failed", "accuracy", "accuracy_low", "accuracy_high"),
     *("images_low", "images_high", "loss", "seconds", "images_per_second", "parameters", "epochs"),
@@ -89,10 +91,8 @@ class RunFigures:
     confusion_matrix: tuple[tuple[int, ...], ...] | None = None
 
     def curves(self) -> Curves:
-        """Return loss and accuracy over the steps."""
-        lines = list(read_metrics(RunFolder(Path(self.path)).metrics))
-        steps = [line for line in lines if line["kind"] == "step"]
-        valid = [line for line in lines if line["kind"] == "epoch" and "valid_accuracy" in line]
+        """Return loss and accuracy over the steps; of a run that is gone, none."""
+        steps, valid = _measured(RunFolder(Path(self.path)))
         return Curves(
             steps=tuple(line["step"] for line in steps),
             seconds=tuple(line["seconds"] for line in steps),
@@ -283,8 +283,7 @@ def run_figures(
     if summary is None:
         return RunFigures(seed, str(folder.path), error or "has not ended", epochs=epochs)
     interval = summary.get("test_interval")
-    lines = list(read_metrics(folder.metrics))
-    losses = [line["valid_loss"] for line in lines if "valid_loss" in line]
+    steps, valid = _measured(folder)
     return RunFigures(
         seed,
         str(folder.path),
@@ -292,21 +291,20 @@ def run_figures(
         summary.get("test_accuracy"),
         None if interval is None else (interval[0], interval[1]),
         summary.get("valid_accuracy"),
-        losses[-1] if losses else None,
+        valid[-1]["valid_loss"] if valid else None,
         summary.get("train_seconds"),
         summary.get("images_per_second"),
         summary.get("parameters"),
         epochs,
-        seconds_to(lines, summary),
+        seconds_to(steps, summary),
         summary.get("data_sha256", {}),
     )
 
 
 def seconds_to(
-    lines: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]
+    steps: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]
 ) -> dict[str, float | None]:
-    """Return when a run reached each of `REACHED`; see `RunFigures.seconds_to`."""
-    steps = [line for line in lines if line["kind"] == "step"]
+    """Return when a run reached each of `REACHED`, by its steps; see `RunFigures.seconds_to`."""
     images = (summary.get("images_per_second") or 0) * (summary.get("train_seconds") or 0)
     a_step = max(1.0, images / max(1, len(steps)))
     window: deque[float] = deque(maxlen=max(1, math.ceil(_IMAGES_JUDGED / a_step)))
@@ -378,6 +376,34 @@ def accuracies_of(runs: Sequence[RunFigures], measured_on: str | None) -> dict[i
         if run.error is None and measured_on and value is not None:
             found[run.seed] = value
     return found
+
+
+def _measured(folder: RunFolder) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the lines of a run's steps, and those of its validation.
+
+    The file may be gone, or damaged by whatever came by: a line that lacks a figure, or has one
+    that cannot be, is passed over.
+    """
+    kinds = {
+        "step": {"step": _MOST, "seconds": _MOST, "loss": None, "accuracy": 1.0},
+        "epoch": {"step": _MOST, "valid_loss": None, "valid_accuracy": 1.0},
+    }
+    found: dict[str, list[dict[str, Any]]] = {kind: [] for kind in kinds}
+    with suppress(OSError):
+        for line in read_metrics(folder.metrics):
+            for kind, figures in kinds.items():
+                if line["kind"] == kind and all(
+                    _may_be(line.get(key, ""), most) for key, most in figures.items()
+                ):
+                    found[kind].append(line)
+    return found["step"], found["epoch"]
+
+
+def _may_be(value: Any, most: float | None) -> bool:
+    """Whether a value is a figure from 0 to `most`; None is that of a loss, which may be none."""
+    if value is None:
+        return most is None
+    return type(value) in (int, float) and 0 <= value <= (_MOST_LOSS if most is None else most)
 
 
 def _mean(values: Any) -> float:

@@ -173,7 +173,7 @@ def read_metrics(path: Path) -> Iterator[dict[str, Any]]:
     if not path.exists():
         return
     for text in path.read_bytes().splitlines(keepends=True):
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             line = json.loads(text)
             if text.endswith(b"\n") and isinstance(line, dict) and "kind" in line:
                 yield line
