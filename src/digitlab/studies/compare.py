@@ -132,7 +132,7 @@ class _Gathered:
 
     def add(self, variant: str, recipe: Recipe, folder: RunFolder, error: str | None) -> None:
         """Take the figures of a run."""
-        figures = run_figures(recipe.seed, folder, recipe.training.epochs, error)
+        figures = run_figures(recipe, folder, error)
         self.runs.setdefault(variant, []).append(figures)
         self.recipes.setdefault(variant, recipe)
 

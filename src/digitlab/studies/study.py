@@ -19,6 +19,7 @@ from typing import Any
 from rich.cells import cell_len
 
 from digitlab import notebook
+from digitlab.config import Recipe
 from digitlab.studies.sentences import on_chance, overview
 from digitlab.studies.statistics import Comparison, mean_interval
 from digitlab.studies.words import rounded, words
@@ -275,17 +276,15 @@ class Study:
         return notebook.shown(f"Study {self.name}", notebook.table(rows, head), *parts)
 
 
-def run_figures(
-    seed: int, folder: RunFolder, epochs: float | None, error: str | None
-) -> RunFigures:
+def run_figures(recipe: Recipe, folder: RunFolder, error: str | None) -> RunFigures:
     """Return the figures of a run, from what its folder holds."""
-    summary = folder.read_summary()
+    summary, epochs = folder.read_summary(), recipe.training.epochs
     if summary is None:
-        return RunFigures(seed, str(folder.path), error or "has not ended", epochs=epochs)
+        return RunFigures(recipe.seed, str(folder.path), error or "has not ended", epochs=epochs)
     interval = summary.get("test_interval")
     steps, valid = _measured(folder)
     return RunFigures(
-        seed,
+        recipe.seed,
         str(folder.path),
         None,
         summary.get("test_accuracy"),
@@ -296,18 +295,14 @@ def run_figures(
         summary.get("images_per_second"),
         summary.get("parameters"),
         epochs,
-        seconds_to(steps, summary),
+        seconds_to(steps, recipe.training.batch_size),
         summary.get("data_sha256", {}),
     )
 
 
-def seconds_to(
-    steps: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]
-) -> dict[str, float | None]:
+def seconds_to(steps: Sequence[Mapping[str, Any]], batch_size: int) -> dict[str, float | None]:
     """Return when a run reached each of `REACHED`, by its steps; see `RunFigures.seconds_to`."""
-    images = (summary.get("images_per_second") or 0) * (summary.get("train_seconds") or 0)
-    a_step = max(1.0, images / max(1, len(steps)))
-    window: deque[float] = deque(maxlen=max(1, math.ceil(_IMAGES_JUDGED / a_step)))
+    window: deque[float] = deque(maxlen=math.ceil(_IMAGES_JUDGED / batch_size))
     found: dict[str, float | None] = {f"{accuracy:g}": None for accuracy in REACHED}
     for line in steps:
         window.append(line["accuracy"])
