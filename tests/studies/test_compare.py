@@ -19,6 +19,8 @@ import digitlab
 from commands import Command, mistake
 from digitlab.errors import ConfigError, RunError
 from digitlab.events import Event
+from digitlab.studies import run_study
+from digitlab.studies import write_study as write_study_module
 from digitlab.training.run_folder import RunFolder, is_locked
 
 WATCHDOG_SECONDS = 120.0
@@ -247,6 +249,85 @@ def test_runs_that_exist_are_compared(recipe: Path, command: Command) -> None:
     os.unlink("twin/summary.json")
     with pytest.raises(RunError, match="twin: has not ended; go on with it first"):
         digitlab.compare("sgd-1", "twin")
+
+
+def test_one_run_is_no_comparison(recipe: Path, command: Command) -> None:
+    trained(recipe, "alone")
+    assert "alone: is one run; a comparison needs at least two that differ" in mistake(
+        command("compare", "alone", "--out", "out")
+    )
+    assert not Path("out").exists()
+
+
+def test_a_folder_that_holds_another_study_is_refused(recipe: Path, command: Command) -> None:
+    runs = [trained(recipe, "one"), trained(recipe, "other", optimizer="adam")]
+    Path("made/runs").mkdir(parents=True)
+    Path("made/lock").touch()  # of a study that was stopped before its end
+    assert "made: holds a study with its own runs; name a new folder by --out" in mistake(
+        command("compare", *runs, "--out", "made")
+    )
+    Path("networks").mkdir()
+    Path("networks/study.json").write_text('{"name": "networks"}')
+    assert "networks: holds another study, networks; name a new folder by --out" in mistake(
+        command("compare", *runs, "--out", "networks")
+    )
+    assert "networks: holds another study, networks" in mistake(
+        command("compare", "optimizers", "--out", "networks")
+    )
+    assert [path.name for path in Path("networks").iterdir() if path.name != "lock"] == [
+        "study.json"
+    ]
+
+
+def test_a_comparison_of_runs_that_was_stopped_while_it_wrote_is_made_again(
+    recipe: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [trained(recipe, "one"), trained(recipe, "other", optimizer="adam")]
+
+    def stopped(path: Path, content: bytes) -> None:
+        if path.name == "index.html":
+            raise KeyboardInterrupt
+        path.write_bytes(content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(write_study_module, "write_whole", stopped)
+        done = command("compare", *runs, "--out", "out")
+    assert (done.returncode, done.stderr) == (130, "stopped; the same command goes on\n")
+    assert not Path("out/study.json").exists()
+    assert command("compare", *runs, "--out", "out").returncode == 0
+    assert Path("out/study.json").is_file()
+
+
+def test_a_study_is_held_while_runs_are_compared_in_its_folder(recipe: Path) -> None:
+    runs = [trained(recipe, "one"), trained(recipe, "other", optimizer="adam")]
+    held: list[bool] = []
+    digitlab.compare(
+        *runs, out="out", reporter=lambda event: held.append(is_locked(RunFolder(Path("out"))))
+    )
+    assert held
+    assert all(held)
+
+
+def test_ctrl_c_while_runs_are_asked_is_an_interruption_that_says_where(recipe: Path) -> None:
+    runs = [trained(recipe, "one"), trained(recipe, "other", optimizer="adam")]
+
+    def stop(event: Event) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(digitlab.Interrupted, match="stopped; the same again goes on") as stopped:
+        digitlab.compare(*runs, out="out", reporter=stop)
+    assert (stopped.value.folder, stopped.value.exit_status) == (RunFolder(Path("out")), 130)
+
+
+def test_ctrl_c_while_the_data_load_is_an_interruption(
+    recipe: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*given: Any, **more: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run_study, "load_dataset", stop)
+    done = command("compare", write_study(recipe))
+    assert (done.returncode, done.stderr) == (130, "stopped; the same command goes on\n")
 
 
 def test_runs_on_other_data_are_not_compared(recipe: Path) -> None:

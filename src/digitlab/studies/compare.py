@@ -8,7 +8,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Mapping, Sequence
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -35,7 +37,7 @@ from digitlab.studies.write_study import write_study
 from digitlab.training.interrupt import Interrupted
 from digitlab.training.reporters import quiet
 from digitlab.training.run_folder import RunFolder, existing_run_folder, locked
-from digitlab.wording import LANGUAGES, one_of
+from digitlab.wording import LANGUAGES, one_of, printable
 
 _OURS = {"lock", "study.json"}  # one of which is in the folder of any study, however it ended
 _PLACES = ("name", "description", "seed", "training.device")  # of a recipe, that vary nothing
@@ -85,32 +87,40 @@ def compare(
     if jobs is not None and (not isinstance(jobs, int) or jobs < 1):
         raise ConfigError(f"jobs is {jobs}; expected 1 or more")
     first = os.fspath(study)
+    folder = None if out is None else Path(out)
+    jobs, tell = jobs or available_cores(), reporter or quiet
     if runs or (first not in shipped_studies() and Path(first).is_dir()):
         if seeds is not None or epochs is not None or networks:
             raise ConfigError("seeds, epochs and networks are for a study, not for runs that exist")
-        if out is not None:
+        if folder is not None:
             check_installed("the report of a study", ("matplotlib", "jinja2"))
         paths = [Path(first), *(Path(os.fspath(run)) for run in runs)]
-        gathered = _of_runs(paths, language)
-        jobs = jobs or available_cores()
-        return _shown(gathered, None if out is None else _made(Path(out)), jobs, reporter or quiet)
+        with _that_goes_on(folder or paths[0]):
+            gathered = _of_runs(paths, language)
+            if folder is None:
+                return _shown(gathered, None, jobs, tell)
+            with _held(folder, gathered.name, makes_runs=False):
+                return _shown(gathered, folder, jobs, tell)
     design = load_design(first, seeds, epochs, networks)
     if first in shipped_studies():
         design = _translated(design, language)
     check_training_extra()
-    jobs = jobs or available_cores()
-    folder = _made(Path("studies") / design.name if out is None else Path(out))
-    runner = StudyRunner(design, folder, jobs, reporter or quiet)
-    with locked(RunFolder(folder)):
-        try:
-            made = runner.run()
-        except Interrupted as stopped:
-            number = stopped.exit_status - 128
-            raise Interrupted(RunFolder(folder), number, "the same again goes on") from None
+    folder = folder or Path("studies") / design.name
+    with _that_goes_on(folder), _held(folder, design.name, makes_runs=True):
         gathered = _Gathered(design.name, design.description, language)
-        for run in made:
+        for run in StudyRunner(design, folder, jobs, tell).run():
             gathered.add(run.variant.name, run.recipe, run.folder, run.error)
-        return _shown(gathered, folder, jobs, reporter or quiet)
+        return _shown(gathered, folder, jobs, tell)
+
+
+@contextmanager
+def _that_goes_on(folder: Path) -> Iterator[None]:
+    """Say of whatever a signal stops that the same again goes on."""
+    try:
+        yield
+    except KeyboardInterrupt as stopped:
+        number = stopped.exit_status - 128 if isinstance(stopped, Interrupted) else signal.SIGINT
+        raise Interrupted(RunFolder(folder), number, "the same again goes on") from None
 
 
 def _translated(design: Design, language: str) -> Design:
@@ -204,6 +214,11 @@ def _notes(
 
 def _of_runs(paths: Sequence[Path], language: str) -> _Gathered:
     """Return runs that exist; those that differ in the seed alone are one variant."""
+    if len(paths) < 2:
+        existing_run_folder(paths[0])
+        raise ConfigError(
+            f"{paths[0]}: is one run; a comparison needs at least two that differ in something"
+        )
     recipes: dict[Recipe, list[tuple[Recipe, RunFolder]]] = {}
     for path in paths:
         folder = existing_run_folder(path)
@@ -265,8 +280,9 @@ def _differing(recipes: Mapping[str, Recipe]) -> dict[str, dict[str, Any]]:
     return {name: {key: one[key] for key in telling} for name, one in flat.items()}
 
 
-def _made(folder: Path) -> Path:
-    """Return the folder of a study, made where it is not there; refuse what holds other things."""
+@contextmanager
+def _held(folder: Path, name: str, *, makes_runs: bool) -> Iterator[None]:
+    """Make the folder of a study where it is not there, and hold it; refuse what is another's."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         inside = {entry.name for entry in folder.iterdir()}
@@ -274,4 +290,22 @@ def _made(folder: Path) -> Path:
         raise RunError(f"{folder}: cannot be made: {error.strerror}") from None
     if inside and ("config.toml" in inside or not inside & _OURS):
         raise RunError(f"{folder}: is not empty, and no study is in it; name a new folder by --out")
-    return folder
+    if "runs" in inside and not makes_runs:
+        raise RunError(f"{folder}: holds a study with its own runs; name a new folder by --out")
+    with locked(RunFolder(folder)):
+        other = _name_of_study_in(folder)
+        if other not in (None, name):
+            raise RunError(
+                f"{folder}: holds another study, {printable(str(other))}; name a new folder by "
+                "--out"
+            )
+        yield
+
+
+def _name_of_study_in(folder: Path) -> Any:
+    """Return the name that a folder's study.json has; None where it has none."""
+    try:
+        figures = json.loads((folder / "study.json").read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return figures.get("name") if isinstance(figures, dict) else None
