@@ -22,6 +22,7 @@ from digitlab.wording import did_you_mean, one_of, printable
 SHIPPED = Path(__file__).parent / "shipped"
 _KEYS = ("name", "description", "recipe", "seeds", "settings", "vary", "variant", "budget")
 _MOST = 1000  # runs; more is a slip of somebody who varies everything with everything
+_MOST_VARIANTS = 100  # which make 4,950 comparisons
 _OF_THE_STUDY = {  # keys of a recipe that a study says elsewhere
     "seed": "the seeds of a study are its key seeds",
     "name": "a name is given to a variant, in [[variant]]",
@@ -117,7 +118,10 @@ def load_design(
         table["seeds"] = list(seeds)
     if epochs is not None:
         table["budget"] = {"epochs": epochs}
-    return design_of(table, origin, path.parent, networks)
+    try:
+        return design_of(table, origin, path.parent, networks)
+    except RecursionError:
+        raise ConfigError(f"{origin}: has tables too deep within each other") from None
 
 
 def design_of(
@@ -136,10 +140,10 @@ def design_of(
     """
     _check_keys(table, _KEYS, origin, "")
     name, description = _text(table, "name", origin), _text(table, "description", origin, "")
-    if not NAME.fullmatch(name):
+    if not NAME.fullmatch(name) or not name.isprintable() or not name.strip():
         raise ConfigError(
-            f"{origin}: name is {name!r}; expected 1 to 100 characters, none of them a slash, a "
-            "backslash or a control character, and no dot first"
+            f"{origin}: name is {name!r}; expected 1 to 100 printed characters, none of them a "
+            "slash or a backslash, and no dot first"
         )
     recipe = _recipe(_text(table, "recipe", origin, DEFAULT_RECIPE), folder)
     seeds = _seeds(table.get("seeds", [1, 2, 3]), origin)
@@ -208,8 +212,11 @@ def _varied(table: Any, recipe: str, origin: str) -> list[Variant]:
                 f"{origin}: vary.{printable(name)} must be a list of values, such as [0.01, 0.1], "
                 f"not {values!r}"
             )
-    if math.prod(len(values) for _, values in lists) > _MOST:
-        raise ConfigError(f"{origin}: vary has more than {_MOST:,} combinations of values")
+    _check_count(math.prod(len(values) for _, values in lists), origin)
+    for name, values in lists:
+        twice = next((one for at, one in enumerate(values) if _among(one, values[:at])), None)
+        if twice is not None:
+            raise ConfigError(f"{origin}: vary.{printable(name)} has {twice!r} twice")
     names = [name for name, _ in lists]
     labels = _labels([_one_key(name, values, origin) for name, values in lists])
     variants = []
@@ -220,6 +227,19 @@ def _varied(table: Any, recipe: str, origin: str) -> list[Variant]:
         settings = _settings(list(zip(names, values, strict=True)), origin, "vary")
         variants.append(Variant(printable(", ".join(parts)), recipe, settings))
     return variants
+
+
+def _among(value: Any, others: Sequence[Any]) -> bool:
+    """Whether a value is there already; true is not 1, and nan is like itself."""
+    return any(type(one) is type(value) and repr(one) == repr(value) for one in others)
+
+
+def _check_count(count: int, origin: str) -> None:
+    if count > _MOST_VARIANTS:
+        raise ConfigError(
+            f"{origin}: asks for {count:,} variants; at most {_MOST_VARIANTS} are compared, each "
+            "with each other"
+        )
 
 
 def _one_key(name: str, values: Sequence[Any], origin: str) -> str:
@@ -241,6 +261,7 @@ def _listed(tables: Any, recipe: str, origin: str, folder: Path) -> list[Variant
     """Return the variants of `[[variant]]`."""
     if not isinstance(tables, list) or not all(isinstance(one, Mapping) for one in tables):
         raise ConfigError(f"{origin}: variant must be written as [[variant]], a table each")
+    _check_count(len(tables), origin)
     variants = []
     for number, table in enumerate(tables, 1):
         where = f"{origin}: variant {number}"
