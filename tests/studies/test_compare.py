@@ -147,6 +147,32 @@ def test_seconds_become_epochs_once(recipe: Path) -> None:
     assert {event.kind for event in heard} == {"progress"}  # runs are asked, not made
 
 
+@pytest.mark.process
+def test_seconds_become_epochs_though_a_recipe_has_one_step(recipe: Path) -> None:
+    path = write_study(recipe, "budget.seconds = 0.3", "shards = [1, 2]", seeds="[1]")
+    recipe.write_text(recipe.read_text() + "training.epochs = 0.1\n")
+    study = digitlab.compare(path)
+    assert all((one.epochs or 0) > 1 for one in study.variants)
+
+
+@pytest.mark.process
+def test_a_run_for_which_no_seconds_could_be_measured_is_not_made(recipe: Path) -> None:
+    Path("failing2.py").write_text(FAILING)
+    path = write_study(recipe, "budget.seconds = 0.1", "network.name = ['mlp', 'failing2:Failing']")
+    study = digitlab.compare(path, seeds=[1], networks=["failing2:Failing"])
+    ((name, run),) = study.failed
+    assert name == "failing2:Failing"
+    assert "ValueError: no such" in (run.error or "")
+    assert not Path(run.path).exists()
+
+
+def test_the_folder_of_a_run_has_a_name_that_file_systems_take() -> None:
+    assert run_study._short("lr 0.1, 学习率/1") == "lr-0.1-学习率-1"
+    assert run_study._short("./") == "run"
+    long = run_study._short("x" + "数" * 100)
+    assert long == "x" + "数" * 39  # 118 bytes, and no part of the next
+
+
 def begun(path: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "digitlab", "compare", path, "--json", "--jobs", "2"],

@@ -30,8 +30,9 @@ from digitlab.training.run_folder import RunFolder
 from digitlab.wording import accuracy_text, duration
 
 _TRIAL_SECONDS = 0.5  # of steps
+_TRIAL_EPOCHS = 1e6  # where seconds are the budget: never the end of a trial
 _TELLING = 0.1  # of a study tells how long the rest will take
-_NAME_LENGTH = 60
+_NAME_BYTES = 120  # of a folder's name, which file systems let have 255
 _BESIDE = "seconds of a run beside its steps"
 
 
@@ -124,6 +125,7 @@ class StudyRunner:
         self._trials = Trials(folder)
         self._data: dict[tuple[DataConfig, str | None], Data] = {}
         self._said: set[str] = set()
+        self._untried: dict[str, str] = {}  # why the trials of variants failed
 
     def run(self) -> list[StudiedRun]:
         """Make all runs that are not there; return all, in the order of variants and seeds.
@@ -152,8 +154,7 @@ class StudyRunner:
                 recipe = design.recipe(variant, seed)
                 key = self._key(variant, recipe)
                 found = sorted(there.glob(f"*-{key}")) if there.is_dir() else []
-                short = re.sub(r"[^\w.]+", "-", variant.name).strip("-.")[:_NAME_LENGTH]
-                path = found[0] if found else there / f"{short or 'run'}-seed-{seed}-{key}"
+                path = found[0] if found else there / f"{_short(variant.name)}-seed-{seed}-{key}"
                 runs.append(StudiedRun(variant, seed, recipe, RunFolder(path)))
         return runs
 
@@ -189,7 +190,8 @@ class StudyRunner:
     def _try_all(self, crew: Crew) -> None:
         """Measure a step of each variant that has runs to make, and once what a run costs beside.
 
-        Where seconds are the budget, each variant is measured, for its epochs follow from it.
+        Where seconds are the budget, each variant is measured, for its epochs follow from it, and
+        long enough, however few steps its recipe's epochs have.
         """
         keys = {variant.name: self._trial_key(variant) for variant in self._design.variants}
         unknown = [one for one in self._design.variants if self._trials.get(keys[one.name]) is None]
@@ -200,17 +202,21 @@ class StudyRunner:
             return
         count = f"{len(unknown)} variants" if len(unknown) > 1 else "1 variant"
         self._tell(events.note("trial", f"trying for a moment how long {count} will take"))
+        longer = {} if self._design.seconds is None else {"training.epochs": _TRIAL_EPOCHS}
         tasks = [
-            Task(variant.name, self._trial_of(variant, {}), _TRIAL_SECONDS) for variant in unknown
+            Task(variant.name, self._trial_of(variant, longer), _TRIAL_SECONDS)
+            for variant in unknown
         ]
         if self._trials.get(_BESIDE) is None:
             shortest = self._trial_of(unknown[0], {"training.epochs": 1e-9})
             tasks.insert(0, Task("a run of one step", shortest, math.inf))
 
         def hear(task: Task, event: Event) -> None:
-            if event.kind != "ended" or event.facts["error"]:
-                return  # what fails here fails again as a run, and is named there
-            if task.trial == math.inf:
+            if event.kind != "ended":
+                return
+            if event.facts["error"]:  # what fails here fails again as a run, and is named there
+                self._untried[task.name] = event.facts["error"]
+            elif task.trial == math.inf:
                 self._trials.keep(_BESIDE, event.facts["seconds"])
             elif seconds := event.facts["seconds_per_step"]:
                 self._trials.keep(keys[task.name], seconds)
@@ -271,6 +277,11 @@ class StudyRunner:
             )
         )
         errors: dict[str, str] = {}
+        for run in left if self._design.seconds is not None else ():
+            if "training.epochs" not in run.variant.settings:  # none could be measured
+                errors[run.name] = self._untried.get(run.variant.name, "its trial took no step")
+                left_over.end(run.name)
+                self._tell(_ended(run, errors[run.name]))
 
         def hear(task: Task, event: Event) -> None:
             if event.kind == "warning" and event.text not in self._said:
@@ -286,8 +297,15 @@ class StudyRunner:
                     errors[task.name] = error
                 self._tell(_ended(by_name[task.name], error))
 
-        crew.work([Task(run.name, run.request(design)) for run in left], hear)
+        tasks = [Task(run.name, run.request(design)) for run in left if run.name not in errors]
+        crew.work(tasks, hear)
         return errors
+
+
+def _short(name: str) -> str:
+    """Return of a variant's name what its folders may be called, of whole characters."""
+    plain = re.sub(r"[^\w.]+", "-", name).strip("-.")
+    return plain.encode()[:_NAME_BYTES].decode(errors="ignore") or "run"
 
 
 def _ended(run: StudiedRun, error: str | None) -> Event:
