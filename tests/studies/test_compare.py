@@ -21,6 +21,7 @@ from digitlab.errors import ConfigError, RunError
 from digitlab.events import Event
 from digitlab.studies import run_study
 from digitlab.studies import write_study as write_study_module
+from digitlab.studies.design import load_design
 from digitlab.training.run_folder import RunFolder, is_locked
 
 WATCHDOG_SECONDS = 120.0
@@ -171,6 +172,37 @@ def test_the_folder_of_a_run_has_a_name_that_file_systems_take() -> None:
     assert run_study._short("./") == "run"
     long = run_study._short("x" + "数" * 100)
     assert long == "x" + "数" * 39  # 118 bytes, and no part of the next
+
+
+@pytest.mark.process
+def test_what_lies_where_a_run_goes_is_named_to_be_removed(recipe: Path) -> None:
+    path = write_study(recipe, "budget.epochs = 0.5")
+    paths = [Path(run.path) for one in digitlab.compare(path).variants for run in one.runs]
+    for one in paths:
+        shutil.rmtree(one)
+    a_file, broken, foreign, _ = paths
+    a_file.touch()
+    broken.mkdir()
+    (broken / "config.toml").write_text("x =")
+    foreign.mkdir()
+    (foreign / "own.txt").touch()
+    study = digitlab.compare(path)
+    errors = [run.error or "" for one in study.variants for run in one.runs]
+    assert errors[0] == f"{a_file}: is a file; remove it, and the same again makes the run"
+    assert errors[1].startswith(f"{broken}/config.toml: is not valid TOML")
+    assert errors[1].endswith(f"; remove {broken}, and the same again makes the run")
+    assert errors[2] == f"{foreign}: holds no run; remove it, and the same again makes the run"
+    assert errors[3] == ""
+
+
+def test_a_run_that_fails_says_how_a_study_goes_on(recipe: Path) -> None:
+    design = load_design(write_study(recipe))
+    variant, folder = design.variants[0], RunFolder(Path("studies/a study/runs/sgd-seed-1"))
+    run = run_study.StudiedRun(variant, 1, design.recipe(variant, 1), folder)
+    said = f"the disk is full; make room, then go on by --resume {folder.path}"
+    assert run.in_words_of_a_study(said) == (
+        "the disk is full; make room, then the same again goes on"
+    )
 
 
 def begun(path: Path) -> subprocess.Popen[str]:

@@ -20,9 +20,9 @@ from digitlab import events
 from digitlab.config import DataConfig, Recipe
 from digitlab.data import load_dataset
 from digitlab.durable_files import write_whole
-from digitlab.errors import RunError
+from digitlab.errors import ConfigError, RunError
 from digitlab.events import Event, Listener
-from digitlab.recipe_files import read_begun_in, to_toml
+from digitlab.recipe_files import load_recipe, read_begun_in, to_toml
 from digitlab.studies.design import Design, Variant
 from digitlab.studies.runner import Crew, Task
 from digitlab.training.request import Request
@@ -64,13 +64,35 @@ class StudiedRun:
         """Whether it has ended."""
         return self.folder.read_summary() is not None
 
+    def in_the_way(self) -> str | None:
+        """Return what lies where it is to go on or to begin, and would fail each time."""
+        path = self.folder.path
+        if path.exists() and not path.is_dir():
+            return f"{path}: is a file; remove it, and the same again makes the run"
+        if self.folder.config.is_file():
+            try:
+                load_recipe(self.folder.config, self._own())
+            except ConfigError as error:
+                return f"{error}; remove {path}, and the same again makes the run"
+        return None
+
+    def in_words_of_a_study(self, error: str) -> str:
+        """Return why it failed, with the way out that there is in a study."""
+        path = self.folder.path
+        if error.startswith(f"{path}: is not empty: what it holds is no run"):
+            return f"{path}: holds no run; remove it, and the same again makes the run"
+        return error.replace(f"go on by --resume {path}", "the same again goes on")
+
+    def _own(self) -> dict[str, Any]:
+        """Return what lets a network of the user's own run."""
+        return {"network.name": self.recipe.network.name} if self.recipe.custom_network else {}
+
     def request(self, design: Design) -> Request:
         """Return what a process is asked for: to begin it, or to go on with it."""
-        own = {"network.name": self.recipe.network.name} if self.recipe.custom_network else {}
         begun = self.folder.config.is_file()
         return Request(
             recipe=self.variant.recipe,
-            overrides=own if begun else design.overrides(self.variant, self.seed),
+            overrides=self._own() if begun else design.overrides(self.variant, self.seed),
             threads=1,
             run_dir=None if begun else str(self.folder.path),
             resume=str(self.folder.path) if begun else None,
@@ -255,6 +277,12 @@ class StudyRunner:
         steps = max(1.0, run.recipe.training.epochs * images / run.recipe.training.batch_size)
         return steps * a_step + (self._trials.get(_BESIDE) or 0.0)
 
+    def _without_epochs(self, run: StudiedRun) -> str | None:
+        """Return why a budget of seconds gave a run no epochs; None where it has some."""
+        if self._design.seconds is None or "training.epochs" in run.variant.settings:
+            return None
+        return self._untried.get(run.variant.name, "its trial took no step")
+
     def _make(
         self, crew: Crew, design: Design, left: Sequence[StudiedRun], count: int
     ) -> dict[str, str]:
@@ -277,11 +305,11 @@ class StudyRunner:
             )
         )
         errors: dict[str, str] = {}
-        for run in left if self._design.seconds is not None else ():
-            if "training.epochs" not in run.variant.settings:  # none could be measured
-                errors[run.name] = self._untried.get(run.variant.name, "its trial took no step")
+        for run in left:
+            if error := run.in_the_way() or self._without_epochs(run):
+                errors[run.name] = error
                 left_over.end(run.name)
-                self._tell(_ended(run, errors[run.name]))
+                self._tell(_ended(run, error))
 
         def hear(task: Task, event: Event) -> None:
             if event.kind == "warning" and event.text not in self._said:
@@ -292,10 +320,10 @@ class StudyRunner:
                 self._tell(left_over.to_event(count))
             elif event.kind == "ended":
                 left_over.end(task.name)
-                error = event.facts["error"]
+                run, error = by_name[task.name], event.facts["error"]
                 if error:
-                    errors[task.name] = error
-                self._tell(_ended(by_name[task.name], error))
+                    error = errors[task.name] = run.in_words_of_a_study(error)
+                self._tell(_ended(run, error))
 
         tasks = [Task(run.name, run.request(design)) for run in left if run.name not in errors]
         crew.work(tasks, hear)
