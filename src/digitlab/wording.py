@@ -91,6 +91,11 @@ def did_you_mean(nearest: str | None) -> str:
     return f"; did you mean {nearest}?" if nearest else ""
 
 
+def is_formula(text: str) -> bool:
+    """Whether a spreadsheet may take a cell of CSV for a formula or a command."""
+    return text.startswith(("=", "+", "-", "@", "|", "%"))
+
+
 def printable(text: str) -> str:
     """Return text with every character that is not printed as its escape, such as `\\n`.
 

@@ -208,6 +208,12 @@ def test_a_table_has_a_line_a_variant() -> None:
     assert "0.2500 (square error)" in study(MLP, by_value).to_text()  # losses that do not compare
 
 
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "|calc", "%x"])
+def test_no_name_in_a_table_is_a_formula(name: str) -> None:
+    first, second = csv.DictReader(io.StringIO(study(variant(name), variant("a=1")).to_csv()))
+    assert (first["variant"], second["variant"]) == (f"'{name}", "a=1")
+
+
 def steps(accuracies: list[float]) -> list[dict[str, Any]]:
     return [
         {"kind": "step", "accuracy": accuracy, "seconds": float(place)}

@@ -18,7 +18,7 @@ from digitlab.errors import ConfigError
 from digitlab.header import SUFFIXES
 from digitlab.reading.picture_files import STANDARD_INPUT
 from digitlab.reading.types import Digit, Mark, Reading, refusals
-from digitlab.wording import printable
+from digitlab.wording import is_formula, printable
 
 CSV_HEADER = ("file", "text", "confidence", "state", "reason")
 
@@ -157,7 +157,7 @@ def _confidence(reading: Reading) -> str:
 def _csv_name(reading: Reading) -> str:
     """Return a name that no spreadsheet takes for a formula, and that still is the file's."""
     name = _source(reading)
-    return f"./{name}" if name != STANDARD_INPUT and name[:1] in "=+-@|%" else name
+    return f"./{name}" if name != STANDARD_INPUT and is_formula(name) else name
 
 
 def _csv(cells: Iterable[str]) -> str:

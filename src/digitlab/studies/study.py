@@ -25,7 +25,7 @@ from digitlab.studies.statistics import Comparison, mean_interval
 from digitlab.studies.words import rounded, words
 from digitlab.training.metrics import read_metrics
 from digitlab.training.run_folder import RunFolder
-from digitlab.wording import accuracy_text
+from digitlab.wording import accuracy_text, is_formula
 
 REACHED = (0.90, 0.97, 0.99)
 _IMAGES_JUDGED = 1000  # over so many is the accuracy that is reached
@@ -207,11 +207,16 @@ class Study:
         return plain
 
     def to_csv(self) -> str:
-        """Return the table as CSV, an empty cell for what is not known."""
+        """Return the table as CSV, an empty cell for what is not known.
+
+        A name that a spreadsheet would take for a formula has an apostrophe before it.
+        """
         out = io.StringIO()
         writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(self.table())
+        for row in self.table():
+            name = row["variant"]
+            writer.writerow({**row, "variant": f"'{name}" if is_formula(name) else name})
         return out.getvalue()
 
     def to_text(self) -> str:
