@@ -127,7 +127,8 @@ def test_a_run_that_fails_is_named_and_the_others_go_on(recipe: Path, command: C
     done = command("compare", path, "--out", "out", "--seeds", "7", "--jobs", 2, *own)
     assert done.returncode == 1
     failing, dying = done.stdout.splitlines()[-3:-1]
-    assert failing.startswith("failing:Failing, seed 7: failed: ValueError: no such layer")
+    assert failing.startswith("failing:Failing, seed 7: failed: --network failing:Failing: its")
+    assert failing.endswith(": ValueError: no such")  # the first line of what was raised
     assert "failing:Dying, seed 7: failed: process " in dying
     assert "was killed by SIGKILL; see out/logs/process-" in dying
     study = json.loads(Path("out/study.json").read_text())

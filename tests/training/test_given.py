@@ -225,4 +225,4 @@ def test_workers_get_data_in_memory_and_an_importable_class(
     two = digitlab.train(small_recipe, run_dir="two", workers=2, **options)
     assert weights(two.path) == weights(alone.path)
     ours, theirs = (Path(run, "config.toml").read_text() for run in ("alone", "two"))
-    assert ours == theirs
+    assert ours == theirs.replace("workers = 2", "workers = 1")
