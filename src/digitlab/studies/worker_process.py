@@ -78,6 +78,8 @@ def _carried_out(task: Mapping[str, Any], given: Given, tell: Listener) -> dict[
 
         train_here(request, None, tell, given)
     except DigitlabError as error:
+        if error.__cause__ is not None:  # such as what the user's own network raised
+            traceback.print_exc()
         return {"error": " ".join(str(error).split())}
     except Exception as error:  # a bug, ours or of the user's network: the other runs go on
         traceback.print_exc()
