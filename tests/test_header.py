@@ -95,7 +95,7 @@ def zipped(*names: str) -> bytes:
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(60), "x is an office document: export it"),
         (b"{\\rtf1\\ansi", "x is an office document: export it"),
         (zipped("scans/1.png"), "x is an archive: unpack it first"),
-        (gzip.compress(b"x"), "x is an archive: unpack it first"),
+        (gzip.compress(b"x", mtime=0), "x is an archive: unpack it first"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'>", "x is an SVG, which is not read: export it"),
         (b"<?xml version='1.0'?>\n<svg>", "x is XML, such as an SVG, which is not read: export it"),
         (b"\n<!DOCTYPE html><html>", "x is a web page: save the picture that is on it"),
