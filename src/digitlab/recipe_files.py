@@ -188,7 +188,7 @@ def read_toml(path: Path, origin: str) -> dict[str, Any]:
         ConfigError: where it cannot be read, or is no TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{origin}: is not valid TOML: {error}") from None
     except UnicodeDecodeError:
@@ -197,6 +197,24 @@ def read_toml(path: Path, origin: str) -> dict[str, Any]:
         raise ConfigError(f"{origin}: is not valid TOML: a value is too long or too deep") from None
     except OSError as error:
         raise ConfigError(f"{origin}: cannot be read: {error.strerror}") from None
+    if _is_deep(table):
+        raise ConfigError(f"{origin}: has tables too deep within each other")
+    return table
+
+
+def _is_deep(table: Mapping[str, Any], levels: int = 20) -> bool:
+    """Whether tables and lists are more than so many levels deep: then recursion might not end."""
+    inside: list[Any] = [table]
+    for _ in range(levels):
+        inside = [
+            value
+            for one in inside
+            for value in (one.values() if isinstance(one, dict) else one)
+            if isinstance(value, (dict, list))
+        ]
+        if not inside:
+            return False
+    return True
 
 
 def _build(cls: type[Any], values: Mapping[str, Any], origin: str, prefix: str = "") -> Any:

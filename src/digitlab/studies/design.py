@@ -118,10 +118,7 @@ def load_design(
         table["seeds"] = list(seeds)
     if epochs is not None:
         table["budget"] = {"epochs": epochs}
-    try:
-        return design_of(table, origin, path.parent, networks)
-    except RecursionError:
-        raise ConfigError(f"{origin}: has tables too deep within each other") from None
+    return design_of(table, origin, path.parent, networks)
 
 
 def design_of(
