@@ -33,6 +33,7 @@ TIMEOUT = 8  # seconds, for --timeout where a silence has to be waited for
 _MARK = "DIGITLAB_TEST_CREW"
 _TUNSETIFF, _IFF_TUN, _IFF_NO_PI = 0x400454CA, 0x1, 0x1000  # of linux/if_tun.h
 
+# On CPUs, of which any number of workers finds enough.
 RECIPE = """
 [data]
 sources = ["data.npz"]
@@ -45,6 +46,7 @@ learning_rate = 0.01
 [schedule]
 name = "one-cycle"
 [training]
+device = "cpu"
 epochs = 4
 batch_size = 50
 shards = 4

@@ -794,4 +794,4 @@ def test_python_and_config_agree_on_a_recipe(small_recipe: Path) -> None:
     assert recipe.augment.rotation == 0
     assert recipe.optimizer.beta1 == 0.8
     assert recipe.training.epochs == 0.1
-    assert recipe.training.device == "cpu"
+    assert recipe.training.device == ("cuda" if torch.cuda.is_available() else "cpu")

@@ -23,7 +23,7 @@ from digitlab.parallel.seat import Seat
 from digitlab.parallel.strategy import Job
 from digitlab.processes import available_cores
 from digitlab.training.begin import Beginning
-from digitlab.training.device import device_of, with_device
+from digitlab.training.device import device_of, repeatable, with_device
 from digitlab.training.finish import draw_curves, finish
 from digitlab.training.given import Given, data_kept
 from digitlab.training.interrupt import Interrupted, StopRequest
@@ -45,9 +45,9 @@ def train_here(
     """Train in this process, alone or as one of several workers; see `train`."""
     given = given or Given(data_kept(request.data_kept))
     tell(events.phase("start"))
-    recipe = with_device(request.load_recipe())
+    recipe = with_device(request.load_recipe(), seat.per_node if seat else 1)
     device = device_of(recipe, seat)
-    with _torch_settings(), entered_team(seat, device) as team:
+    with _torch_settings(), repeatable(device), entered_team(seat, device) as team:
         if request.resume is not None:
             folder = RunFolder(Path(request.resume))
             summary = folder.read_summary()
