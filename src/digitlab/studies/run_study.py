@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import re
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +25,7 @@ from digitlab.errors import ConfigError, RunError
 from digitlab.events import Event, Listener
 from digitlab.recipe_files import load_recipe, read_begun_in, to_toml
 from digitlab.studies.design import Design, Variant
-from digitlab.studies.runner import Crew, Task
+from digitlab.studies.runner import TRIALS, Crew, Task
 from digitlab.training.request import Request
 from digitlab.training.run_folder import RunFolder
 from digitlab.wording import accuracy_text, duration
@@ -158,6 +159,7 @@ class StudyRunner:
             Interrupted: where a signal stopped it; the same call goes on.
         """
         crew = Crew(self._jobs, self._folder)
+        self._sweep()
         try:
             self._try_all(crew)
             design = self._with_epochs()
@@ -166,7 +168,12 @@ class StudyRunner:
             errors = self._make(crew, design, left, len(runs)) if left else {}
         finally:
             crew.close()
+            self._sweep()
         return [replace(run, error=errors.get(run.name)) for run in runs]
+
+    def _sweep(self) -> None:
+        """Remove what trials left, those of a study that was killed, too."""
+        shutil.rmtree(self._folder / TRIALS, ignore_errors=True)
 
     def _planned(self, design: Design) -> list[StudiedRun]:
         there = self._folder / "runs"

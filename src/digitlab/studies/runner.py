@@ -22,6 +22,7 @@ from digitlab.training.run_folder import RunFolder
 
 MODULE = "digitlab.studies.worker_process"
 END = "end"  # the line that says that there are no more tasks
+TRIALS = "trials"  # the folder in a study's in which runs are tried
 _PATIENCE = 0.2  # seconds between two looks at whether a signal came
 
 
@@ -127,7 +128,7 @@ class Crew:
             Child(
                 f"process {number + 1} of the study",
                 MODULE,
-                {"number": number},
+                {"number": number, "trials": str(self.folder / TRIALS)},
                 logs / f"process-{number + 1}.log",
                 lambda event: self._heard.put((serial, event)),
             ),

@@ -49,7 +49,8 @@ def main() -> int:
         while (line := lines.get()) != END:
             task = json.loads(line)
             print(f"\n{task['name']}", flush=True)
-            relay(events.note("ended", "", **_carried_out(task, given, relay)))
+            done = _carried_out(task, Path(request["trials"]), given, relay)
+            relay(events.note("ended", "", **done))
             relay.drain()
     except Interrupted as stopped:
         return stopped.exit_status
@@ -68,12 +69,14 @@ def _take_a_device(number: int) -> None:
         torch.cuda.set_device(number % torch.cuda.device_count())
 
 
-def _carried_out(task: Mapping[str, Any], given: Given, tell: Listener) -> dict[str, Any]:
+def _carried_out(
+    task: Mapping[str, Any], trials: Path, given: Given, tell: Listener
+) -> dict[str, Any]:
     """Train, or try for how long it would take; a run that fails leaves the process as it is."""
     request = Request(**task["run"])
     try:
         if task["trial"] is not None:
-            return {"error": None, **_tried(request, task["trial"], given)}
+            return {"error": None, **_tried(request, task["trial"], trials, given)}
         from digitlab.training.run import train_here
 
         train_here(request, None, tell, given)
@@ -87,13 +90,14 @@ def _carried_out(task: Mapping[str, Any], given: Given, tell: Listener) -> dict[
     return {"error": None}
 
 
-def _tried(request: Request, seconds: float, given: Given) -> dict[str, Any]:
+def _tried(request: Request, seconds: float, trials: Path, given: Given) -> dict[str, Any]:
     """Train in a folder that is thrown away, for some seconds or to the end; return the times."""
     from digitlab.training.run import train_here
 
     began = time.monotonic()
     meter = _Meter(seconds)
-    with TemporaryDirectory(prefix="digitlab-trial-", ignore_cleanup_errors=True) as folder:
+    trials.mkdir(exist_ok=True)
+    with TemporaryDirectory(dir=trials, ignore_cleanup_errors=True) as folder:
         elsewhere = replace(request, run_dir=str(Path(folder) / "run"))
         with suppress(_EnoughError):
             train_here(elsewhere, None, meter, given)
