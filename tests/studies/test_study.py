@@ -206,6 +206,8 @@ def test_a_table_has_a_line_a_variant() -> None:
     assert "(cross-entropy)" not in text
     by_value = variant("value", run(1, 0.5), objective="square-error")
     assert "0.2500 (square error)" in study(MLP, by_value).to_text()  # losses that do not compare
+    chinese = dataclasses.replace(study(MLP, by_value), language="zh")
+    assert "0.2500（均方误差）" in chinese.to_text()
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "|calc", "%x"])

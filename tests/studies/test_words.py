@@ -41,3 +41,9 @@ def test_between_chinese_characters_there_is_no_space() -> None:
     say = words("zh").say
     assert say("worst", names="学习率 1", accuracy="10 %").startswith("准确率最低的是学习率 1：")
     assert say("worst", names="sgd", accuracy="10 %").startswith("准确率最低的是 sgd：")
+
+
+def test_a_space_in_a_name_or_a_path_stays() -> None:
+    say = words("zh").say
+    assert say("worst", names="我的 网络", accuracy="10 %").startswith("准确率最低的是我的 网络：")
+    assert "我的 研究/ 中" in say("lies_in", folder="我的 研究/")

@@ -44,7 +44,7 @@ def compare(
         typer.Option(metavar="NAME", help="my_module:MyNetwork that the study's file may run."),
     ] = None,
     language: Annotated[
-        str, typer.Option(metavar="|".join(LANGUAGES), help="Of the report.")
+        str, typer.Option(metavar="|".join(LANGUAGES), help="Of the results and the report.")
     ] = "en",
     quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing but warnings.")] = False,
     as_json: JsonOption = False,
@@ -64,6 +64,7 @@ def compare(
     digitlab compare runs/first runs/second
     """
     from digitlab.studies.progress import study_reporter
+    from digitlab.studies.words import words
     from digitlab.training.interrupt import Interrupted
 
     first, *others = study
@@ -90,9 +91,7 @@ def compare(
     elif not quiet:
         print(found.to_text())
         if found.path is not None:
-            print(
-                f"everything lies in {found.path}{os.sep}: index.html, table.csv, study.json, ..."
-            )
+            print(words(language).say("lies_in", folder=f"{found.path}{os.sep}"))
     if found.failed:
         raise typer.Exit(1)
 

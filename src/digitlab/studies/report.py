@@ -95,7 +95,7 @@ def charts(study: Study) -> list[Chart]:
         chosen = [(number, one) for number, one in shown if objective in (None, one.objective)]
         title = text[figure]
         if objective is not None and len(objectives) > 1:
-            title = text["of_objective"].format(figure=title, objective=spoken.objective(objective))
+            title = spoken.of_objective(title, objective)
         read = [
             (number, [run.curves() for run in one.runs if run.error is None])
             for number, one in chosen

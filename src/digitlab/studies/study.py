@@ -221,7 +221,8 @@ class Study:
 
     def to_text(self) -> str:
         """Return the table and the sentences for a terminal."""
-        lines = [f"study {self.name}" + (f": {self.description}" if self.description else "")]
+        key = "titled_as" if self.description else "titled"
+        lines = [words(self.language).say(key, name=self.name, description=self.description)]
         rows = self.cells()
         widths = [max(cell_len(row[place]) for row in rows) for place in range(len(rows[0]))]
         for first, *others in rows:
@@ -260,7 +261,7 @@ class Study:
                 [
                     *(one.name, "" if one.accuracy is None else accuracy_text(one.accuracy)),
                     *(spoken.span(one.accuracy_interval), spoken.span(one.images_interval)),
-                    f"{loss} ({spoken.objective(one.objective)})" if several and loss else loss,
+                    spoken.of_objective(loss, one.objective) if several and loss else loss,
                     *(_figure(one.seconds, ".1f"), _figure(one.images_per_second, ",.0f")),
                     *(_figure(one.parameters, ",d"), _figure(one.epochs, "g")),
                     *(_figure(one.seconds_to.get(f"{accuracy:g}"), ".1f") for accuracy in REACHED),

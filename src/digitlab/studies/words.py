@@ -14,6 +14,7 @@ from digitlab.wording import percent
 
 _NAMED = 6
 _HAN = "[\u4e00-\u9fff]"
+_KEPT = "\0"  # stands for a space meanwhile
 _FOLDER = Path(__file__).parent / "words"
 
 
@@ -26,8 +27,10 @@ class Words:
 
     def say(self, key: str, **values: object) -> str:
         """Return a sentence, or a part of one, with what its braces name."""
-        text = self.tables["sentences"][key].format(**values)
-        return re.sub(f"(?<={_HAN}) (?={_HAN})", "", text)  # a space is beside other letters only
+        kept = {name: str(value).replace(" ", _KEPT) for name, value in values.items()}
+        text = self.tables["sentences"][key].format(**kept)
+        # A space of ours is beside other letters only; one in a name or a path stays.
+        return re.sub(f"(?<={_HAN}) (?={_HAN})", "", text).replace(_KEPT, " ")
 
     def split(self, measured_on: str | None) -> str:
         """Return what a split is called."""
@@ -36,6 +39,11 @@ class Words:
     def objective(self, name: str) -> str:
         """Return what an objective is called."""
         return self.tables["objectives"].get(name, name)
+
+    def of_objective(self, figure: str, name: str) -> str:
+        """Return a figure, or what it is called, with its objective in brackets."""
+        text = self.tables["report"]["of_objective"]
+        return text.format(figure=figure, objective=self.objective(name))
 
     def shipped(self, text: str) -> str:
         """Return the description, or the name of a variant, of a study that ships."""
