@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import os
 import shutil
@@ -17,11 +18,17 @@ import pytest
 
 import digitlab
 from commands import Command, mistake
+from digitlab.config import NetworkConfig, Recipe
 from digitlab.errors import ConfigError, RunError
 from digitlab.events import Event
-from digitlab.studies import run_study
+from digitlab.studies import run_study, worker_process
 from digitlab.studies import write_study as write_study_module
+from digitlab.studies.compare import _names
 from digitlab.studies.design import load_design
+from digitlab.training import run
+from digitlab.training.given import Given
+from digitlab.training.reporters import quiet
+from digitlab.training.request import Request
 from digitlab.training.run_folder import RunFolder, is_locked
 
 WATCHDOG_SECONDS = 120.0
@@ -56,9 +63,13 @@ def weights(run: str | Path) -> str:
 @pytest.mark.process
 def test_runs_have_the_bits_of_train_and_are_made_once(recipe: Path) -> None:
     path = write_study(recipe)
+    left = Path("studies/study/trials/left by a kill")
+    left.mkdir(parents=True)
+    Path("studies/study/lock").touch()
     heard: list[Event] = []
     study = digitlab.compare(path, jobs=2, reporter=heard.append)
     assert study.path == Path("studies/study")
+    assert not left.parent.exists()
     assert [event.kind for event in heard if event.kind != "progress"] == [
         "trial", "plan", *["ended"] * 4
     ]  # fmt: skip
@@ -135,6 +146,24 @@ def test_a_run_that_fails_is_named_and_the_others_go_on(recipe: Path, command: C
     assert [one["accuracy"] is None for one in study["variants"]] == [True, True, False]
     assert study["comparisons"] == []
     assert "Traceback" in "".join(log.read_text() for log in Path("out/logs").iterdir())
+
+
+def test_a_trial_lies_in_the_study_and_is_thrown_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[Path] = []
+
+    def train(request: Request, *rest: Any) -> None:
+        tried.append(Path(request.run_dir or ""))
+        tried[0].mkdir()
+
+    monkeypatch.setattr(run, "train_here", train)
+    request = dataclasses.asdict(Request("quick", {}, 1, None, None, ledger=False))
+    task = {"name": "quick", "run": request, "trial": 1.0}
+    done = worker_process._carried_out(task, tmp_path / "trials", Given(), quiet)
+    assert done["error"] is None
+    assert tried[0].parent.parent == tmp_path / "trials"
+    assert list((tmp_path / "trials").iterdir()) == []
 
 
 @pytest.mark.process
@@ -376,6 +405,33 @@ def test_ctrl_c_while_runs_are_asked_is_an_interruption_that_says_where(recipe: 
     with pytest.raises(digitlab.Interrupted, match="stopped; the same again goes on") as stopped:
         digitlab.compare(*runs, out="out", reporter=stop)
     assert (stopped.value.folder, stopped.value.exit_status) == (RunFolder(Path("out")), 130)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_before_the_first_run_and_while_runs_are_asked_says_how_to_go_on(
+    recipe: Path, command: Command, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    def stop(*given: Any, **more: Any) -> None:
+        os.kill(os.getpid(), number)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_study, "load_dataset", stop)
+        done = command("compare", write_study(recipe))
+    assert (done.returncode, done.stderr) == (128 + number, "stopped; the same command goes on\n")
+    runs = [trained(recipe, "one"), trained(recipe, "other", optimizer="adam")]
+    with pytest.raises(digitlab.Interrupted, match="stopped; the same again goes on") as stopped:
+        digitlab.compare(*runs, out="out", reporter=stop)
+    assert stopped.value.exit_status == 128 + number
+
+
+def test_names_of_runs_can_be_printed_and_no_two_are_alike() -> None:
+    training = dataclasses.replace(Recipe().training, epochs=2.0, batch_size=9, shards=1, max_skips=7)
+    many = dataclasses.replace(Recipe(), training=training, network=NetworkConfig(name="mlp"))
+    names = _names({Recipe(): Path("a\n\x1b[2J"), many: Path("a\\n\\x1b[2J")})
+    assert all(name.isprintable() for name in names.values())
+    assert list(names.values()) == ["1: a\\n\\x1b[2J", "2: a\\n\\x1b[2J"]
+    own = dataclasses.replace(Recipe(), network=NetworkConfig(name="mlp\x1b:Net"))
+    assert _names({Recipe(): Path("a"), own: Path("b")})[own] == "mlp\\x1b:Net"
 
 
 def test_ctrl_c_while_the_data_load_is_an_interruption(

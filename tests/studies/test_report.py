@@ -7,6 +7,7 @@ import html
 import json
 import re
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from PIL import Image
 
 import digitlab
 from digitlab.data.dataset import Split
+from digitlab.errors import DataError
+from digitlab.studies import answers as answers_module
 from digitlab.studies.answers import (
     Answers,
     answers_of,
@@ -168,6 +171,27 @@ def test_pictures_are_of_what_one_told_right_more_often() -> None:
     (other,) = disagreements(answers, ["b1", "b2"], ["a1", "a2"])
     assert (other.index, other.label, other.wrong) == (3, 3, (0, 0))
     assert disagreements(answers, ["a1"], ["unknown"]) == []
+
+
+def test_whoever_stops_does_not_wait_for_runs_that_were_not_asked_yet(
+    runs: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = digitlab.compare(*runs[:4])
+    figures = [run for variant in study.variants for run in variant.runs] * 5
+    asked: list[Path] = []
+
+    def ask(path: Path) -> None:
+        asked.append(path)
+        time.sleep(0.01)
+        raise DataError("is not there")
+
+    def stop(done: int, every: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(answers_module, "Recogniser", ask)
+    with pytest.raises(KeyboardInterrupt):
+        answers_of(figures, "test", 1, stop)
+    assert len(asked) < 10
 
 
 def test_the_spread_over_images_is_that_of_paired_answers() -> None:

@@ -116,13 +116,16 @@ def answers_of(
     reports: dict[str, EvaluationReport] = {}
     missing: dict[str, str] = {}
     with ThreadPoolExecutor(max(1, jobs)) as pool:
-        for done, (run, report) in enumerate(zip(runs, pool.map(ask, runs), strict=True), 1):
-            if isinstance(report, str):
-                missing[run.path] = report
-            else:
-                reports[run.path] = report
-            if tell is not None:
-                tell(done, len(runs))
+        try:
+            for done, (run, report) in enumerate(zip(runs, pool.map(ask, runs), strict=True), 1):
+                if isinstance(report, str):
+                    missing[run.path] = report
+                else:
+                    reports[run.path] = report
+                if tell is not None:
+                    tell(done, len(runs))
+        finally:  # whoever stops waits for those that are being asked alone
+            pool.shutdown(wait=False, cancel_futures=True)
     return Answers(
         measured_on,
         dataset.splits[measured_on],

@@ -9,13 +9,17 @@ import dataclasses
 import json
 import os
 import signal
+import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
+from digitlab import signals
 from digitlab.config import Recipe
 from digitlab.errors import ConfigError, RunError, check_installed, check_training_extra
 from digitlab.events import Event, Listener
@@ -115,12 +119,26 @@ def compare(
 
 @contextmanager
 def _that_goes_on(folder: Path) -> Iterator[None]:
-    """Say of whatever a signal stops that the same again goes on."""
+    """Say of whatever a signal stops that the same again goes on; in the main thread, of any."""
+    terminals = signals.Terminals()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if number == signals.HANGUP:
+            terminals.leave()
+        raise Interrupted(RunFolder(folder), number)
+
+    before = {}
     try:
+        if threading.current_thread() is threading.main_thread():
+            for one in signals.that_stop():
+                before[one] = signal.signal(one, stop)
         yield
     except KeyboardInterrupt as stopped:
         number = stopped.exit_status - 128 if isinstance(stopped, Interrupted) else signal.SIGINT
         raise Interrupted(RunFolder(folder), number, "the same again goes on") from None
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def _translated(design: Design, language: str) -> Design:
@@ -247,7 +265,10 @@ def _without_places(recipe: Recipe) -> Recipe:
 
 
 def _names(recipes: Mapping[Recipe, Path]) -> dict[Recipe, str]:
-    """Return a name for each recipe: in what it differs from the others, or else its run's."""
+    """Return a name for each recipe, no two alike, that can be printed.
+
+    It is in what the recipe differs from the others, or else the path of its run.
+    """
     by_place = {str(place): recipe for place, recipe in enumerate(recipes)}
     names = {}
     for place, settings in _differing(by_place).items():
@@ -256,10 +277,16 @@ def _names(recipes: Mapping[Recipe, Path]) -> dict[Recipe, str]:
             str(value) if key.endswith(".name") else f"{key.rpartition('.')[2]} {value}"
             for key, value in settings.items()
         ]
-        names[recipe] = ", ".join(parts).replace("_", " ") if 0 < len(parts) <= 3 else ""
+        told = ", ".join(parts).replace("_", " ") if 0 < len(parts) <= 3 else ""
+        names[recipe] = printable(told)
+    told_once = Counter(names.values())
     for recipe, path in recipes.items():
-        if not names[recipe] or list(names.values()).count(names[recipe]) > 1:
-            names[recipe] = str(path)
+        if not names[recipe] or told_once[names[recipe]] > 1:
+            names[recipe] = printable(str(path))
+    if len(set(names.values())) < len(names):  # a path that is like what tells another run apart
+        names = {
+            recipe: f"{number}: {name}" for number, (recipe, name) in enumerate(names.items(), 1)
+        }
     return names
 
 
