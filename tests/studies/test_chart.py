@@ -88,6 +88,31 @@ def test_any_lines_are_drawn_within_the_chart_with_numbers_apart(values: list[li
     assert len(numbers) == sum(any(map(math.isfinite, one)) for one in values)
 
 
+def test_a_loss_that_diverges_leaves_the_picture_and_the_others_keep_theirs() -> None:
+    calm, wild = [2.3, 1.0, 0.1, 0.1], [2.3, 20.0, 1e6, math.inf]
+    scale = loss_scale([line(calm), line(wild)], 2.3)
+    assert scale.bound == pytest.approx(23.0)
+    assert float(scale.within(23.0)) == 1.0
+    assert float(scale.within(1.0)) == pytest.approx(1 / math.log10(230), rel=1e-3)
+    lines = [
+        Drawn(0, line(calm), NOTHING),
+        Drawn(1, line(wild), (np.array([4.0]), np.array([1e6]))),
+    ]
+    picture = drawn(Chart("loss-steps", "loss", "steps", scale, lines))
+    ((mark,),) = [list(picture.iter(f"{SVG}path"))]
+    x = LEFT + (WIDTH - RIGHT - LEFT) * 3 / 4
+    assert mark.get("d", "").startswith(f"M{x - 5:.1f},{TOP - 2}")
+    assert not list(picture.iter(f"{SVG}circle"))
+    ends = [one.get("points", "").split()[-1] for one in picture.iter(f"{SVG}polyline")]
+    heights = [float(point.split(",")[1]) for point in ends]
+    assert heights[0] == HEIGHT - BOTTOM
+    assert heights[1] < TOP - 100  # it goes on above, behind the frame
+    assert loss_scale([line(calm), line([2.3, 22.0, 9.0, 1.0])], 2.3).bound == math.inf
+    assert loss_scale([line(wild)]).bound == math.inf
+    high = loss_scale([line([1e5, 1e9]), line([1e6, 1e7])], 2.3)  # before the first point, even
+    assert high.bound == pytest.approx(1e6)
+
+
 def test_what_a_script_says_is_what_is_drawn() -> None:
     chart = Chart(
         "accuracy-steps",

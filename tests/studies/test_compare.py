@@ -425,7 +425,9 @@ def test_a_signal_before_the_first_run_and_while_runs_are_asked_says_how_to_go_o
 
 
 def test_names_of_runs_can_be_printed_and_no_two_are_alike() -> None:
-    training = dataclasses.replace(Recipe().training, epochs=2.0, batch_size=9, shards=1, max_skips=7)
+    training = dataclasses.replace(
+        Recipe().training, epochs=2.0, batch_size=9, shards=1, max_skips=7
+    )
     many = dataclasses.replace(Recipe(), training=training, network=NetworkConfig(name="mlp"))
     names = _names({Recipe(): Path("a\n\x1b[2J"), many: Path("a\\n\\x1b[2J")})
     assert all(name.isprintable() for name in names.values())

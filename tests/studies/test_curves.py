@@ -37,6 +37,16 @@ def test_a_line_has_the_mean_and_the_range_of_its_runs() -> None:
     assert line.mean.tolist()[0] == 2.0
     assert np.isnan(line.mean[1])  # where a run has none, nothing is made up
     assert over_steps([curves([]), curves([])], "loss").x.size == 0
+    assert over_steps([], "loss").x.size == 0
+
+
+def test_a_run_that_has_no_curve_any_more_empties_no_line() -> None:
+    gone = Curves((), (), (), (), (), (), ())
+    there = curves([2.0, 1.0])
+    assert over_steps([gone, there], "loss").mean.tolist() == [2.0, 1.0]
+    assert over_seconds([gone, there], "loss").mean.tolist() == [2.0, 1.0]
+    assert over_validation([gone, there], "loss")[2].tolist() == [0.5, 0.25]
+    assert over_validation([gone], "loss")[2].size == 0
 
 
 def test_over_seconds_a_line_ends_where_the_fastest_run_ended() -> None:

@@ -26,6 +26,7 @@ from digitlab.studies.answers import (
     disagreements,
     interval_over_images,
 )
+from digitlab.studies.picture import curves_png
 from digitlab.studies.report import SHOWN, charts, to_html
 from digitlab.studies.study import RunFigures, Study, variant_figures
 
@@ -82,7 +83,7 @@ def test_a_page_needs_nothing_but_itself(runs: list[Path], tmp_path: Path) -> No
     page = (tmp_path / "study/index.html").read_text("utf-8")
     assert len(page.encode()) < LARGEST
     written = re.sub(r"data:image/png;base64,[^\"]*", "", page)
-    assert not re.search(r"https?:|//[a-z]|@import|url\(", written)
+    assert not re.search(r"https?:|//[a-z]|@import|url\((?!#)", written)
     assert all(source.startswith("data:") for source in re.findall(r'(?:src|href)="([^"]*)"', page))
     for sentence in study.sentences():
         assert sentence in text_of(page)
@@ -106,6 +107,30 @@ def test_losses_of_different_objectives_are_on_charts_of_their_own(runs: list[Pa
     assert "never drawn on one axis" in text_of(page)
     alone = digitlab.compare(*runs[:4])
     assert "never drawn on one axis" not in text_of(to_html(alone, None, charts(alone)))
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_line_that_leaves_and_a_run_without_a_curve_are_named(
+    runs: list[Path], tmp_path: Path, language: str
+) -> None:
+    copies = [Path(shutil.copytree(run, tmp_path / run.name)) for run in runs[:4]]
+    (copies[0] / "metrics.jsonl").unlink()
+    metrics = (copies[2] / "metrics.jsonl").read_text().splitlines()
+    wild = [re.sub(r'"loss": [^,}]+', '"loss": 1e8', line) for line in metrics[2:]]
+    (copies[2] / "metrics.jsonl").write_text("\n".join([*metrics[:2], *wild]) + "\n")
+    study = digitlab.compare(*copies, language=language)
+    drawn = {chart.key: chart.notes for chart in charts(study)}
+    leaves, gone = drawn["loss-cross-entropy-steps"]
+    assert list(drawn["accuracy-steps"]) == [gone]
+    name = study.variants[0].name
+    assert gone.startswith(
+        {"en": f"{name}: 1 of 2 runs", "zh": f"{name}：2 次训练中有 1"}[language]
+    )
+    assert leaves.endswith({"en": ": cnn.", "zh": "：cnn。"}[language])
+    page = text_of(to_html(study, None, charts(study)))
+    assert leaves in page
+    assert gone in page
+    assert curves_png(study, charts(study)) != curves_png(study, [])
 
 
 def test_names_of_strangers_stay_text(runs: list[Path]) -> None:

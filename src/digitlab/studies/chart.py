@@ -31,6 +31,7 @@ DARK = (
 _LABELS_APART = 13
 _RUNS = 60  # single runs that a chart shows at most; the range is that of all
 _LOSSES = (1e-9, 1e9)  # others are drawn at the ends
+_ABOVE = 10.0  # times the loss before training, a loss leaves the picture
 _NINES = 3.0  # the scale of accuracy ends at 99.9 %
 
 
@@ -43,6 +44,7 @@ class Scale:
         low, high: of what is linear.
         ticks: values with what is written beside them.
         text: how a value is written.
+        bound: what is above leaves the picture; infinite: it is drawn at the end.
     """
 
     place: Callable[[Any], Any]
@@ -50,6 +52,7 @@ class Scale:
     high: float
     ticks: tuple[tuple[float, str], ...]
     text: Callable[[float], str]
+    bound: float = math.inf
 
     def within(self, values: Any) -> Any:
         """Return where values lie, from 0 to 1."""
@@ -80,6 +83,7 @@ class Chart:
         title, x_label: what is written.
         y: the scale of the figure.
         drawn: its lines.
+        notes: what must be known to look at it, a sentence each.
     """
 
     key: str
@@ -87,6 +91,7 @@ class Chart:
     x_label: str
     y: Scale
     drawn: Sequence[Drawn]
+    notes: Sequence[str] = ()
     x: Scale = field(init=False)
 
     def __post_init__(self) -> None:
@@ -101,6 +106,8 @@ class Chart:
             f'aria-describedby="{self.key}-ends">',
             f'<title id="{self.key}-title">{escape(self.title)}</title>',
             f'<desc id="{self.key}-ends">{escape(self._ends())}</desc>',
+            f'<clipPath id="{self.key}-frame"><rect x="{LEFT - 2}" y="{TOP}" '
+            f'width="{WIDTH - RIGHT - LEFT + 4}" height="{HEIGHT - BOTTOM - TOP + 2}"/></clipPath>',
             *self._axes(),
         ]
         for one in self.drawn:
@@ -172,7 +179,10 @@ class Chart:
     def _line(self, one: Drawn) -> list[str]:
         line = one.line
         style = f"c{one.number % len(LIGHT)} d{one.number // len(LIGHT) % 3}"
-        parts = [f'<g class="variant {style}" data-number="{one.number}">']
+        parts = [
+            f'<g class="variant {style}" data-number="{one.number}">',
+            f'<g clip-path="url(#{self.key}-frame)">',
+        ]
         if len(line.runs) > 1:
             known = np.isfinite(line.low) & np.isfinite(line.high)
             there = self._points(line.x[known], line.low[known])
@@ -182,11 +192,15 @@ class Chart:
                 f'<polyline class="run" points="{self._points(line.x, values)}"/>'
                 for values in line.runs[: max(1, _RUNS // len(self.drawn))]
             ]
-        parts.append(f'<polyline class="mean" points="{self._points(line.x, line.mean)}"/>')
+        parts.append(f'<polyline class="mean" points="{self._points(line.x, line.mean)}"/></g>')
+        leaves = line.leaves(self.y.bound)
+        if leaves is not None:
+            x = self._x(leaves)
+            parts.append(f'<path class="leaves" d="M{x - 5:.1f},{TOP - 2}h10l-5,-9z"/>')
         parts += [
             f'<circle class="ring" cx="{self._x(x):.1f}" cy="{self._y(y):.1f}" r="4"/>'
             for x, y in zip(*one.rings, strict=True)
-            if math.isfinite(y)
+            if math.isfinite(y) and y <= self.y.bound
         ]
         return [*parts, "</g>"]
 
@@ -214,7 +228,13 @@ class Chart:
 
     def _points(self, xs: Floats, ys: Floats) -> str:
         known = np.isfinite(ys)
-        pairs = zip(self._x(xs[known]), self._y(ys[known]), strict=True)
+        heights = self._y(ys[known])
+        if math.isfinite(self.y.bound):  # a line goes on above, and is cut off by the frame
+            over = np.clip(
+                (self.y.place(ys[known]) - self.y.high) / (self.y.high - self.y.low), 0, 1
+            )
+            heights = heights - (HEIGHT - BOTTOM - TOP) * over
+        pairs = zip(self._x(xs[known]), heights, strict=True)
         return " ".join(f"{x:.1f},{y:.1f}" for x, y in pairs)
 
     def _x(self, value: Any) -> Any:
@@ -241,12 +261,19 @@ def accuracy_scale(lines: Sequence[Line] = ()) -> Scale:
     return Scale(place, 0.0, float(place(values[last])), ticks, percent)
 
 
-def loss_scale(lines: Sequence[Line]) -> Scale:
-    """Return a logarithmic scale that has all losses of some lines."""
+def loss_scale(lines: Sequence[Line], before: float | None = None) -> Scale:
+    """Return a logarithmic scale that has all losses of some lines.
+
+    Where the largest loss before any training is known, it ends at ten times that at most: a
+    training that diverges would else leave no room for the others.
+    """
     values = np.concatenate([line.runs.ravel() for line in lines] or [np.empty(0)])
     values = np.clip(values[np.isfinite(values) & (values > 0)], *_LOSSES)
     low, high = (values.min(), values.max()) if len(values) else (0.1, 1.0)
     high = max(high, low * 2)
+    bound = math.inf
+    if before is not None and high > _ABOVE * max(before, low):
+        high = bound = _ABOVE * max(before, low)
     tens = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     few = high / low < 10
     many = len(tens) > 4
@@ -261,7 +288,7 @@ def loss_scale(lines: Sequence[Line]) -> Scale:
     def place(loss: Any) -> Any:
         return np.log10(np.maximum(np.asarray(loss, np.float64), low / 10))
 
-    return Scale(place, math.log10(low), math.log10(high), shown, lambda loss: f"{loss:.4g}")
+    return Scale(place, math.log10(low), math.log10(high), shown, lambda loss: f"{loss:.4g}", bound)
 
 
 def linear_scale(last: float) -> Scale:

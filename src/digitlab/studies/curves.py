@@ -45,24 +45,33 @@ class Line:
         """The greatest of the runs, float64 [P]."""
         return np.asarray(self.runs.max(axis=0))
 
+    def leaves(self, bound: float) -> float | None:
+        """Return from where on a run is above a bound; None where none ever is."""
+        above = np.flatnonzero((self.runs > bound).any(axis=0))
+        return float(self.x[above[0]]) if len(above) else None
+
+
+_NOTHING = Line(np.empty(0), np.empty((1, 0)))
+
 
 def over_steps(curves: Sequence[Curves], figure: str) -> Line:
-    """Return `loss` or `accuracy` of training batches over the steps; at least one run is needed.
+    """Return `loss` or `accuracy` of training batches over the steps.
 
     Runs that differ in the seed alone have as many steps. Where they have not, what all have is
-    taken.
+    taken, of those that have any.
     """
-    parts = [_binned(one, figure) for one in curves]
+    parts = [_binned(one, figure) for one in curves if one.steps]
+    if not parts:
+        return _NOTHING
     count = min(len(steps) for steps, _, _ in parts)
     return Line(parts[0][0][:count], np.stack([values[:count] for *_, values in parts]))
 
 
 def over_seconds(curves: Sequence[Curves], figure: str) -> Line:
     """Return `loss` or `accuracy` over the seconds, as far as all runs went."""
-    parts = [_binned(one, figure) for one in curves]
-    parts = [part for part in parts if len(part[1])]
+    parts = [_binned(one, figure) for one in curves if one.steps]
     if not parts:
-        return Line(np.empty(0), np.empty((1, 0)))
+        return _NOTHING
     first = max(seconds[0] for _, seconds, _ in parts)
     last = min(seconds[-1] for _, seconds, _ in parts)
     grid = np.linspace(first, max(first, last), max(len(seconds) for _, seconds, _ in parts))
@@ -75,6 +84,9 @@ def over_validation(curves: Sequence[Curves], figure: str) -> tuple[Floats, Floa
     Returns:
         steps, seconds and `loss` or `accuracy`, each float64 [V].
     """
+    curves = [one for one in curves if one.valid_steps]
+    if not curves:
+        return np.empty(0), np.empty(0), np.empty(0)
     count = min(len(one.valid_steps) for one in curves)
     steps = np.array(curves[0].valid_steps[:count], np.float64)
     seconds = [_at(one, steps) for one in curves]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
+
+from rich.cells import chop_cells
 
 from digitlab.drawing import SOFT
 from digitlab.plotting import look, new_figure, to_png
@@ -12,6 +15,7 @@ from digitlab.studies.words import shortened, words
 
 _CHART, _HEIGHT = 440, 480  # pixels
 _LETTERS = 40  # of a name at most
+_LINE = 54  # letters of Latin script
 _DASHES = ("-", "--", ":")
 
 
@@ -31,6 +35,9 @@ def curves_png(study: Study, charts: Sequence[Chart]) -> bytes:
                     x, place(line.line.low), place(line.line.high), color=colour, alpha=0.15, lw=0
                 )
                 one.plot(x, place(line.line.mean), style, color=colour)
+                leaves = line.line.leaves(chart.y.bound)
+                if leaves is not None:
+                    one.plot(leaves, chart.y.high, "^", color=colour, clip_on=False)
             one.set_ylim(chart.y.low, chart.y.high)
             one.set_xlim(0, chart.x.high)
             one.set_yticks([float(chart.y.place(value)) for value, _ in chart.y.ticks])
@@ -41,5 +48,13 @@ def curves_png(study: Study, charts: Sequence[Chart]) -> bytes:
         if axes:
             labels = [shortened(names[line.number], _LETTERS) for line in drawn[0].drawn]
             beside.legend(axes[0].get_lines(), labels, loc="upper left", frameon=False)
+        notes = dict.fromkeys(note for chart in drawn for note in chart.notes)
+        said = [line for note in notes for line in _lines(note)]
+        beside.text(0, 0, "\n".join(said), verticalalignment="bottom", transform=beside.transAxes)
         title = f"{words(study.language).tables['report']['study']} {study.name}"
         return to_png(figure, title, [(study.description, SOFT)])
+
+
+def _lines(text: str) -> list[str]:
+    """Return a text as lines that have room beside the charts, in scripts without spaces, too."""
+    return [line for part in textwrap.wrap(text, _LINE) for line in chop_cells(part, _LINE)]

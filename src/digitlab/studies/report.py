@@ -20,10 +20,18 @@ import digitlab
 from digitlab.data.dataset import Images
 from digitlab.studies import sentences
 from digitlab.studies.answers import Answers, Disagreement, disagreements
-from digitlab.studies.chart import DARK, LIGHT, Chart, Drawn, accuracy_scale, loss_scale
+from digitlab.studies.chart import (
+    DARK,
+    LIGHT,
+    Chart,
+    Drawn,
+    Scale,
+    accuracy_scale,
+    loss_scale,
+)
 from digitlab.studies.curves import over_seconds, over_steps, over_validation
 from digitlab.studies.dots import dots
-from digitlab.studies.study import Study, VariantFigures
+from digitlab.studies.study import Curves, Study, VariantFigures
 from digitlab.studies.words import Words, words
 
 SHOWN = 12  # variants in charts, matrices and pictures
@@ -103,7 +111,11 @@ def charts(study: Study) -> list[Chart]:
         by_steps = {number: over_steps(curves, figure) for number, curves in read}
         by_seconds = {number: over_seconds(curves, figure) for number, curves in read}
         lines = [*by_steps.values(), *by_seconds.values()]
-        scale = accuracy_scale(lines) if figure == "accuracy" else loss_scale(lines)
+        if figure == "accuracy":
+            scale = accuracy_scale(lines)
+        else:
+            first = [one.loss[0] for _, curves in read for one in curves if one.loss]
+            scale = loss_scale(lines, max(filter(None, first), default=None))
         rings = {number: over_validation(curves, figure) for number, curves in read}
         for place, found in (("steps", by_steps), ("seconds", by_seconds)):
             label = text["steps"] if place == "steps" else text["seconds_axis"]
@@ -113,8 +125,29 @@ def charts(study: Study) -> list[Chart]:
             ]
             key = "-".join(filter(None, (figure, objective, place)))
             over = text["over"].format(figure=title, axis=label)
-            made.append(Chart(key, over, label, scale, drawn))
+            notes = _notes_of(study, scale, drawn, dict(read))
+            made.append(Chart(key, over, label, scale, drawn, notes))
     return made
+
+
+def _notes_of(
+    study: Study, scale: Scale, drawn: Sequence[Drawn], curves: Mapping[int, Sequence[Curves]]
+) -> list[str]:
+    """Return which lines leave a chart, and of which a run is missing."""
+    spoken = words(study.language)
+    notes = []
+    names = [
+        study.variants[one.number].name for one in drawn if one.line.leaves(scale.bound) is not None
+    ]
+    if names:
+        bound = f"{scale.bound:.3g}"
+        notes.append(spoken.say("leaves", bound=bound, names=spoken.several(names)))
+    for number, of_runs in curves.items():
+        missing = sum(not one.steps for one in of_runs)
+        if missing:
+            name, every = study.variants[number].name, len(of_runs)
+            notes.append(spoken.say("no_curves", name=name, count=missing, every=every))
+    return notes
 
 
 def _shown(study: Study) -> list[tuple[int, VariantFigures]]:

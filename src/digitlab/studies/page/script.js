@@ -18,6 +18,9 @@ if (single) {
   single.addEventListener("change", () => document.body.classList.toggle("singly", single.checked));
 }
 
+// As each language writes brackets.
+const [OPEN, CLOSE] = document.documentElement.lang.startsWith("zh") ? ["（", "）"] : [" (", ")"];
+
 const POINTS = 100; // of the slider, from 0 to the end of the longest line
 
 function nearest(values, wanted) {
@@ -30,7 +33,7 @@ function nearest(values, wanted) {
 
 function said(line, x) {
   const point = nearest(line.x, x);
-  const range = line.range && line.range[point].every(Boolean) ? ` (${line.range[point].join(" – ")})` : "";
+  const range = line.range && line.range[point].every(Boolean) ? `${OPEN}${line.range[point].join(" – ")}${CLOSE}` : "";
   return `${line.mean[point] ?? "–"}${range}`;
 }
 
