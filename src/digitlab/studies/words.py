@@ -59,7 +59,9 @@ class Words:
         if len(names) > _NAMED:
             named.append(self.say("others", count=len(names) - _NAMED))
         *others, last = named
-        return f"{self.say('comma').join(others)}{self.say('and')}{last}" if others else last
+        if not others:
+            return last
+        return self.say("and", others=self.say("comma").join(others), last=last)
 
     def span(self, interval: tuple[float, float] | None, scale: float = 100) -> str:
         """Return `98.10 to 98.40` of two fractions; nothing of None."""
