@@ -53,6 +53,18 @@ def test_it_never_wraps(monkeypatch: pytest.MonkeyPatch) -> None:
     assert out.getvalue() == "\r" + "x" * 19
 
 
+def test_wide_letters_never_wrap_and_are_drawn_over_whole(
+    monkeypatch: pytest.MonkeyPatch, clock: list[float]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    out = Terminal()
+    line = LiveLine(out)
+    line.draw("学" * 200)
+    clock[0] += 0.2
+    line.draw("x")
+    assert out.getvalue() == "\r" + "学" * 9 + "\rx" + " " * 17
+
+
 @pytest.mark.parametrize("out", [io.StringIO(), None])
 def test_where_there_is_no_terminal_nothing_is_drawn(
     out: io.StringIO | None, clock: list[float]

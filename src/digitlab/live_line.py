@@ -12,6 +12,8 @@ import sys
 import time
 from typing import ClassVar, TextIO
 
+from rich.cells import cell_len, set_cell_size
+
 _EVERY = 0.1  # seconds
 _WIDTH = 30  # of the bar
 
@@ -33,9 +35,10 @@ class LiveLine:
         if self.is_live and time.monotonic() - self._last > _EVERY:
             self._last = time.monotonic()
             # A line that wraps could not be drawn over.
-            line = line[: shutil.get_terminal_size().columns - 1]
-            self._write("\r" + line.ljust(self._shown))
-            self._shown = len(line)
+            line = _cut(line, shutil.get_terminal_size().columns - 1)
+            width = cell_len(line)
+            self._write("\r" + line + " " * (self._shown - width))
+            self._shown = width
             LiveLine._on_screen = self
 
     @classmethod
@@ -53,6 +56,11 @@ class LiveLine:
     def _write(self, text: str) -> None:
         assert self._out is not None
         print_to(self._out, text, end="")
+
+
+def _cut(line: str, width: int) -> str:
+    """Return what has room; Chinese characters are two wide."""
+    return line if cell_len(line) <= width else set_cell_size(line, width).rstrip()
 
 
 def print_to(out: TextIO, text: str, end: str = "\n") -> None:
