@@ -320,6 +320,10 @@ def test_runs_that_exist_are_compared(recipe: Path, command: Command) -> None:
     (one,) = study.comparisons
     assert one.p is not None
     assert "sgd" in study._repr_html_()
+    done = command("compare", "sgd-1", "adam-1", "--out", "zh", "--language", "zh")
+    first, *_, last = done.stdout.splitlines()
+    assert first == "对比实验“runs”：已有的 2 次训练"
+    assert last == f"全部结果：zh{os.sep}（index.html、table.csv、study.json 等）"
     done = command("compare", "sgd-1", "adam-1", "--json", "--out", "out")
     assert done.returncode == 0
     shown = json.loads(done.stdout)

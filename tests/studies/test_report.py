@@ -19,6 +19,7 @@ import digitlab
 from digitlab.data.dataset import Split
 from digitlab.errors import DataError
 from digitlab.studies import answers as answers_module
+from digitlab.studies import picture as picture_module
 from digitlab.studies.answers import (
     Answers,
     answers_of,
@@ -131,6 +132,18 @@ def test_a_line_that_leaves_and_a_run_without_a_curve_are_named(
     assert leaves in page
     assert gone in page
     assert curves_png(study, charts(study)) != curves_png(study, [])
+
+
+def test_curves_png_has_the_ticks_of_the_page(
+    runs: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Any] = []
+    monkeypatch.setattr(picture_module, "to_png", lambda figure, *rest: drawn.append(figure) or b"")
+    study = digitlab.compare(*runs[:4])
+    made = charts(study)
+    curves_png(study, made)
+    told = [one.get_text() for one in drawn[0].axes[0].get_xticklabels()]
+    assert told == [text for _, text in made[0].x.ticks]
 
 
 def test_names_of_strangers_stay_text(runs: list[Path]) -> None:

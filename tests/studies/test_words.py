@@ -48,4 +48,4 @@ def test_a_space_in_a_name_or_a_path_stays() -> None:
     assert say("worst", names="我的 网络", accuracy="10 %").startswith("准确率最低的是我的 网络：")
     assert words("zh").several(["平移", "旋转"]) == "平移和旋转"
     assert words("zh").several(["sgd", "adam 0.1"]) == "sgd 和 adam 0.1"
-    assert "我的 研究/ 中" in say("lies_in", folder="我的 研究/")
+    assert "我的 研究/（" in say("lies_in", folder="我的 研究/")

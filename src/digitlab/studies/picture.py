@@ -43,7 +43,8 @@ def curves_png(study: Study, charts: Sequence[Chart]) -> bytes:
             one.set_yticks([float(chart.y.place(value)) for value, _ in chart.y.ticks])
             one.set_yticklabels([text for _, text in chart.y.ticks])
             one.set_title(chart.title)
-            one.xaxis.set_major_formatter("{x:,.0f}")
+            one.set_xticks([value for value, _ in chart.x.ticks])
+            one.set_xticklabels([text for _, text in chart.x.ticks])
         beside.axis("off")
         if axes:
             labels = [shortened(names[line.number], _LETTERS) for line in drawn[0].drawn]
