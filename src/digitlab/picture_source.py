@@ -46,7 +46,8 @@ def open_picture(
         with open(source, "rb") as file:
             yield (file if file.seekable() else io.BytesIO(read_pipe(file, name))), name
     except FileNotFoundError as error:
-        raise PictureError(f"{name}: no such file; check the path", "missing") from error
+        shown = name or repr(name)
+        raise PictureError(f"{shown}: no such file; check the path", "missing") from error
     except (OSError, ValueError) as error:  # ValueError: a path with a null character
         reason = getattr(error, "strerror", None) or str(error)
         raise PictureError(f"{name!r} cannot be opened: {reason}", "unreadable") from error

@@ -80,6 +80,12 @@ def test_a_picture_that_cannot_be_read_is_an_entry_and_the_others_are_read(
     assert str(text) in readings[1].to_json()["error"]["message"]
 
 
+def test_an_empty_name_can_be_seen(write_model: WriteModel) -> None:
+    reading = Recogniser(write_model()).read("")
+    assert reading.error is not None
+    assert reading.error.message == "'': no such file; check the path"
+
+
 def test_bytes_are_called_what_the_caller_calls_them(write_model: WriteModel) -> None:
     recogniser = Recogniser(write_model())
     reading = recogniser.read(b"junk", name="upload 7")

@@ -98,7 +98,8 @@ class Beginning:
         if resumed and self.recorded.get("data_sha256") != material.data_sha256:
             raise RunError(
                 f"{folder.path}: the data are not those that the run began with "
-                f"({material.dataset.source}); put the same files back to go on"
+                f"({material.dataset.source}); put the same files back to go on, "
+                "or name where they are by --data"
             )
         found = newest_checkpoint(folder, trainer.tell) if resumed else None
         if recipe.start_from and not found:
