@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import digitlab
-from digitlab.cli import compare, data, evaluate, export, figure, read, runs, train
+from digitlab.cli import compare, data, evaluate, export, figure, paddle, read, runs, train
 from digitlab.cli.mistakes import usage_text
 from digitlab.cli.program import end_quietly, fail, show_what_can_be_shown, warnings_as_lines
 from digitlab.errors import ConfigError, DigitlabError
@@ -87,3 +87,4 @@ app.command()(read.read)
 app.command()(data.data)
 app.command()(runs.runs)
 app.command()(figure.figure)
+app.add_typer(paddle.app)

@@ -6,11 +6,9 @@ Used by `digitlab.training.run` alone.
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +23,7 @@ from digitlab.events import Listener
 from digitlab.recipe_files import read_recorded, to_toml
 from digitlab.training import checkpoint
 from digitlab.training.checkpoint import Checkpoint
-from digitlab.training.machine import differences
+from digitlab.training.machine import begun_here, differences
 from digitlab.training.material import Material
 from digitlab.training.metrics import matches
 from digitlab.training.model_files import start_from_run
@@ -110,7 +108,7 @@ class Beginning:
                 "start_sha256": weights_sha256(state.weights()),
                 "network_flag": self.network,
                 "workers": trainer.workers,
-                **_here(),
+                **begun_here(),
                 **trainer.origin,
             }
             write_config(folder, recipe, self.recorded)
@@ -221,15 +219,6 @@ def measure_start(trainer: Trainer, recipe: Recipe, sources: Sequence[Dataset]) 
     trainer.records.write({"kind": "start", "step": 0, "accuracy": before})
     text = ", ".join(f"{name} {accuracy_text(value)}" for name, value in before.items())
     trainer.tell(events.note("start", f"before training: {text}", accuracy=before))
-
-
-def _here() -> dict[str, str]:
-    """Return the folder of this process, if TOML can hold its name."""
-    with suppress(OSError, UnicodeEncodeError):
-        folder = os.getcwd()
-        folder.encode()
-        return {"begun_in": folder}
-    return {}
 
 
 def _sha256_of(path: Path) -> str:

@@ -23,7 +23,7 @@ from digitlab.reading.model_file import Calibration
 from digitlab.training.calibrate import best_temperature, photographed
 from digitlab.training.material import Material
 from digitlab.training.metrics import read_metrics
-from digitlab.training.model_files import ExportError, onnx_model, write_weights
+from digitlab.training.model_files import ExportError, model_card, onnx_model, write_weights
 from digitlab.training.state import weights_sha256
 from digitlab.training.trainer import Trainer
 from digitlab.wording import MADE_PICTURES, VALIDATION_IMAGES, accuracy_text, duration, percent
@@ -47,7 +47,8 @@ def finish(trainer: Trainer, recipe: Recipe, material: Material) -> None:
     tell(events.phase("export"))
     with trainer.state.averaged():
         weights = trainer.state.weights()
-        write_weights(folder, weights, _card(recipe, trainer, weights_sha256(weights)))
+        card = model_card(recipe, trainer.objective.outputs, weights_sha256(weights))
+        write_weights(folder, weights, card)
         _write_onnx(trainer, recipe, dataset, calibration)
     summary: dict[str, Any] = {
         "recipe": recipe.name,
@@ -119,18 +120,6 @@ def _accuracy(trainer: Trainer, split: Split | None, outputs: torch.Tensor | Non
         return None
     right = trainer.objective.digits(outputs).numpy() == split.labels
     return int(right.sum()) / len(split)
-
-
-def _card(recipe: Recipe, trainer: Trainer, sha256: str) -> dict[str, Any]:
-    return {
-        "format_version": 1,
-        "recipe": recipe.name,
-        "network": recipe.network.name,
-        "outputs": trainer.objective.outputs,
-        "objective": recipe.objective.name,
-        "preparation": recipe.data.preparation,
-        "weights_sha256": sha256,
-    }
 
 
 def _calibrated(

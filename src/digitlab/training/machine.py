@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Any
 
@@ -27,6 +29,15 @@ def versions() -> dict[str, str]:
         "numpy": np.__version__,
         "opencv": version("opencv-python-headless"),
     }
+
+
+def begun_here() -> dict[str, str]:
+    """Return the folder of this process as config.toml has it, if TOML can hold its name."""
+    with suppress(OSError, UnicodeEncodeError):
+        folder = os.getcwd()
+        folder.encode()
+        return {"begun_in": folder}
+    return {}
 
 
 def machine(device: torch.device) -> dict[str, Any]:

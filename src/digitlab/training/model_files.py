@@ -22,7 +22,7 @@ from digitlab.data.dataset import Images
 from digitlab.durable_files import write_whole
 from digitlab.errors import ModelError, RunError
 from digitlab.reading.model_file import Calibration, model_of_bytes, properties, seal
-from digitlab.training.run_folder import RunFolder
+from digitlab.training.run_folder import RunFolder, check_ended
 from digitlab.training.state import TrainingState, weights_sha256
 
 _OPSET = 17
@@ -43,6 +43,43 @@ def write_weights(folder: RunFolder, weights: Mapping[str, Tensor], card: dict[s
     write_whole(folder.model_card, (json.dumps(card, indent=2) + "\n").encode())
 
 
+def model_card(recipe: Recipe, outputs: int, sha256: str) -> dict[str, Any]:
+    """Return what model.json says of weights with that SHA-256."""
+    return {
+        "format_version": 1,
+        "recipe": recipe.name,
+        "network": recipe.network.name,
+        "outputs": outputs,
+        "objective": recipe.objective.name,
+        "preparation": recipe.data.preparation,
+        "weights_sha256": sha256,
+    }
+
+
+def load_weights(path: Path, why: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return the weights of a run that has ended, and what its model.json says.
+
+    Args:
+        path: the run's folder.
+        why: what is to be done with it, for the line of an error.
+
+    Raises:
+        RunError: where there is no such model, or it is damaged.
+    """
+    check_ended(path, why)
+    folder = RunFolder(path)
+    try:
+        weights = safetensors.torch.load(folder.weights.read_bytes())
+        card = json.loads(folder.model_card.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RunError(f"{path}: cannot {why}: {error.filename}: {error.strerror}") from None
+    except (ValueError, safetensors.SafetensorError):
+        raise RunError(f"{path}: cannot {why}: its model is damaged") from None
+    if not isinstance(card, dict) or weights_sha256(weights) != card.get("weights_sha256"):
+        raise RunError(f"{path}: cannot {why}: {folder.weights.name} is damaged")
+    return weights, card
+
+
 def start_from_run(state: TrainingState, path: Path, then_sha256: str | None) -> None:
     """Give the network the weights of another run.
 
@@ -54,18 +91,7 @@ def start_from_run(state: TrainingState, path: Path, then_sha256: str | None) ->
     Raises:
         RunError: where that run has no good model, of another network, or other weights than then.
     """
-    other = RunFolder(path)
-    try:
-        weights = safetensors.torch.load(other.weights.read_bytes())
-        card = json.loads(other.model_card.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RunError(
-            f"{path}: cannot start from it: {error.filename}: {error.strerror}"
-        ) from None
-    except (ValueError, safetensors.SafetensorError):
-        raise RunError(f"{path}: cannot start from it: its model is damaged") from None
-    if not isinstance(card, dict) or weights_sha256(weights) != card.get("weights_sha256"):
-        raise RunError(f"{path}: cannot start from it: {other.weights.name} is damaged")
+    weights, _ = load_weights(path, "start from it")
     state.start_with(weights, str(path))
     if then_sha256 is not None and weights_sha256(state.weights()) != then_sha256:
         raise RunError(f"{path}: its weights are not those that this run began with")

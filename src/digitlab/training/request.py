@@ -15,7 +15,7 @@ from digitlab.errors import RunError
 from digitlab.recipe_files import load_recipe, read_begun_in, read_recorded
 from digitlab.training.run_folder import (
     RunFolder,
-    check_start,
+    check_ended,
     existing_run_folder,
     new_run_folder,
 )
@@ -51,7 +51,7 @@ class Request:
         if self.resume is None:
             recipe = load_recipe(self.recipe, self.overrides)
             if recipe.start_from:
-                check_start(Path(recipe.start_from))
+                check_ended(Path(recipe.start_from), "start from it")
             return recipe
         folder = existing_run_folder(Path(self.resume))
         check_config(folder)

@@ -211,8 +211,12 @@ def existing_run_folder(path: Path) -> RunFolder:
     return folder
 
 
-def check_start(path: Path) -> None:
-    """Check that a run can start with the weights that lie at a path.
+def check_ended(path: Path, why: str) -> None:
+    """Check that a run has left its weights at a path.
+
+    Args:
+        path: the run's folder.
+        why: what is to be done with them, for the line of an error.
 
     Raises:
         RunError: where that is no run that has ended; says what to name instead.
@@ -221,10 +225,10 @@ def check_start(path: Path) -> None:
     if folder.weights.is_file() and folder.model_card.is_file():
         return
     if folder.config.is_file():
-        why = f"its training has not ended; go on with it first, by --resume {path}"
+        reason = f"its training has not ended; go on with it first, by --resume {path}"
     else:
-        why = _why_no_run(path)
-    raise RunError(f"{path}: cannot start from it: {why}")
+        reason = _why_no_run(path)
+    raise RunError(f"{path}: cannot {why}: {reason}")
 
 
 def _why_no_run(path: Path) -> str:

@@ -1,0 +1,1 @@
+"""What was written for PaddlePaddle: its parameter files, and lessons for `paddle.fluid`."""
