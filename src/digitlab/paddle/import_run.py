@@ -33,7 +33,8 @@ from digitlab.objectives import Objective
 from digitlab.paddle.matching import DoesNotFitError, fitted
 from digitlab.paddle.parameter_files import NAME_TABLE, load
 from digitlab.reading.model_file import Calibration
-from digitlab.recipe_files import NAME, check, to_toml
+from digitlab.recipe_files import NAME, check
+from digitlab.training.begin import write_config
 from digitlab.training.calibrate import best_temperature
 from digitlab.training.machine import begun_here, versions
 from digitlab.training.model_files import (
@@ -283,7 +284,7 @@ def _write(
         "versions": about,
         "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
-    recorded = {
+    recorded: dict[str, Any] = {
         "imported_from": source,
         "data_sha256": dict(dataset.sha256()),
         "network_flag": recipe.network.name if recipe.custom_network else "",
@@ -296,7 +297,7 @@ def _write(
         write_weights(folder, weights, model_card(recipe, outputs, sha256))
         if onnx is not None:
             write_whole(folder.onnx, onnx)
-        write_whole(folder.config, to_toml(recipe, recorded).encode())
+        write_config(folder, recipe, recorded)
         write_whole(folder.summary, (json.dumps(summary, indent=2) + "\n").encode())
     except OSError as error:
         raise RunError(f"{error.filename}: cannot be written: {error.strerror}") from None

@@ -8,7 +8,7 @@ for in one table, whose functions are all in this module. With a `pickle.Unpickl
 terabyte, to make arrays of objects. And its memo grows to any number that a file says.
 
 There may be only so many instructions, and what is decoded, the arrays included, may not be more
-than the file. So memory stays within a few times its size, and 300 MB.
+than the file twice. So memory stays within a few times its size, and 150 MB.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from digitlab.wording import printable
 Array = npt.NDArray[Any]
 
 MOST_INSTRUCTIONS = 500_000  # a state dict has 40 an array
+_MOST_VALUES = 100_000  # with those that are referred to again, which cost a file nothing
 _DEEPEST = 16  # a checkpoint of several state dicts has 4
 _MOST_DIMENSIONS = 32
 _LONGEST = 1 << 40  # elements along the axes of an array that has none
@@ -187,7 +188,7 @@ class _Machine:
         self.below: list[list[Any]] = []  # the stacks below each mark
         self.memo: dict[int, Any] = {}
         self.left = 2 * size  # bytes that may still be made: of text, and of these arrays
-        self.visits = MOST_INSTRUCTIONS
+        self.visits = _MOST_VALUES
 
     def run(self, content: bytes) -> Any:
         file = io.BytesIO(content)
@@ -207,7 +208,7 @@ class _Machine:
         """Return a value without what stood for arrays; shared and endless ones cost visits."""
         self.visits -= 1
         if self.visits < 0:
-            raise RefusedError(f"has more than {MOST_INSTRUCTIONS:,} values")
+            raise RefusedError(f"has more than {_MOST_VALUES:,} values")
         if depth > _DEEPEST:
             raise RefusedError(f"has values in values more than {_DEEPEST} deep")
         match value:
