@@ -278,7 +278,12 @@ def bombs() -> dict[str, bytes]:
     again = b"h\3h\1h\2\x86R"
     data = b"B" + struct.pack("<I", 400_000) + bytes(400_000) + b"q\1"
     same = array(dtype_of("u1"), b"J" + struct.pack("<i", 400_000) + b"\x85", b"h\1")
+    ordered = named("collections", "OrderedDict") + b"q\0"
+    pairs = b"](" + b"".join(text(f"{n:06}") + b"N\x86" for n in range(10_000)) + b"eq\1"
     return {
+        "the same pairs in many dicts": in_dict(
+            b"(" + ordered + pairs + b"h\0h\1\x85R" * 1000 + b"t"
+        ),
         "bytes that are not there": b"\x80\4\x8e" + struct.pack("<Q", 1 << 62) + b".",
         "text that is not there": b"\x80\4\x8d" + struct.pack("<Q", 1 << 62) + b".",
         "more bytes than can be": b"\x80\4\x8e" + struct.pack("<Q", (1 << 64) - 1) + b".",

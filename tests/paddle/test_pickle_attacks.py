@@ -19,7 +19,8 @@ from pickle_attacks import attacks, bombs, calls, good_array, in_dict, text
 import digitlab.paddle.pickle_reader
 from digitlab.errors import ModelError
 from digitlab.paddle.parameter_files import load
-from digitlab.paddle.pickle_reader import MOST_INSTRUCTIONS, RefusedError, read_pickle
+from digitlab.paddle.pickle_names import RefusedError
+from digitlab.paddle.pickle_reader import MOST_INSTRUCTIONS, read_pickle
 
 DATA = Path(__file__).parent / "data"
 ATTACKS = attacks()

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from digitlab.errors import ModelError
-from digitlab.paddle.pickle_reader import Array
+from digitlab.paddle.pickle_names import Array
 from digitlab.wording import printable
 
 # What a layer's arrays are called: in Paddle 1.7 to 3.x, in 1.6, and in its own names; in PyTorch.

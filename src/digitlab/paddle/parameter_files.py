@@ -18,7 +18,8 @@ import numpy as np
 
 from digitlab.durable_files import write_whole
 from digitlab.errors import ModelError
-from digitlab.paddle.pickle_reader import Array, RefusedError, read_pickle
+from digitlab.paddle.pickle_names import Array, RefusedError
+from digitlab.paddle.pickle_reader import read_pickle
 from digitlab.paddle.pickle_writer import pickled
 
 FORMATS = {1: 2, 2: 4}  # by format, the protocol of its pickle
