@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
+import pickle
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -219,6 +220,18 @@ def test_arrays_and_variables_mix_in_either_order(fluid: Fluid) -> None:
         assert str(result.dtype) == "VarType.FP32"
     assert f"{variable[0].numpy()}" == "[1.]"
     assert "data: [1. 2.]" in str(variable)
+
+
+def test_an_array_of_one_element_is_a_number_as_it_was(fluid: Fluid) -> None:
+    value = fluid.layers.mean(fluid.dygraph.to_variable(np.float32([1, 2])))
+    assert (float(value.numpy()), int(value.numpy()), f"{value.numpy()[0]}") == (1.5, 1, "1.5")
+    assert "%.2f" % value.numpy() == "1.50"  # noqa: UP031
+    assert repr([value.numpy()]) == "[array([1.5], dtype=float32)]"
+    assert float(value.numpy() * 2) == 3
+    assert isinstance(value.numpy(), np.ndarray)
+    assert type(pickle.loads(pickle.dumps(value.numpy()))) is np.ndarray
+    with pytest.raises(ValueError, match="size 1"):
+        float(fluid.dygraph.to_variable(np.zeros(2)).numpy())
 
 
 @pytest.mark.parametrize(

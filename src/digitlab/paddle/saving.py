@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from digitlab.paddle import parameter_files
 from digitlab.paddle.variable import Parameter, Variable
 
@@ -32,7 +34,8 @@ def save_dygraph(state_dict: Mapping[str, Any], model_path: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     names = {key: one.name for key, one in state_dict.items() if isinstance(one, Variable)}
     plain = {
-        key: one.numpy() if isinstance(one, Variable) else one for key, one in state_dict.items()
+        key: np.asarray(one) if isinstance(one, Variable) else one
+        for key, one in state_dict.items()
     }
     parameter_files.save(plain, path, names=names)
 

@@ -374,12 +374,7 @@ NAMES: tuple[Name, ...] = (
 OLD: dict[str, Name] = {old: name for name in NAMES for old in (name.old, *name.aliases)}
 
 # Modules that have no name of their own in the table, but are imported or asked for.
-_EMPTY = (
-    "paddle.distributed",
-    "paddle.dataset",
-    "paddle.fluid.contrib",
-    "paddle.fluid.unique_name",
-)
+_EMPTY = ("paddle.distributed",)
 
 
 def _modules() -> frozenset[str]:

@@ -60,6 +60,25 @@ def torch_dtype(dtype: Any) -> torch.dtype:
         raise TypeError(f"dtype {dtype!r} is none of {', '.join(_TORCH)}") from None
 
 
+class LessonArray(np.ndarray[Any, Any]):
+    """An array that is a number where it has one element, as all were before NumPy 2.4.
+
+    Lessons write `float(loss.numpy())` of what Paddle 1 gives as [1].
+    """
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __repr__(self) -> str:
+        return repr(self.view(np.ndarray))
+
+    def __reduce__(self) -> Any:
+        return self.view(np.ndarray).__reduce__()
+
+
 class Variable:
     """An array that remembers how it was computed.
 
@@ -116,9 +135,9 @@ class Variable:
             self.value = self.value.detach().requires_grad_()
             _replaced_each_time(self.value)
 
-    def numpy(self) -> Array:
+    def numpy(self) -> LessonArray:
         """Return a copy as an array."""
-        return np.array(self.value.detach().cpu().numpy(), order="C")
+        return _copy(self.value.detach()).view(LessonArray)
 
     def item(self) -> Any:
         """Return the only element as a number."""
@@ -165,10 +184,10 @@ class Variable:
         _watch_all()
         torch.autograd.backward(self.value, torch.ones_like(self.value), retain_graph=retain_graph)
 
-    def gradient(self) -> Array | None:
+    def gradient(self) -> LessonArray | None:
         """Return the gradient as an array; None where there was no backward pass to it."""
         gradient = self.value.grad if self.value.is_leaf else self._gradient
-        return None if gradient is None else np.array(gradient.cpu().numpy(), order="C")
+        return None if gradient is None else _copy(gradient).view(LessonArray)
 
     def clear_gradient(self) -> None:
         """Set the gradient to 0: in Paddle it stays there, and an optimizer goes on with it."""
@@ -185,7 +204,7 @@ class Variable:
         return len(self.value)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        array = self.numpy()
+        array = _copy(self.value.detach())
         return array if dtype is None else array.astype(dtype)
 
     def __float__(self) -> float:
@@ -426,6 +445,10 @@ def _turned(value: Tensor, parts: Iterable[Any]) -> tuple[Tensor, list[Any]]:
             value, part = value.flip(axis), slice(last - start, last - stop, -step)
         plain.append(part)
     return value, plain
+
+
+def _copy(tensor: Tensor) -> Array:
+    return np.array(tensor.cpu().numpy(), order="C")
 
 
 def _place(tensor: Tensor) -> str:
