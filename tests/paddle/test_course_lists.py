@@ -101,6 +101,17 @@ def test_a_large_text_is_read_into_rows(monkeypatch: pytest.MonkeyPatch) -> None
         assert type(found[0][0][0]) is Row
 
 
+def test_lists_that_are_loaded_twice_share_their_pixels_and_no_change() -> None:
+    one, other = course_lists.embedded_lists(), course_lists.embedded_lists()
+    assert np.shares_memory(one[0][0][5]._values, other[0][0][5]._values)
+    one[0][0][5][0] = 7.0
+    one[0][1].sort()
+    one[0][0].pop()
+    assert other[0][0][5][0] == 0.0
+    assert other[0][1][:3] == [5, 0, 4]
+    assert len(other[0][0]) == 50000
+
+
 def test_the_embedded_lists_are_mnist_as_the_course_has_it() -> None:
     data = load_dataset("mnist")
     for name, (images, labels) in zip(
@@ -115,7 +126,8 @@ def test_the_embedded_lists_are_mnist_as_the_course_has_it() -> None:
 @pytest.fixture
 def few_digits(monkeypatch: pytest.MonkeyPatch, small_data: Path) -> None:
     """Have the embedded data be few, so that their text is short."""
-    monkeypatch.setattr(course_lists, "load_dataset", lambda name: load_dataset(str(small_data)))
+    few = load_dataset(str(small_data))
+    monkeypatch.setattr(course_lists, "embedded", lambda: few)
 
 
 @pytest.mark.usefixtures("few_digits")

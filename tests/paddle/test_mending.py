@@ -29,7 +29,8 @@ def _no_screen(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def few_digits(monkeypatch: pytest.MonkeyPatch, small_data: Path) -> None:
     """Have the embedded data be few, so that their text is short."""
-    monkeypatch.setattr(course_lists, "load_dataset", lambda name: load_dataset(str(small_data)))
+    few = load_dataset(str(small_data))
+    monkeypatch.setattr(course_lists, "embedded", lambda: few)
 
 
 def test_names_that_numpy_and_pillow_had_are_back_and_go_again() -> None:

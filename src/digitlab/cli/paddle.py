@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from digitlab.cli import lessons
 from digitlab.cli.options import DataOption, JsonOption
 from digitlab.config import NETWORKS, OBJECTIVES
 from digitlab.errors import check_training_extra
@@ -18,6 +19,9 @@ app = typer.Typer(
     help="Run lessons and open parameters that were written for PaddlePaddle.",
     no_args_is_help=True,
 )
+app.command(context_settings=lessons.SCRIPT_FIRST)(lessons.run)
+app.command(context_settings=lessons.SCRIPT_FIRST)(lessons.launch)
+app.command()(lessons.check)
 
 
 @app.command("import")

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from digitlab.data import SPLITS, load_dataset
+from digitlab.data import SPLITS, Dataset, load_dataset
 from digitlab.paddle.rows import Array, Row
 
 _ROW = range(64, 4097)  # how long a list of numbers is that becomes a row
@@ -32,6 +32,12 @@ _TEXTS = [repr(value / 256).encode() for value in range(256)]
 _PARTS = {space + text: value for value, text in enumerate(_TEXTS) for space in (b"", b" ")}
 
 _load, _loads = json.load, json.loads
+
+
+@cache
+def embedded() -> Dataset:
+    """Return the embedded MNIST, whose arrays all lists of a process share."""
+    return load_dataset("mnist")
 
 
 def load(file: Any, **options: Any) -> Any:
@@ -68,7 +74,7 @@ def embedded_lists() -> list[list[list[Any]]]:
     Returns:
         [train, valid, test], each [images, labels]; an image is a row of 784 floats in [0, 1).
     """
-    data = load_dataset("mnist")
+    data = embedded()
     return [
         [
             [Row(image, divided=True) for image in split.images.reshape(len(split.images), -1)],
@@ -128,7 +134,7 @@ class CourseFile(io.RawIOBase):
 def course_text() -> Iterator[bytes]:
     """Yield the embedded MNIST as the text of the course's file, a row at a time."""
     before = b"[[["
-    data = load_dataset("mnist")
+    data = embedded()
     for name in SPLITS:
         split = data.splits[name]
         for image in split.images:
@@ -224,6 +230,6 @@ def _numbers(text: bytes) -> list[Any]:
 @cache
 def digit_picture(digit: int) -> Array:
     """Return a picture of a digit, dark ink on white paper: uint8 [28, 28], of the test split."""
-    split = load_dataset("mnist").splits["test"]
+    split = embedded().splits["test"]
     picture: Array = 255 - split.images[int(np.flatnonzero(split.labels == digit)[0])]
     return picture
