@@ -3,7 +3,8 @@
 `python benchmarks/throughput.py [--peers PYTHON] [--rounds N] [--json]`. Every peer gets the same
 network, batch of 100, plain SGD, threads, and 6,000 images in memory as float32; each is a process
 of its own, and the rounds take turns, so that a noisy minute hits all alike. digitlab is measured
-with all that its loop does: order, shards, metrics, live figures. With --shards, digitlab alone is
+with all that its loop does: order, shards, metrics, live figures. So is a lesson of paddle.fluid as
+`digitlab paddle run` runs it, the making of its batches included. With --shards, digitlab alone is
 measured at several numbers of shards, for the recipe tutorial-cnn and for quick.
 """
 
@@ -64,6 +65,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--ours", action="store_true", help="without the peers")
     parser.add_argument("--shards", action="store_true", help="digitlab alone, by shards")
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
@@ -75,7 +77,9 @@ def main() -> None:
                 runs[f"{recipe}, {shards} shards"] = (sys.executable, "digitlab_loop.py", more)
     else:
         runs["digitlab, tutorial-cnn"] = (sys.executable, "digitlab_loop.py", ())
-        runs |= {name: (chosen.peers, script, ()) for name, script in PEERS.items()}
+        runs["the lesson, unmodified"] = (sys.executable, "lesson_loop.py", ())
+        if not chosen.ours:
+            runs |= {name: (chosen.peers, script, ()) for name, script in PEERS.items()}
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data.npz"
         write_data(data)

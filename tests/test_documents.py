@@ -21,6 +21,7 @@ from packaging.utils import canonicalize_name
 
 from digitlab.config import Recipe
 from digitlab.errors import ConfigError
+from digitlab.paddle.explain import table
 from digitlab.recipe_files import shipped_recipes, to_toml
 from digitlab.setting_names import FLAGS, full_key
 from digitlab.studies.design import shipped_studies
@@ -31,9 +32,11 @@ README = ROOT / "README.md"
 CHAPTERS = sorted(
     path for path in ROOT.glob("docs/guide/*.md") if not path.name.endswith(".zh-CN.md")
 )
+PADDLE = ROOT / "docs/paddle.md"
 FORMATS = ROOT / "docs/formats.md"
 TWINS = [
-    pytest.param(path, path.with_suffix(".zh-CN.md"), id=path.stem) for path in (README, *CHAPTERS)
+    pytest.param(path, path.with_suffix(".zh-CN.md"), id=path.stem)
+    for path in (README, PADDLE, *CHAPTERS)
 ]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 # Blocks under these are not run: they set a machine up, or take minutes.
@@ -170,7 +173,7 @@ def test_the_commands_of_the_readme_run_one_after_the_other(tmp_path: Path) -> N
 
 @pytest.mark.process
 @needs_bash
-@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("chapter", [PADDLE, *CHAPTERS], ids=lambda path: path.stem)
 def test_the_commands_of_a_chapter_run_one_after_the_other(chapter: Path, tmp_path: Path) -> None:
     run_blocks(chapter, tmp_path)
 
@@ -303,6 +306,11 @@ def test_the_studies_that_ship_and_the_columns_of_their_tables_are_documented() 
     assert set(shipped_studies()) <= shown
     (text,) = (text for _, text in sections(FORMATS) if text.startswith("## Studies"))
     assert [column for column in COLUMNS if f"`{column}`" not in text] == []
+
+
+@pytest.mark.parametrize("path", [PADDLE, PADDLE.with_suffix(".zh-CN.md")])
+def test_the_table_of_old_names_is_what_the_program_has(path: Path) -> None:
+    assert f"\n\n{table()}\n\n" in path.read_text("utf-8")
 
 
 def test_every_promise_that_holds_names_tests_that_exist() -> None:
