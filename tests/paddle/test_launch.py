@@ -147,6 +147,7 @@ def test_without_logs_all_write_to_this_output(command: Command) -> None:
         (["--selected_gpus=0", "--cluster_node_ips", "127.0.0.1,127.0.0.1"], "a machine twice"),
         (["--selected_gpus=0,1", "--started_port", "65535"], "expected 1 to 65534"),
         (["--use_paddlecloud"], "there is no PaddleCloud"),
+        (["--selected_gpu=0"], "did you mean --selected_gpus?"),
         (["--device", "tpu"], "--device tpu: expected cpu or cuda"),
     ],
 )

@@ -15,7 +15,7 @@ from digitlab.errors import ConfigError
 from digitlab.wording import did_you_mean, one_of
 
 # A script's own options come after its name.
-SCRIPT_FIRST = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+SCRIPT_FIRST = {"allow_interspersed_args": False}
 
 _DEVICES = ("cpu", "cuda")
 
