@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from digitlab.paddle.modules import install
-from digitlab.paddle.table import MODULES, NAMES, OLD, find, nearest
+from digitlab.paddle.table import _INSTEAD, MODULES, NAMES, OLD, find, nearest
 
 
 @pytest.fixture
@@ -108,7 +108,16 @@ def test_the_nearest_is_by_the_last_part_first() -> None:
     assert nearest("paddle.nn.Linear") == "paddle.fluid.dygraph.Linear"
     assert nearest("paddle.fluid.optimizer.AdamOptimiser") == "paddle.fluid.optimizer.AdamOptimizer"
     assert nearest("paddle.fluid.layers.reduce_meen") == "paddle.fluid.layers.reduce_mean"
+    assert nearest("paddle.fluid.dygraph.nn.LayerNorm") == "paddle.fluid.dygraph.BatchNorm"
     assert nearest("paddle.zzzzzzzzzzz") is None
+
+
+def test_the_nearest_of_what_paddle_had_is_there() -> None:
+    assert [name for name in _INSTEAD.values() if find(name) is None] == []
+    assert [name for name in _INSTEAD if find(name) is not None] == []
+
+
+def test_a_name_that_nothing_is_like_is_not_found() -> None:
     assert find("paddle.fluid.layers.fc") is None
 
 

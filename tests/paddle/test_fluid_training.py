@@ -219,7 +219,28 @@ def test_arrays_and_variables_mix_in_either_order(fluid: Fluid) -> None:
         assert result.numpy().tolist() == [2, 6]
         assert str(result.dtype) == "VarType.FP32"
     assert f"{variable[0].numpy()}" == "[1.]"
-    assert "data: [1. 2.]" in str(variable)
+
+
+def test_a_variable_is_printed_as_1_8_prints_it(fluid: Fluid) -> None:
+    variable = fluid.dygraph.to_variable(np.float32([[0.5, -0.0, 1e-8], [123456789, np.nan, 1e6]]))
+    assert str(variable) == (
+        "name generated_var_0, dtype: VarType.FP32 shape: [2, 3] \tlod: {}\n\tdim: 2, 3\n"
+        "\tlayout: NCHW\n\tdtype: float\n\tdata: [0.5 -0 1e-08 1.23457e+08 nan 1e+06]\n"
+    )
+    assert str(variable + 1).startswith("name tmp_")
+    for array, kind, data in (
+        (np.int64([3]), "int64_t", "3"),
+        (np.int32([3]), "int", "3"),
+        (np.float64([0.1]), "double", "0.1"),
+        (np.array([True, False]), "bool", "1 0"),
+    ):
+        assert f"dtype: {kind}\n\tdata: [{data}]\n" in str(fluid.dygraph.to_variable(array))
+
+
+def test_one_hot_keeps_an_axis_of_one_unless_it_is_that_of_layers(fluid: Fluid) -> None:
+    labels = fluid.dygraph.to_variable(np.int64([[1], [3]]))
+    assert fluid.one_hot(labels, 4).shape == [2, 1, 4]
+    assert fluid.layers.one_hot(labels, 4).shape == [2, 4]
 
 
 def test_an_array_of_one_element_is_a_number_as_it_was(fluid: Fluid) -> None:

@@ -216,11 +216,16 @@ def gaussian_random(
 
 
 def one_hot(input: Variable, depth: Any, allow_out_of_range: bool = False) -> Variable:
-    """Return float32 [N, depth] for labels [N, 1]."""
+    """Return float32 [N, depth] for labels [N, 1]: the last axis becomes the classes."""
     labels = input.value
     if labels.dim() > 1 and labels.shape[-1] == 1:
         labels = labels.squeeze(-1)
-    return Variable(functional.one_hot(labels.long(), _first(depth)).to(torch.float32))
+    return one_hot_v2(Variable(labels), depth)
+
+
+def one_hot_v2(input: Variable, depth: Any, allow_out_of_range: bool = False) -> Variable:
+    """Return float32 [.., depth] for labels [..], as `fluid.one_hot` does; [N, 1] stays an axis."""
+    return Variable(functional.one_hot(input.value.long(), _first(depth)).to(torch.float32))
 
 
 # Numbers from many

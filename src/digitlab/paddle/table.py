@@ -233,7 +233,9 @@ NAMES: tuple[Name, ...] = (
     _function("uniform_random", "torch.empty(shape).uniform_(min, max)", "paddle.uniform"),
     _function("gaussian_random", "torch.normal(mean, std, shape)", "paddle.normal"),
     Name(f"{_F}.one_hot", "", "torch.nn.functional.one_hot", "paddle.nn.functional.one_hot",
-         "layers:one_hot", (f"{_L}.one_hot", f"{_F}.input.one_hot")),
+         "layers:one_hot_v2", (f"{_F}.input.one_hot",)),
+    _function("one_hot", "torch.nn.functional.one_hot(labels.squeeze(-1))",
+              "paddle.nn.functional.one_hot(labels.squeeze(-1))"),
 
     # Learning rates that fall
     _decay("PiecewiseDecay", '[schedule] name = "step"',
@@ -409,7 +411,42 @@ _INSTEAD = {
     f"{_F}.io.load_inference_model": f"{_F}.load_dygraph",
     f"{_D}.load_persistables": f"{_F}.load_dygraph",
     f"{_D}.LayerNorm": f"{_D}.BatchNorm",
+    f"{_D}.GroupNorm": f"{_D}.BatchNorm",
+    f"{_D}.InstanceNorm": f"{_D}.BatchNorm",
     f"{_D}.Conv2DTranspose": f"{_D}.Conv2D",
+    f"{_D}.PRelu": f"{_L}.leaky_relu",
+    f"{_D}.L1Loss": f"{_L}.abs",
+    f"{_D}.NLLLoss": f"{_L}.cross_entropy",
+    f"{_D}.BCELoss": f"{_L}.sigmoid_cross_entropy_with_logits",
+    f"{_D}.StepDecay": f"{_D}.PiecewiseDecay",
+    f"{_D}.MultiStepDecay": f"{_D}.PiecewiseDecay",
+    f"{_D}.ReduceLROnPlateau": f"{_D}.PiecewiseDecay",
+    f"{_L}.create_parameter": f"{_L}.create_global_var",
+    f"{_L}.log_loss": f"{_L}.sigmoid_cross_entropy_with_logits",
+    f"{_L}.huber_loss": f"{_L}.square_error_cost",
+    f"{_L}.smooth_l1": f"{_L}.square_error_cost",
+    f"{_L}.adaptive_pool2d": f"{_D}.Pool2D",
+    f"{_L}.layer_norm": f"{_D}.BatchNorm",
+    f"{_L}.swish": f"{_L}.sigmoid",
+    f"{_L}.pad2d": f"{_L}.concat",
+    f"{_L}.slice": f"{_F}.Variable",
+    f"{_L}.not_equal": f"{_L}.equal",
+    f"{_L}.less_equal": f"{_L}.less_than",
+    f"{_L}.greater_equal": f"{_L}.greater_than",
+    f"{_L}.logical_and": f"{_L}.reduce_all",
+    f"{_L}.logical_or": f"{_L}.reduce_any",
+    f"{_L}.logical_not": f"{_L}.equal",
+    f"{_O}.Ftrl": f"{_O}.Adagrad",
+    f"{_O}.FtrlOptimizer": f"{_O}.Adagrad",
+    f"{_O}.Adadelta": f"{_O}.RMSProp",
+    f"{_O}.AdadeltaOptimizer": f"{_O}.RMSProp",
+    f"{_O}.Lamb": f"{_O}.Adam",
+    f"{_F}.clip.set_gradient_clip": f"{_F}.clip.GradientClipByGlobalNorm",
+    f"{_F}.unique_name": f"{_D}.guard",
+    f"{_F}.unique_name.guard": f"{_D}.guard",
+    f"{_F}.metrics": f"{_L}.accuracy",
+    f"{_F}.nets": f"{_D}.Sequential",
+    f"{_F}.install_check": f"{_D}.guard",
     f"{_F}.nets.simple_img_conv_pool": f"{_D}.Conv2D",
     "paddle.to_tensor": f"{_D}.to_variable",
     "paddle.no_grad": f"{_D}.no_grad",
@@ -432,8 +469,9 @@ def nearest(dotted: str) -> str | None:
     One with the same last part is nearest, then one that is spelt alike in the same module, then
     anywhere.
     """
-    if dotted in _INSTEAD:
-        return _INSTEAD[dotted]
+    short = dotted.replace(f"{_D}.nn.", f"{_D}.").replace(f"{_S}.", f"{_D}.")
+    if short in _INSTEAD:
+        return _INSTEAD[short]
     module, _, last = dotted.rpartition(".")
     by_last: dict[str, str] = {}
     for old, name in OLD.items():

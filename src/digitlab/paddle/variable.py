@@ -43,6 +43,14 @@ class VarType(enum.Enum):
 
 
 _TORCH: dict[str, torch.dtype] = {kind.value: getattr(torch, kind.value) for kind in VarType}
+# What C++ calls them, where it is not their name and _t.
+_PRINTED = {
+    "bool": "bool",
+    "int32": "int",
+    "float16": "float16",
+    "float32": "float",
+    "float64": "double",
+}
 _KINDS = {dtype: VarType(name) for name, dtype in _TORCH.items()}
 
 
@@ -105,7 +113,7 @@ class Variable:
     def name(self) -> str:
         """Its name, given when it is first asked for."""
         if self._name is None:
-            self._name = unique_name("generated_var")
+            self._name = unique_name("tmp")
         return self._name
 
     @name.setter
@@ -224,10 +232,16 @@ class Variable:
         return id(self)
 
     def __repr__(self) -> str:
+        """Return what 1.8.5 prints: all numbers in a line, in the digits that C++ shows."""
+        numbers = self.value.detach().flatten().tolist()
+        shown = " ".join(
+            f"{number:g}" if self.value.is_floating_point() else f"{number:d}" for number in numbers
+        )
+        kind = _PRINTED.get(self.dtype.value, f"{self.dtype.value}_t")
         return (
-            f"Variable: {self.name}\n  - place: {_place(self.value)}\n  - shape: {self.shape}\n"
-            f"  - layout: NCHW\n  - dtype: {self.dtype.value}\n"
-            f"  - data: {np.array2string(self.numpy(), separator=' ')}"
+            f"name {self.name}, dtype: {self.dtype} shape: {self.shape} \tlod: {{}}\n"
+            f"\tdim: {', '.join(map(str, self.shape))}\n\tlayout: NCHW\n\tdtype: {kind}\n"
+            f"\tdata: [{shown}]\n"
         )
 
     def to_string(self, throw_on_error: bool = True, with_details: bool = False) -> str:
@@ -391,7 +405,7 @@ def to_variable(
         )
     kind = torch_dtype(array.dtype if dtype is None else dtype)
     tensor = torch.tensor(np.ascontiguousarray(array), dtype=kind, device=STATE.device)
-    return Variable(_at_least_1d(tensor), name)
+    return Variable(_at_least_1d(tensor), name or unique_name("generated_var"))
 
 
 def tensor_of(value: Any) -> Tensor:
@@ -449,11 +463,6 @@ def _turned(value: Tensor, parts: Iterable[Any]) -> tuple[Tensor, list[Any]]:
 
 def _copy(tensor: Tensor) -> Array:
     return np.array(tensor.cpu().numpy(), order="C")
-
-
-def _place(tensor: Tensor) -> str:
-    cuda = tensor.device.type == "cuda"
-    return f"CUDAPlace({tensor.device.index or 0})" if cuda else "CPUPlace"
 
 
 def _near(name: str) -> str:
