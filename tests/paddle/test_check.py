@@ -118,6 +118,11 @@ def test_what_is_no_python_is_one_line(command: Command, content: str, line: str
     assert line in mistake(command("paddle", "check", write(content)))
 
 
+def test_the_version_is_there_to_be_asked_for() -> None:
+    script = write("import paddle\nprint(paddle.__version__, paddle.fluid.__version__)\n")
+    assert check(script).missing == []
+
+
 def test_explain_says_line_by_line_how_it_is_written_today() -> None:
     script = write(
         """

@@ -134,13 +134,11 @@ def test_a_traceback_has_the_lines_of_the_script_and_not_ours(command: Command) 
     assert "return fluid.layers.matmul(x, x)" in second
 
 
-def test_a_script_that_is_no_python_is_answered_as_python_answers(command: Command) -> None:
-    done = command("paddle", "run", write("x = 1\nprint 'two'\n"))
+def test_a_script_of_python_2_is_answered_in_a_line(command: Command) -> None:
+    done = command("paddle", "run", write("print(1)\nprint 'two'\n"))
     assert (done.returncode, done.stdout) == (1, "")
-    assert 'File "lesson.py", line 2' in done.stderr
-    assert "print 'two'" in done.stderr
-    assert "SyntaxError" in done.stderr
-    assert "digitlab" not in done.stderr
+    assert done.stderr.startswith("digitlab: lesson.py:2: is no Python 3: Missing parentheses")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_an_error_while_importing_names_the_line(command: Command) -> None:

@@ -39,7 +39,10 @@ def usage_text(error: Any) -> str:
     Args:
         error: click's or typer's UsageError.
     """
-    command = f"digitlab {error.ctx.info_name}" if error.ctx and error.ctx.parent else "digitlab"
+    command, context = "", error.ctx
+    while context and context.parent:
+        command, context = f" {context.info_name}{command}", context.parent
+    command = f"digitlab{command}"
     if not hasattr(error, "possibilities"):  # it is no unknown option
         return f"{error.format_message()} ({command} --help)"
     option = error.option_name

@@ -71,7 +71,7 @@ def parsed(source: Source) -> ast.Module:
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None)
         where = f"{source.path}:{line}" if line else f"{source.path}"
-        raise DataError(f"{where}: is no Python: {getattr(error, 'msg', error)}") from None
+        raise DataError(f"{where}: is no Python 3: {getattr(error, 'msg', error)}") from None
 
 
 def uses_in(source: Source, offers: Callable[[str], bool]) -> tuple[list[Use], list[Call]]:

@@ -19,6 +19,7 @@ from types import ModuleType, TracebackType
 
 from digitlab.errors import check_installed
 from digitlab.paddle.mending import mended
+from digitlab.paddle.names import parsed
 from digitlab.paddle.notices import tell
 from digitlab.paddle.source import Source, read_source
 
@@ -48,10 +49,12 @@ def run_script(
 
     Raises:
         ConfigError: there is no such script.
+        DataError: it is no Python 3; names the line.
         MissingExtraError: PyTorch is not installed.
         KeyboardInterrupt: it was interrupted.
     """
     source = read_source(path)
+    tree = parsed(source)
     check_installed("running a lesson", ("torch",))
     from digitlab.paddle.modules import install
     from digitlab.training.machine import keep_memory
@@ -62,7 +65,7 @@ def run_script(
         tell(f"{path}: of a notebook, and left out: line {numbers}")
     with install(device), mended(pictures), _main_program(source, arguments) as module:
         try:
-            code = compile(source.text, str(path), "exec", dont_inherit=True)
+            code = compile(tree, str(path), "exec", dont_inherit=True)
             exec(code, module.__dict__)
         except SystemExit as end:
             return _status(end.code)
