@@ -136,7 +136,7 @@ def test_a_traceback_has_the_lines_of_the_script_and_not_ours(command: Command) 
 
 def test_a_script_of_python_2_is_answered_in_a_line(command: Command) -> None:
     done = command("paddle", "run", write("print(1)\nprint 'two'\n"))
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("digitlab: lesson.py:2: is no Python 3: Missing parentheses")
     assert len(done.stderr.splitlines()) == 1
 
@@ -229,3 +229,7 @@ def test_explain_comes_before_the_script_runs(command: Command) -> None:
     assert lines[0] == "lesson.py:2: fluid.CPUPlace()"
     assert lines[-1] == "ran"
     assert os.path.exists(script)
+
+
+def test_a_missing_script_is_asked_for_with_the_whole_command(command: Command) -> None:
+    assert "digitlab paddle run --help" in command("paddle", "run").stderr
