@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-NETWORKS = ("mlp", "cnn", "quick", "photo")
+NETWORKS = ("mlp", "cnn", "quick", "photo", "two-columns")
 OBJECTIVES = ("cross-entropy", "square-error")
 OPTIMIZERS = ("sgd", "momentum", "adagrad", "rmsprop", "adam", "adamw")
 SCHEDULES = ("constant", "step", "cosine", "one-cycle")

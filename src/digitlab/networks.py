@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from digitlab.branches import Branches
 from digitlab.config import CUSTOM_NETWORK
 from digitlab.errors import ConfigError
 from digitlab.setting_names import nearest_network
@@ -126,6 +127,44 @@ def photo(outputs: int) -> nn.Module:
     )
 
 
+def two_columns(outputs: int) -> nn.Module:
+    """Return two columns of convolutions, which exchange at one layer and at the end.
+
+    AlexNet was cut so, for two GPUs (Krizhevsky, Sutskever and Hinton, 2012): the third convolution
+    of each column is the first to see both.
+    """
+    network = nn.Sequential(
+        Scale(1 / 0.3081),
+        Branches(
+            *(
+                nn.Sequential(
+                    nn.Conv2d(1, 10, kernel_size=5, stride=2, padding=2),
+                    nn.ReLU(),
+                    nn.Conv2d(10, 20, kernel_size=3, padding=1),
+                    nn.MaxPool2d(2),
+                    nn.ReLU(),
+                )
+                for _ in range(2)
+            )
+        ),
+        Branches(
+            *(
+                nn.Sequential(
+                    nn.Conv2d(40, 24, kernel_size=3, padding=1),
+                    nn.ReLU(),
+                    nn.Conv2d(24, 24, kernel_size=3, padding=1),
+                    nn.MaxPool2d(3, stride=2),
+                    nn.Flatten(),
+                    nn.ReLU(),
+                )
+                for _ in range(2)
+            )
+        ),
+        nn.Linear(432, outputs),
+    )
+    return _initialised_as_in_the_course(network)
+
+
 _NOT_USERS = {
     Path(__file__).parent,
     *(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
@@ -137,6 +176,7 @@ _OURS: dict[str, Callable[[int], nn.Module]] = {
     "cnn": cnn,
     "quick": quick,
     "photo": photo,
+    "two-columns": two_columns,
 }
 
 
