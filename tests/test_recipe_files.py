@@ -32,7 +32,7 @@ def message(table: str, overrides: dict[str, Any] | None = None) -> str:
 def test_every_recipe_that_ships_loads_and_has_at_least_4_shards() -> None:
     assert shipped_recipes() == [
         "photo", "quick", "tutorial-cnn", "tutorial-cnn-square-error", "tutorial-mlp",
-        "tutorial-mlp-square-error",
+        "tutorial-mlp-square-error", "two-columns", "two-heads",
     ]  # fmt: skip
     for name in shipped_recipes():
         recipe = load_recipe(name)
@@ -149,7 +149,8 @@ def test_any_toml_is_a_recipe_or_one_line(table: dict[str, Any]) -> None:
         ("[data]\nsources = [1]", "data.sources must be a list of strings, not [1]"),
         (
             "[network]\nname = 'resnet'",
-            "network.name is 'resnet'; expected mlp, cnn, quick or photo, or a",
+            "network.name is 'resnet'; expected mlp, cnn, quick, photo, two-columns or two-heads, "
+            "or a class of your own",
         ),
         ("[training]\ndevice = 'gpu'", "training.device is 'gpu'; expected auto, cpu, cuda"),
         (
@@ -173,6 +174,7 @@ def test_any_toml_is_a_recipe_or_one_line(table: dict[str, Any]) -> None:
             "[objective]\nname = 'square-error'\nlabel_smoothing = 0.1",
             "label_smoothing goes with cross-entropy",
         ),
+        ("network = 'two-heads'", "goes with objective.name cross-entropy-and-box, not with cross"),
         ("[optimizer]\nnesterov = true\nmomentum = 0", "nesterov needs optimizer.momentum above 0"),
         ("a = = 3", "mine.toml: is not valid TOML"),
         ("name = '../out'", "name is '../out'; expected 1 to 100 characters"),

@@ -12,8 +12,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-NETWORKS = ("mlp", "cnn", "quick", "photo", "two-columns")
-OBJECTIVES = ("cross-entropy", "square-error")
+NETWORKS = ("mlp", "cnn", "quick", "photo", "two-columns", "two-heads")
+OBJECTIVES = ("cross-entropy", "square-error", "cross-entropy-and-box")
 OPTIMIZERS = ("sgd", "momentum", "adagrad", "rmsprop", "adam", "adamw")
 SCHEDULES = ("constant", "step", "cosine", "one-cycle")
 PRECISIONS = ("float32", "bf16")

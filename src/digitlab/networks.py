@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from digitlab import boxes
 from digitlab.branches import Branches
 from digitlab.config import CUSTOM_NETWORK
 from digitlab.errors import ConfigError
@@ -165,6 +166,38 @@ def two_columns(outputs: int) -> nn.Module:
     return _initialised_as_in_the_course(network)
 
 
+def two_heads(outputs: int) -> nn.Module:
+    """Return a trunk with two heads: which digit, and the box of its ink.
+
+    YOLO9000 tells what a thing is and where it is from one trunk (Redmon and Farhadi, 2017).
+
+    Args:
+        outputs: the answers of the first head, and the four numbers of the second.
+    """
+    return nn.Sequential(
+        Scale(1 / 0.3081),
+        nn.Conv2d(1, 16, kernel_size=5, stride=2, padding=2),
+        nn.ReLU(),
+        nn.Conv2d(16, 16, kernel_size=3, padding=1),
+        nn.MaxPool2d(2),
+        nn.ReLU(),
+        Branches(
+            nn.Sequential(
+                nn.Conv2d(16, 64, kernel_size=3, padding=1),
+                nn.Flatten(),
+                nn.ReLU(),
+                nn.Linear(3136, outputs - boxes.NUMBERS),
+            ),
+            nn.Sequential(
+                nn.Conv2d(16, 32, kernel_size=3, padding=1),
+                nn.Flatten(),
+                nn.ReLU(),
+                nn.Linear(1568, boxes.NUMBERS),
+            ),
+        ),
+    )
+
+
 _NOT_USERS = {
     Path(__file__).parent,
     *(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
@@ -177,6 +210,7 @@ _OURS: dict[str, Callable[[int], nn.Module]] = {
     "quick": quick,
     "photo": photo,
     "two-columns": two_columns,
+    "two-heads": two_heads,
 }
 
 

@@ -112,6 +112,11 @@ def check(recipe: Recipe, origin: str = "recipe") -> None:
         raise ConfigError(
             f"{origin}: handwriting.no_digit goes with cross-entropy, not with square-error"
         )
+    if network.name == "two-heads" and recipe.objective.name != "cross-entropy-and-box":
+        raise ConfigError(
+            f"{origin}: network.name two-heads tells a box, too: it goes with objective.name "
+            f"cross-entropy-and-box, not with {recipe.objective.name}"
+        )
     if recipe.handwriting.is_on and recipe.data.preparation == "none":
         raise ConfigError(
             f"{origin}: handwriting ends in the preparation that reads; "

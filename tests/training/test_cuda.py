@@ -27,6 +27,8 @@ def train(data: Path, name: str, device: str = "cuda", **changes: Any) -> dict[s
     """Train one epoch of 12 steps in the folder of that name; return the run's summary."""
     settings = {"training.shards": 4, "training.calibrate": 0, **changes.pop("settings", {})}
     wanted: dict[str, Any] = {"recipe": "tutorial-cnn", "optimizer": "adamw", "epochs": 1}
+    if changes.get("network") == "two-heads":
+        wanted["objective"] = "cross-entropy-and-box"
     run = digitlab.train(
         **{**wanted, "learning_rate": 0.003, "batch_size": 50, **changes},
         data=str(data), device=device, settings=settings, run_dir=name, reporter=lambda _: None,

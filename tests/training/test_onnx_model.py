@@ -10,6 +10,7 @@ import torch
 
 from digitlab import Recogniser, networks
 from digitlab.data import load_dataset
+from digitlab.objectives import CrossEntropy
 from digitlab.parallel.shards import network_input
 from digitlab.preparation import prepare_images
 from digitlab.reading.model_file import Calibration
@@ -30,7 +31,9 @@ def test_probabilities_agree_with_pytorch(tmp_path: Path, count: int) -> None:
     expected = torch.softmax(logits / 1.3, dim=1).numpy()
     assert expected.max(axis=1).std() > 0.01
     path = tmp_path / "model.onnx"
-    calibration = Calibration(1.3, MADE_PICTURES)
-    path.write_bytes(onnx_model(network, load_recipe("photo"), calibration, images[:500]))
+    calibration, objective = Calibration(1.3, MADE_PICTURES), CrossEntropy(outputs=11)
+    path.write_bytes(
+        onnx_model(network, objective, load_recipe("photo"), calibration, images[:500])
+    )
     given = Recogniser(path).probabilities(images, prepared=True)
     assert np.abs(given - expected).max() <= 1e-5

@@ -292,7 +292,7 @@ def test_no_model_is_written_that_reading_would_refuse(
 ) -> None:
     from digitlab.training import model_files
 
-    monkeypatch.setattr(model_files, "properties", lambda *_: {"file_sha256": "0" * 64})
+    monkeypatch.setattr(model_files, "properties", lambda *_, **__: {"file_sha256": "0" * 64})
     heard = Heard()
     digitlab.train(small_recipe, epochs=0.1, run_dir="run", reporter=heard)
     assert not Path("run/model.onnx").exists()

@@ -37,6 +37,8 @@ class Evaluation:
         confusion_matrix: int64 [10, 10], rows the truth, columns the answer.
         calibration_error: expected calibration error in 15 bins of equal width (Guo, Pleiss, Sun
             and Weinberger, 2017); None without probabilities.
+        mean_iou: of the boxes that a model tells with those of the ink, over the images that have
+            any; None for a model that tells none.
     """
 
     count: int
@@ -47,6 +49,7 @@ class Evaluation:
     recall: tuple[float | None, ...]
     confusion_matrix: Labels
     calibration_error: float | None
+    mean_iou: float | None = None
 
     def __repr__(self) -> str:
         accuracy = accuracy_text(self.accuracy)
@@ -70,6 +73,8 @@ class Evaluation:
         ]
         if self.calibration_error is not None:
             figures.append(("calibration error", percent(self.calibration_error)))
+        if self.mean_iou is not None:
+            figures.append(("mean IoU of boxes", f"{self.mean_iou:.3f}"))
         rows = [
             (
                 digit,
@@ -93,6 +98,7 @@ class Evaluation:
             "recall": list(self.recall),
             "confusion_matrix": self.confusion_matrix.tolist(),
             "calibration_error": self.calibration_error,
+            "mean_iou": self.mean_iou,
         }
 
     def to_text(self) -> str:
@@ -107,6 +113,8 @@ class Evaluation:
         ]
         if self.calibration_error is not None:
             lines.append(f"calibration error  {percent(self.calibration_error):>9}")
+        if self.mean_iou is not None:
+            lines.append(f"mean IoU of boxes  {self.mean_iou:>9.3f}")
         answers = "".join(f"{digit:>6}" for digit in range(CLASSES))
         lines += ["", f"digit  precision   recall   read as{answers}"]
         for digit in range(CLASSES):

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from digitlab.data.dataset import Dataset
+from digitlab.boxes import mean_iou
+from digitlab.data.dataset import Dataset, Images
 from digitlab.data.memory import Source, dataset_in_memory, is_pair
 from digitlab.errors import ConfigError, DataError, ModelError
 from digitlab.evaluation.coverage import coverage_of
@@ -22,6 +23,7 @@ from digitlab.evaluation.figures import (
 )
 from digitlab.evaluation.report import EvaluationReport
 from digitlab.evaluation.robustness import PICTURES, Progress, measure_kinds, measure_no_digits
+from digitlab.preparation import prepare_images
 
 if TYPE_CHECKING:
     from digitlab.reading.recogniser import Recogniser
@@ -148,7 +150,10 @@ def evaluate_split(
         model=str(recogniser.model.path),
         data=dataset.source,
         split=split,
-        evaluation=evaluate_predictions(labels, predictions, probabilities),
+        evaluation=replace(
+            evaluate_predictions(labels, predictions, probabilities),
+            mean_iou=_mean_iou(recogniser, images),
+        ),
         mistakes=order.astype(np.int64),
         labels=labels,
         predictions=predictions,
@@ -159,3 +164,11 @@ def evaluate_split(
         no_digits=none,
         calibrated_on=recogniser.model.calibrated_on,
     )
+
+
+def _mean_iou(recogniser: Recogniser, images: Images) -> float | None:
+    """Return how well a model's boxes fit the ink of images as it sees them; None without boxes."""
+    if not recogniser.model.boxes:
+        return None
+    prepared = prepare_images(images, recogniser.model.preparation)
+    return mean_iou(recogniser.boxes(prepared, prepared=True), prepared)

@@ -136,6 +136,7 @@ class ExportReport:
             ("", "before", "int8"),
             ("accuracy", *(_with_interval(one) for one in (check.before, check.after))),
             ("calibration error", *(_calibration(one) for one in (check.before, check.after))),
+            *_boxes(check),
             ("bytes", f"{check.bytes_before:,}", f"{self.bytes:,}"),
             ("images a second", f"{slow:,.0f}", f"{fast:,.0f}"),
         ]
@@ -277,6 +278,13 @@ def _with_interval(evaluation: Evaluation) -> str:
         return "-"
     low, high = evaluation.interval
     return f"{percent(evaluation.accuracy)} ({percent(low)} to {percent(high)})"
+
+
+def _boxes(check: Int8Check) -> list[tuple[str, ...]]:
+    """Return the row of boxes; none for a model that tells none."""
+    ious = (check.before.mean_iou, check.after.mean_iou)
+    told = [f"{iou:.3f}" for iou in ious if iou is not None]
+    return [("mean IoU of boxes", *told)] if len(told) == len(ious) else []
 
 
 def _calibration(evaluation: Evaluation) -> str:

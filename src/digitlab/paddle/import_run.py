@@ -146,7 +146,7 @@ def import_parameters(
     onnx: bytes | None = None
     examples = next(split for split in reversed([*dataset.splits.values()]) if len(split))
     try:
-        onnx = onnx_model(model, recipe, calibration, examples.images[:_BATCH])
+        onnx = onnx_model(model, judge, recipe, calibration, examples.images[:_BATCH])
     except ExportError as error:
         warnings.append(f"no model.onnx was written: {error}; reading needs one")
     made = Imported(
@@ -228,10 +228,12 @@ def _what_fits(state: Mapping[str, Any], recipe: Recipe) -> str:
                 continue
             if network not in NETWORKS:
                 continue  # code of the user's, which may do anything: it is made once
-            outputs = 10 if objective == "cross-entropy" else 1
+            tried = Recipe(network=NetworkConfig(network), objective=ObjectiveConfig(objective))
             try:
+                check(tried)
+                outputs = objectives.build(tried).outputs
                 _fitted(networks.build(network, outputs, seed=1), state)
-            except DoesNotFitError:
+            except (ConfigError, DoesNotFitError):
                 continue
             return f"; it fits --network {network} --objective {objective}"
     return ""

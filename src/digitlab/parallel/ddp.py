@@ -104,7 +104,7 @@ class Averaged(Collective):
             ):
                 output = model(inputs)
             output = output.float()
-            loss = self.job.objective.loss(output, truths)
+            loss = self.job.objective.loss(output, truths, inputs)
             with exchange():
                 (loss * weight).backward()  # type: ignore[no-untyped-call]
         if not part:

@@ -171,7 +171,7 @@ def gradient_of_shard(job: Job, shard: ShardInput, size: int) -> ShardGradient:
             output = job.network(shard.images).float()
     else:
         output = job.network(shard.images)
-    loss = job.objective.loss(output, shard.labels) / size
+    loss = job.objective.loss(output, shard.labels, shard.images) / size
     gradients = torch.autograd.grad(loss, job.parameters, allow_unused=True)
     vector = torch.cat(
         [

@@ -21,6 +21,8 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import onnxruntime
 
 from digitlab import __version__
+from digitlab.boxes import MEANING as BOX_MEANING
+from digitlab.boxes import NUMBERS
 from digitlab.errors import ModelError
 from digitlab.preparation import VERSIONS
 from digitlab.wording import calibrated_on
@@ -67,6 +69,7 @@ class Model:
         version: of the digitlab that wrote it.
         output: "logits" or "value" (square error).
         width: 10 or 11 logits, or 1 value.
+        boxes: whether it has a second output, `box`: where the ink lies.
         sha256: of the file, with those 64 characters as zeros; its identity.
         properties: all metadata of the file.
     """
@@ -80,12 +83,13 @@ class Model:
     version: str
     output: str
     width: int
+    boxes: bool
     sha256: str
     properties: Mapping[str, str]
 
 
 def properties(
-    recipe: str, preparation: str, calibration: Calibration | None = None
+    recipe: str, preparation: str, calibration: Calibration | None = None, *, boxes: bool = False
 ) -> dict[str, str]:
     """Return the metadata that a model file must carry, ready to be sealed.
 
@@ -93,6 +97,7 @@ def properties(
         recipe: the name of the recipe that trained the model.
         preparation: "none" or a version of the preparation.
         calibration: None for a model that is not calibrated.
+        boxes: whether it has the output `box`.
     """
     calibrated: dict[str, str] = {}
     if calibration is not None:
@@ -102,6 +107,7 @@ def properties(
         "recipe": recipe,
         "preparation": preparation,
         **calibrated,
+        **({"box": BOX_MEANING} if boxes else {}),
         "digitlab_version": __version__,
         _KEY.decode(): UNSEALED,
     }
@@ -223,7 +229,9 @@ def model_of_bytes(onnx_bytes: bytes, path: Path, threads: int = 1) -> Model:
         raise ModelError(f"{path} keeps weights in other files: export it into one file")
     session = _session(onnx_bytes, path, threads)
     found = dict(session.get_modelmeta().custom_metadata_map)
-    output, width = _checked_shapes(session, path)
+    output, width, boxes = _checked_shapes(session, path)
+    if boxes:
+        _check_box(found, path)
     temperature = _checked_temperature(found, path)
     honest = None if output == "value" else temperature
     return Model(
@@ -236,6 +244,7 @@ def model_of_bytes(onnx_bytes: bytes, path: Path, threads: int = 1) -> Model:
         version=_property(found, "digitlab_version", path),
         output=output,
         width=width,
+        boxes=boxes,
         sha256=digest,
         properties=found,
     )
@@ -268,8 +277,12 @@ def _session(onnx_bytes: bytes, path: Path, threads: int) -> onnxruntime.Inferen
         raise ModelError(f"{path} cannot be loaded by onnxruntime: {reason}") from error
 
 
-def _checked_shapes(session: onnxruntime.InferenceSession, path: Path) -> tuple[str, int]:
-    """Return the name and the width of the output, or raise ModelError."""
+def _checked_shapes(session: onnxruntime.InferenceSession, path: Path) -> tuple[str, int, bool]:
+    """Return the name and the width of the output, and whether there is a box, too.
+
+    Raises:
+        ModelError: where inputs or outputs are others.
+    """
     inputs, outputs = session.get_inputs(), session.get_outputs()
     takes = [(one.name, one.type, one.shape[1:], _is_free(one.shape)) for one in inputs]
     if takes != [("images", "tensor(float)", [1, 28, 28], True)]:
@@ -277,12 +290,14 @@ def _checked_shapes(session: onnxruntime.InferenceSession, path: Path) -> tuple[
             f"{path} takes {_said(inputs)}: expected one input, images float32 [N, 1, 28, 28]"
         )
     gives = [(one.name, one.type, one.shape[1:], _is_free(one.shape)) for one in outputs]
+    box = ("box", "tensor(float)", [NUMBERS], True)
     for name, width in (("logits", 10), ("logits", 11), ("value", 1)):
-        if gives == [(name, "tensor(float)", [width], True)]:
-            return name, width
+        first = (name, "tensor(float)", [width], True)
+        if gives == [first] or (gives == [first, box] and name == "logits"):
+            return name, width, box in gives
     raise ModelError(
-        f"{path} gives {_said(outputs)}: expected one output, "
-        "logits float32 [N, 10] or [N, 11], or value float32 [N, 1]"
+        f"{path} gives {_said(outputs)}: expected logits float32 [N, 10] or [N, 11], alone or with "
+        "box float32 [N, 4], or value float32 [N, 1]"
     )
 
 
@@ -298,6 +313,14 @@ def _property(found: Mapping[str, str], key: str, path: Path) -> str:
     if not found.get(key):
         raise ModelError(f"{path} has no property {key}: export it again with digitlab")
     return found[key]
+
+
+def _check_box(found: Mapping[str, str], path: Path) -> None:
+    meaning = _property(found, "box", path)
+    if meaning != BOX_MEANING:
+        raise ModelError(
+            f"{path}: box = {meaning!r}, expected {BOX_MEANING!r}; install a newer digitlab"
+        )
 
 
 def _checked_preparation(found: Mapping[str, str], path: Path) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from digitlab.boxes import NUMBERS
 from digitlab.decoding import MAX_PIXELS, Picture
 from digitlab.errors import CalibrationWarning, ConfigError, ModelError, PictureError
 from digitlab.preparation import Glyph
@@ -282,6 +283,28 @@ class Recogniser:
         outputs, blank = self._outputs(images, prepared)
         return np.where(blank, np.float32(np.nan), outputs[:, 0])
 
+    def boxes(self, images: ImagesLike, *, prepared: bool = False) -> Floats:
+        """Return where the ink of each image lies, as a model with the output `box` tells it.
+
+        Args:
+            images, prepared: as of `probabilities`.
+
+        Returns:
+            float32 [N, 4]: x, y, width and height in pixels of the 28 x 28 image that the network
+            sees, which for pictures is the prepared one; all 0 of a blank image.
+
+        Raises:
+            ModelError: for a model without boxes.
+            TypeError, PictureError: as `probabilities` does.
+        """
+        if not self.model.boxes:
+            raise ModelError(
+                f"{self.model.path} tells no boxes: train one that does, such as two-heads"
+            )
+        outputs, blank = self._outputs(images, prepared, "box")
+        outputs[blank] = 0
+        return outputs
+
     def predict(self, images: ImagesLike) -> npt.NDArray[np.int64]:
         """Return the best of ten digits for each image, int64 [N]; nothing is refused.
 
@@ -295,21 +318,28 @@ class Recogniser:
         best = self.probabilities(images)[:, :NO_DIGIT].argmax(axis=1)
         return np.asarray(best, np.int64)
 
-    def _outputs(self, given: ImagesLike, prepared: bool) -> tuple[Floats, npt.NDArray[np.bool_]]:
-        """Return what the model gives, [N, width], and which images are blank, bool [N]."""
+    def _outputs(
+        self, given: ImagesLike, prepared: bool, name: str | None = None
+    ) -> tuple[Floats, npt.NDArray[np.bool_]]:
+        """Return what the model gives, as `_run`, and which images are blank, bool [N]."""
         images = as_images(given, prepared)
         if not prepared:
             images = prepared_images(images, self.model.preparation)
-        return self._run(images), np.asarray(~images.any(axis=(1, 2)), np.bool_)
+        return self._run(images, name), np.asarray(~images.any(axis=(1, 2)), np.bool_)
 
-    def _run(self, prepared: Images) -> Floats:
-        """Run the model on images as it wants them, uint8 or float [N, 28, 28]: [N, width]."""
-        outputs = [np.zeros((0, self.model.width), np.float32)]
+    def _run(self, prepared: Images, name: str | None = None) -> Floats:
+        """Run the model on images as it wants them, uint8 or float [N, 28, 28].
+
+        Returns its output of that name; else the first, [N, width].
+        """
+        name = name or self.model.output
+        width = NUMBERS if name == "box" else self.model.width
+        outputs = [np.zeros((0, width), np.float32)]
         for first in range(0, len(prepared), BATCH):
             batch = np.ascontiguousarray(prepared[first : first + BATCH], np.float32)[:, None]
             if prepared.dtype == np.uint8:
                 batch /= 255
-            outputs += self.model.session.run(None, {"images": batch})
+            outputs += self.model.session.run([name], {"images": batch})
         return np.concatenate(outputs, dtype=np.float32)
 
 

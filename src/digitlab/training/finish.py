@@ -39,8 +39,9 @@ def finish(trainer: Trainer, recipe: Recipe, material: Material) -> None:
     dataset, sources = material.dataset, material.sources
     trainer.save_the_last()
     tell(events.phase("evaluate"))
-    test = _evaluated(trainer, dataset.splits.get("test"))
-    valid = dataset.splits.get("valid")
+    test_split, valid = dataset.splits.get("test"), dataset.splits.get("valid")
+    test_outputs = _outputs(trainer, test_split.images) if test_split else None
+    test = _evaluated(trainer, test_split, test_outputs)
     valid_outputs = _outputs(trainer, valid.images) if valid else None
     tell(events.phase("calibrate"))
     calibration, confidence = _calibrated(trainer, recipe, valid, valid_outputs)
@@ -55,6 +56,8 @@ def finish(trainer: Trainer, recipe: Recipe, material: Material) -> None:
         "test_accuracy": test.accuracy if test else None,
         "test_interval": test.interval if test else None,
         "valid_accuracy": _accuracy(trainer, valid, valid_outputs),
+        **_figures(trainer, "test", test_split, test_outputs),
+        **_figures(trainer, "valid", valid, valid_outputs),
         "temperature": calibration.temperature if calibration else None,
         "calibrated_on": calibration.on if calibration else None,
         "best_valid": trainer.best,
@@ -102,11 +105,12 @@ def draw_curves(trainer: Trainer, recipe: Recipe) -> None:
     charts.draw_curves(folder.curves, list(read_metrics(folder.metrics)), recipe.name)
 
 
-def _evaluated(trainer: Trainer, split: Split | None) -> Evaluation | None:
-    if not split:
+def _evaluated(
+    trainer: Trainer, split: Split | None, outputs: torch.Tensor | None
+) -> Evaluation | None:
+    if not split or outputs is None:
         return None
-    predictions = trainer.objective.digits(_outputs(trainer, split.images)).numpy()
-    return evaluate_predictions(split.labels, predictions)
+    return evaluate_predictions(split.labels, trainer.objective.digits(outputs).numpy())
 
 
 def _outputs(trainer: Trainer, images: Images) -> torch.Tensor:
@@ -120,6 +124,16 @@ def _accuracy(trainer: Trainer, split: Split | None, outputs: torch.Tensor | Non
         return None
     right = trainer.objective.digits(outputs).numpy() == split.labels
     return int(right.sum()) / len(split)
+
+
+def _figures(
+    trainer: Trainer, name: str, split: Split | None, outputs: torch.Tensor | None
+) -> dict[str, float | None]:
+    """Return what the objective measures besides accuracy, by names that begin with a split's."""
+    if not split or outputs is None:
+        return {}
+    figures = trainer.objective.figures(outputs, torch.tensor(split.images))
+    return {f"{name}_{figure}": value for figure, value in figures.items()}
 
 
 def _calibrated(
@@ -153,7 +167,8 @@ def _calibrated(
         return None, f"not calibrated (nothing can be seen in the {VALIDATION_IMAGES})"
     if not outputs.isfinite().all():
         return None, f"not calibrated (what the network gives for {on} is not finite)"
-    temperature = best_temperature(outputs.numpy(), labels)
+    logits = trainer.objective.named(outputs)["logits"]
+    temperature = best_temperature(logits.numpy(), labels)
     return Calibration(temperature, on), f"calibrated on {len(labels):,} {on}"
 
 
@@ -164,7 +179,7 @@ def _write_onnx(
     network = copy.deepcopy(trainer.state.network).cpu().eval()
     examples = dataset.splits.get("test", dataset.splits["train"]).images[:500]
     try:
-        content = onnx_model(network, recipe, calibration, examples)
+        content = onnx_model(network, trainer.objective, recipe, calibration, examples)
     except ExportError as error:
         trainer.folder.onnx.unlink(missing_ok=True)
         trainer.tell(events.warning(f"no model.onnx was written: {error}; reading needs one"))
@@ -215,6 +230,9 @@ def _closing_words(
             f"test accuracy {accuracy_text(summary['test_accuracy'])} "
             f"(95 % interval {low} to {high})"
         )
+    iou = summary.get("test_mean_iou", summary.get("valid_mean_iou"))
+    if iou is not None:
+        lines.append(f"mean IoU of boxes {iou:.3f}")
     if trainer.objective.outputs > 1:
         lines.append(f"confidence: {confidence}")
     names = ("model.onnx", "curves.png", "confusion.png")

@@ -21,6 +21,7 @@ from digitlab.config import Recipe
 from digitlab.data.dataset import Images
 from digitlab.durable_files import write_whole
 from digitlab.errors import ModelError, RunError
+from digitlab.objectives import Objective
 from digitlab.reading.model_file import Calibration, model_of_bytes, properties, seal
 from digitlab.training.run_folder import RunFolder, check_ended
 from digitlab.training.state import TrainingState, weights_sha256
@@ -98,12 +99,17 @@ def start_from_run(state: TrainingState, path: Path, then_sha256: str | None) ->
 
 
 def onnx_model(
-    network: nn.Module, recipe: Recipe, calibration: Calibration | None, examples: Images
+    network: nn.Module,
+    objective: Objective,
+    recipe: Recipe,
+    calibration: Calibration | None,
+    examples: Images,
 ) -> bytes:
     """Return the sealed ONNX file of a network, checked against it on `examples`.
 
     Args:
         network: in evaluation mode, on the CPU.
+        objective: which names its outputs.
         recipe: for the model's metadata.
         calibration: what logits are to be divided by; None: not calibrated.
         examples: uint8 [N, 28, 28], on which both models are compared.
@@ -114,48 +120,61 @@ def onnx_model(
     import onnx
 
     inputs = torch.from_numpy(examples.astype(np.float32) / 255).unsqueeze(1)
-    name = "logits" if recipe.objective.name == "cross-entropy" else "value"
     try:
         with TemporaryDirectory() as folder, warnings.catch_warnings(), torch.no_grad():
             path = Path(folder) / "model.onnx"
             warnings.simplefilter("ignore")
+            named = objective.named(network(inputs))
+            expected = {name: output.numpy() for name, output in named.items()}
+            exported = network if len(named) == 1 else _Named(network, objective)
             # dynamo=False: the newer exporter needs onnxscript and took 30 times as long.
             torch.onnx.export(
-                network,
+                exported,
                 (inputs[:2],),
                 path,
                 input_names=["images"],
-                output_names=[name],
-                dynamic_axes={"images": {0: "count"}, name: {0: "count"}},
+                output_names=list(named),
+                dynamic_axes={name: {0: "count"} for name in ("images", *named)},
                 opset_version=_OPSET,
                 dynamo=False,
             )
             model = onnx.load(path)
             onnx.checker.check_model(model)
-            expected = network(inputs).numpy()
     except Exception as error:  # any operator of a user's network may be what ONNX lacks
         raise ExportError(
             str(error).strip().splitlines()[0] if str(error) else repr(error)
         ) from error
     onnx.helper.set_model_props(
-        model, properties(recipe.name, recipe.data.preparation, calibration)
+        model, properties(recipe.name, recipe.data.preparation, calibration, boxes="box" in named)
     )
     content = seal(model.SerializeToString())
-    _compare(content, name, inputs.numpy(), expected)
+    _compare(content, inputs.numpy(), expected)
     return content
 
 
-def _compare(content: bytes, name: str, inputs: Any, expected: Any) -> None:
+class _Named(nn.Module):
+    """A network whose numbers are several outputs."""
+
+    def __init__(self, network: nn.Module, objective: Objective) -> None:
+        super().__init__()
+        self.network, self.objective = network, objective
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        return tuple(self.objective.named(self.network(images)).values())
+
+
+def _compare(content: bytes, inputs: Any, expected: Mapping[str, Any]) -> None:
     try:
         session = model_of_bytes(content, Path("model.onnx")).session
-        given = session.run([name], {"images": inputs})[0]
+        given = session.run(list(expected), {"images": inputs})
     except ModelError as error:
         raise ExportError(str(error)) from error
     except Exception as error:  # onnxruntime's errors have no common base but this
         raise ExportError(f"onnxruntime cannot run it: {str(error).splitlines()[0]}") from error
-    if given.shape != expected.shape:
-        raise ExportError(f"its output has shape {given.shape}, expected {expected.shape}")
-    with np.errstate(invalid="ignore"):  # of two that are not finite
-        difference = float(np.abs(given - expected).max())
-    if not difference <= _CLOSE * max(1.0, float(np.abs(expected).max())):
-        raise ExportError(f"its answers differ by {difference:.2g} from PyTorch's")
+    for one, wanted in zip(given, expected.values(), strict=True):
+        if one.shape != wanted.shape:
+            raise ExportError(f"its output has shape {one.shape}, expected {wanted.shape}")
+        with np.errstate(invalid="ignore"):  # of two that are not finite
+            difference = float(np.abs(one - wanted).max())
+        if not difference <= _CLOSE * max(1.0, float(np.abs(wanted).max())):
+            raise ExportError(f"its answers differ by {difference:.2g} from PyTorch's")

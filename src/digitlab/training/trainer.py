@@ -261,30 +261,44 @@ class Trainer:
         }
         if self.valid is not None and len(self.valid):
             self.tell(events.phase("validate"))
-            loss, accuracy = self.measure(self.valid)
-            line |= {"valid_loss": loss, "valid_accuracy": accuracy}
+            figures = self.measure(self.valid)
+            accuracy = figures["accuracy"]
+            line |= {f"valid_{name}": figure for name, figure in figures.items()}
             if self.best is None or accuracy > self.best["valid_accuracy"]:
                 self.best = {"step": self.state.step, "valid_accuracy": accuracy}
-            self.records.event(self.state.step, {"valid/accuracy": accuracy})
+            points = {name: value for name, value in figures.items() if value is not None}
+            points.pop("loss", None)
+            self.records.event(self.state.step, {f"valid/{name}": points[name] for name in points})
             self.tell(events.phase("train"))
         self.records.write({**line, "seconds": round(self.clock.training, 3)})
         accuracy_now = line.get("valid_accuracy")
         steps = self.batches.total_steps
         done, _ = passes_done(batch.epoch + 1, self.epochs, self.state.step, steps)
         text = f"epoch {done}: validation accuracy {accuracy_text(accuracy_now)}"
+        if line.get("valid_mean_iou") is not None:
+            text += f", mean IoU {line['valid_mean_iou']:.3f}"
         facts = {key: value for key, value in line.items() if key != "kind"}
         self.tell(events.note("epoch", text if accuracy_now is not None else "", **facts))
 
-    def measure(self, split: Split) -> tuple[float | None, float]:
-        """Return mean loss (None where not finite) and accuracy on a split, averaged weights."""
+    def measure(self, split: Split) -> dict[str, Any]:
+        """Return figures of the averaged weights on a split.
+
+        These are the mean `loss` (None where it is not finite), `accuracy`, and those of
+        `Objective.figures`.
+        """
         with self.state.averaged():
             outputs = self.strategy.outputs(split.images)
         labels = torch.tensor(split.labels)
-        loss = float(self.objective.loss(outputs, labels)) / len(split)
+        images = torch.tensor(split.images)
+        loss = float(self.objective.loss(outputs, labels, images)) / len(split)
         correct = int((self.objective.digits(outputs) == labels).sum())
-        return (loss if abs(loss) < float("inf") else None), correct / len(split)
+        return {
+            "loss": loss if abs(loss) < float("inf") else None,
+            "accuracy": correct / len(split),
+            **self.objective.figures(outputs, images),
+        }
 
     def accuracy_on(self, source: Dataset) -> float | None:
         """Return the accuracy on a source's test split, or its validation split, or None."""
         split = source.splits.get("test") or source.splits.get("valid")
-        return self.measure(split)[1] if split else None
+        return self.measure(split)["accuracy"] if split else None
