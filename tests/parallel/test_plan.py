@@ -207,6 +207,7 @@ def test_all_that_must_be_the_same_on_all_machines_is_compared() -> None:
         "--workers": replace(seat, per_node=3),
         "--workers times --nodes": replace(seat, workers=6),
         "--ledger": replace(seat, ledger=True),
+        "--parallel": replace(seat, plan=replace(plan, parallel="later")),
         "--sync": replace(seat, plan=replace(plan, sync="ddp")),
         "--compress": replace(seat, plan=replace(plan, compress="fp16")),
         "--local-steps": replace(seat, plan=replace(plan, local_steps=2)),

@@ -16,10 +16,11 @@ from torch import Tensor
 
 from digitlab.data.batches import Batch, Share
 from digitlab.data.dataset import Images
+from digitlab.parallel.exchange import Exchange
 from digitlab.parallel.packing import Packing, packed_numbers, unpacked_numbers
 from digitlab.parallel.seat import slot_of
 from digitlab.parallel.shards import EVALUATION_BATCH, ShardGradient, ShardPool
-from digitlab.parallel.strategy import BatchGradient, Job, Run, Wish
+from digitlab.parallel.strategy import BatchGradient, Held, Job, Run, Wish, values_of
 from digitlab.parallel.team import Team, tensor_of
 
 HEAD = 3 * 8  # bytes of the wishes, as they are sent
@@ -50,6 +51,7 @@ class Collective(ABC):
         self.packing = Packing.of(job)
         self._together = False  # whether the others evaluate with us
         self._take_in = False
+        self._run: Run
 
     @property
     def leads(self) -> bool:
@@ -58,8 +60,14 @@ class Collective(ABC):
 
     def begin(self, run: Run) -> None:
         """Enter the team; see `Strategy.begin`."""
-        self.team.begin(run)
+        self._run = run
+        self.team.begin(run, self.connect)
         self._together = True
+
+    def connect(self) -> Exchange:
+        """Connect the workers of a round, for what this strategy sends."""
+        on_cpu = self.job.device.type == "cpu"
+        return self.team.by_sockets() if on_cpu else self.team.by_process_group()
 
     def gradient(self, batch: Batch, wish: Wish) -> BatchGradient:
         """Return the gradient over all workers' samples; see `Strategy.gradient`."""
@@ -85,6 +93,14 @@ class Collective(ABC):
         """Have the worker that leads do it; see `Strategy.finish`."""
         self._together = False
         self.team.finish(action)
+
+    def whole(self) -> dict[str, Tensor]:
+        """Return all tensors, which every worker has; see `Strategy.whole`."""
+        return values_of(self._run.pieces()) if self.leads else {}
+
+    def held(self) -> list[Held]:
+        """Return the same for each worker; see `Strategy.held`."""
+        return [self._run.held()] * self.team.share.size
 
     def memory(self) -> dict[str, Tensor]:
         """Return nothing: all that changes is in the run; asked before each checkpoint."""

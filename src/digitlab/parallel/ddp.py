@@ -22,6 +22,7 @@ from torch.nn.parallel import DistributedDataParallel
 from digitlab.data.batches import Batch
 from digitlab.data.dataset import Images
 from digitlab.parallel.collective import Collective, as_bytes, as_floats
+from digitlab.parallel.exchange import Exchange
 from digitlab.parallel.shards import ShardGradient, network_input
 from digitlab.parallel.strategy import Job, all_finite
 from digitlab.parallel.team import Team, tensor_of
@@ -43,6 +44,10 @@ class Averaged(Collective):
         self._round = 0
         self._power: powerSGD_hook.PowerSGDState | None = None
         self._remembered: dict[str, Tensor] = {}
+
+    def connect(self) -> Exchange:
+        """Connect as DDP does; see `Collective.connect`."""
+        return self.team.by_process_group()
 
     def outputs(self, images: Images, after: Callable[[int], None] | None = None) -> Tensor:
         """Return the outputs; after steps alone, of the averaged weights."""

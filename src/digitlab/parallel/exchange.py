@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 
@@ -15,8 +16,11 @@ class PeersLostError(Exception):
 class Exchange(Protocol):
     """Connections of a worker with all others of its round; used by all in the same order.
 
-    Every call raises `PeersLostError` where somebody is lost, or silent for too long.
+    Every call raises `PeersLostError` where somebody is lost, or silent for too long. `device` is
+    where the tensors must be that it sends.
     """
+
+    device: torch.device
 
     def gather(self, mine: Tensor, every: Tensor, meanwhile: Callable[[], None] | None) -> None:
         """Fill `every` [workers, ...] by rank; `mine` is contiguous; see `Team.gather`."""
@@ -24,6 +28,18 @@ class Exchange(Protocol):
 
     def broadcast(self, tensor: Tensor, source: int) -> None:
         """Fill a contiguous tensor with that of the worker of rank `source`."""
+        ...
+
+    def post(self, tensor: Tensor, rank: int) -> None:
+        """Begin to send one worker a contiguous tensor, which must stay as it is until `flush`."""
+        ...
+
+    def receive(self, tensor: Tensor, rank: int) -> None:
+        """Fill a contiguous tensor with what a worker posted, in the order of its posts."""
+        ...
+
+    def flush(self) -> None:
+        """Wait until all that was posted is sent; before any other call than these three."""
         ...
 
     def close(self) -> None:

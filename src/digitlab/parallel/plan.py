@@ -13,6 +13,10 @@ from typing import Any
 from digitlab.errors import ConfigError
 from digitlab.wording import counted, one_of
 
+# Ways to share the work: what the help says of each. A line here and one in build.py make another.
+PARALLELS = {
+    "data": "each has the whole network and takes shards",
+}
 SYNCS = ("exact", "ddp")
 COMPRESSIONS = ("none", "fp16", "bf16", "powersgd")
 # Of these a launcher of ours takes care; torchrun has its own.
@@ -46,6 +50,7 @@ class Workers:
         rendezvous: HOST:PORT of the first machine; may be empty where it is the only one.
         devices: CUDA devices of this machine, one a worker; empty: the recipe's device.
         log_dir: where each worker's output goes; None: `logs` in the run's folder.
+        parallel: how workers share the work, one of `PARALLELS`.
         sync: "exact": the same bits as one process; "ddp": PyTorch's DistributedDataParallel.
         compress: of gradients, for "ddp": "none", "fp16", "bf16" or "powersgd".
         local_steps: for "ddp": steps that each worker takes alone between two averages.
@@ -64,6 +69,12 @@ class Workers:
     devices: Sequence[int] = flag((), "0,1,...", "This machine's CUDA devices, one a worker.")
     log_dir: str | Path | None = flag(
         None, "DIR", "Folder for the output of each worker; else RUN/logs."
+    )
+    parallel: str = flag(
+        "data",
+        "|".join(PARALLELS),
+        "; ".join(f"{name}: {text}" for name, text in PARALLELS.items()) + ". Default: data.",
+        same=True,
     )
     sync: str = flag(
         "exact",
@@ -87,6 +98,11 @@ class Workers:
     min_workers: int | None = flag(
         None, "N", "Begin, and go on, with as few on all machines; else all begin.", same=True
     )
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether each worker owns a part of the network, which is lost with it."""
+        return self.parallel != "data"
 
     @property
     def here(self) -> int:
@@ -163,7 +179,8 @@ class Workers:
                 "port of it"
             )
         self.address()
-        if self.everywhere > shards and self.sync == "exact":
+        self._check_parallel()
+        if self.everywhere > shards and self.sync == "exact" and not self.in_parts:
             raise ConfigError(
                 f"{self.everywhere} workers are more than the {counted(shards, 'shard')} of a "
                 f"batch; give --set training.shards={self.everywhere}, or fewer workers"
@@ -188,6 +205,27 @@ class Workers:
             named = ",".join(map(str, self.devices))
             raise ConfigError(
                 f"--devices is {named}; expected one for each of {self.here} workers, none twice"
+            )
+
+    def _check_parallel(self) -> None:
+        if self.parallel not in PARALLELS:
+            raise ConfigError(f"--parallel is {self.parallel}; expected {one_of(PARALLELS)}")
+        if not self.in_parts:
+            return
+        if self.sync != "exact":
+            raise ConfigError(
+                f"--sync {self.sync} is a way of --parallel data; leave it out with --parallel "
+                f"{self.parallel}"
+            )
+        if self.min_workers is not None:
+            raise ConfigError(
+                f"--min-workers cannot stand with --parallel {self.parallel}, where every part is "
+                "needed; leave it out"
+            )
+        if self.everywhere < 2:
+            raise ConfigError(
+                f"--parallel {self.parallel} needs --workers 2 or more; one process alone is the "
+                "same without it"
             )
 
     def _check_sync(self, device: str) -> None:

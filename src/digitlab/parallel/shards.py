@@ -19,7 +19,7 @@ from digitlab.chance import hashed
 from digitlab.data.batches import WHOLE, Batch, Share
 from digitlab.data.dataset import Images
 from digitlab.parallel import batch_pictures
-from digitlab.parallel.strategy import BatchGradient, Job, Run, Wish
+from digitlab.parallel.strategy import BatchGradient, Held, Job, Run, Wish, values_of
 from digitlab.parallel.tree import Node, fold, root
 
 EVALUATION_BATCH = 250  # fixed: the size of a batch can change an output's last bits
@@ -77,9 +77,11 @@ class ShardPool:
         # In this thread where there is nobody to share with: handing over would only take time.
         self._map = map if self.one_by_one or job.threads == 1 else self._pool.map
         self._prepared: tuple[int, Share, list[ShardInput]] | None = None
+        self._run: Run
 
     def begin(self, run: Run) -> None:
         """Have the run begin or go on from its last checkpoint; see `Strategy.begin`."""
+        self._run = run
         run.found()
 
     def gradient(self, batch: Batch, wish: Wish) -> BatchGradient:
@@ -129,6 +131,14 @@ class ShardPool:
     def finish(self, action: Callable[[], None]) -> None:
         """Do it; see `Strategy.finish`."""
         action()
+
+    def whole(self) -> dict[str, Tensor]:
+        """Return all tensors, which are here; see `Strategy.whole`."""
+        return values_of(self._run.pieces())
+
+    def held(self) -> list[Held]:
+        """Return what this process holds; see `Strategy.held`."""
+        return [self._run.held()]
 
     def memory(self) -> dict[str, Tensor]:
         """Return nothing: all that changes is in the run."""
@@ -219,10 +229,20 @@ def has_state_or_chance(network: nn.Module) -> bool:
     """
     if any(True for _ in network.buffers()):
         return True
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        before = torch.get_rng_state()
-        network(torch.zeros(2, 1, 28, 28))
-        return not torch.equal(before, torch.get_rng_state())
+    return draws_random_numbers(network, torch.device("cpu"))
+
+
+def draws_random_numbers(network: nn.Module, device: torch.device) -> bool:
+    """Whether a trial run of a network, on its device, moves torch's generator there."""
+    cuda = [device] if device.type == "cuda" else []
+    state = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    with torch.random.fork_rng(devices=cuda), torch.no_grad():
+        before = [torch.get_rng_state(), *map(torch.cuda.get_rng_state, cuda)]
+        network(torch.zeros(2, 1, 28, 28, device=device))
+        after = [torch.get_rng_state(), *map(torch.cuda.get_rng_state, cuda)]
+        for name, buffer in network.named_buffers():
+            buffer.copy_(state[name])
+        return not all(map(torch.equal, before, after))
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import selectors
 import socket
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from secrets import token_bytes
@@ -33,9 +34,12 @@ _CONNECTING = 5.0  # seconds that connecting may take: all of a round begin it a
 class Sockets:
     """An exchange over a socket to each other worker."""
 
+    device = torch.device("cpu")
+
     def __init__(self, rank: int, peers: Mapping[int, socket.socket], timeout: float) -> None:
         """Give the connected sockets by rank, and the seconds of silence that are forgiven."""
         self._rank, self._peers, self._timeout = rank, peers, timeout
+        self._posted: dict[int, deque[memoryview]] = {peer: deque() for peer in peers}
         for peer in peers.values():
             peer.setblocking(False)
             peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -58,6 +62,20 @@ class Sockets:
         else:
             self._transfer({}, {source: content})
 
+    def post(self, tensor: Tensor, rank: int) -> None:
+        """See `Exchange`; what the other does not take at once goes on its way in later calls."""
+        self._post(rank, _content(tensor))
+        with _as_loss():
+            self._send()
+
+    def receive(self, tensor: Tensor, rank: int) -> None:
+        """See `Exchange`."""
+        self._wait_for({rank: _content(tensor)}, until_sent=False)
+
+    def flush(self) -> None:
+        """See `Exchange`."""
+        self._wait_for({}, until_sent=True)
+
     def close(self) -> None:
         """See `Exchange`."""
         for peer in self._peers.values():
@@ -69,33 +87,46 @@ class Sockets:
         got: dict[int, memoryview],
         meanwhile: Callable[[], None] | None = None,
     ) -> None:
-        """Send to and fill from others, by rank; what is left of each is kept in the two."""
-        sent = {rank: content for rank, content in sent.items() if content}
-        got = {rank: content for rank, content in got.items() if content}
+        """Send to and fill from others, by rank."""
+        for rank, content in sent.items():
+            self._post(rank, content)
         with _as_loss():
-            self._send(sent)
+            self._send()
         if meanwhile:
             meanwhile()
+        self._wait_for(got, until_sent=True)
+
+    def _wait_for(self, got: dict[int, memoryview], until_sent: bool) -> None:
+        """Fill from others, by rank, and send on what was posted."""
+        got = {rank: content for rank, content in got.items() if content}
         awake, silent = time.perf_counter() + _AWAKE, 0.0
         with _as_loss():
-            while sent or got:
+            while got or (until_sent and any(self._posted.values())):
                 # Both, always: two that only send would wait for each other.
-                if self._send(sent) | self._receive(got):
+                if self._send() | self._receive(got):
                     silent = 0.0
                 elif time.perf_counter() < awake:
                     _give_way()
-                elif not self._wait(sent, got):
+                elif not self._wait(got):
                     silent += _TICK  # not by the clock: who was stopped has not waited
                 if silent > self._timeout:
                     raise PeersLostError(f"nothing came for {self._timeout:g} s")
 
-    def _send(self, left: dict[int, memoryview]) -> bool:
+    def _post(self, rank: int, content: memoryview) -> None:
+        if content:
+            self._posted[rank].append(content)
+
+    def _send(self) -> bool:
         """Send what others take at once; return whether they took anything."""
         moved = False
-        for rank, content in list(left.items()):
+        for rank, waiting in self._posted.items():
             with suppress(BlockingIOError):
-                _shorten(left, rank, self._peers[rank].send(content))
-                moved = True
+                while waiting:
+                    count = self._peers[rank].send(waiting[0])
+                    moved = True
+                    waiting[0] = waiting[0][count:]
+                    if not waiting[0]:
+                        waiting.popleft()
         return moved
 
     def _receive(self, left: dict[int, memoryview]) -> bool:
@@ -106,13 +137,16 @@ class Sockets:
                 count = self._peers[rank].recv_into(content)
                 if not count:
                     raise PeersLostError("another worker closed the connection")
-                _shorten(left, rank, count)
                 moved = True
+                left[rank] = content[count:]
+                if not left[rank]:
+                    del left[rank]
         return moved
 
-    def _wait(self, sent: Mapping[int, memoryview], got: Mapping[int, memoryview]) -> bool:
+    def _wait(self, got: Mapping[int, memoryview]) -> bool:
         """Sleep until something can be sent or received, or for a moment; return whether it can."""
         with selectors.DefaultSelector() as selector:
+            sent = {rank for rank, waiting in self._posted.items() if waiting}
             for rank in {*sent, *got}:
                 write = selectors.EVENT_WRITE if rank in sent else 0
                 read = selectors.EVENT_READ if rank in got else 0
@@ -239,13 +273,6 @@ def _content(tensor: Tensor) -> memoryview:
     """Return the bytes of a contiguous tensor; writing to them writes to it."""
     content: memoryview = tensor.detach().reshape(-1).view(torch.uint8).numpy().data
     return content
-
-
-def _shorten(left: dict[int, memoryview], rank: int, count: int) -> None:
-    """Take away the bytes that are done with."""
-    left[rank] = left[rank][count:]
-    if not left[rank]:
-        del left[rank]
 
 
 def _give_way() -> None:

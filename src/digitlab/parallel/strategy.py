@@ -24,6 +24,41 @@ class AlreadyFinishedError(Exception):
     """The other workers have finished the run while this one was away."""
 
 
+# What one worker owns of a network: by the name of a parameter or buffer, which numbers of it, as a
+# slice for each of its first dimensions; () is all of it, (slice(None), slice(0, 50)) its first
+# fifty columns. None in place of a part: everything.
+Index = tuple[slice, ...]
+Part = Mapping[str, Index]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What one worker holds of a tensor.
+
+    Attributes:
+        values: the numbers.
+        index: which of the whole they are.
+        shape: of the whole.
+    """
+
+    values: Tensor
+    index: Index
+    shape: torch.Size
+
+
+@dataclass(frozen=True)
+class Held:
+    """Bytes that a process holds during steps.
+
+    Attributes:
+        parameters: of the network, frozen ones included.
+        optimizer: of what the optimizer remembers.
+    """
+
+    parameters: int
+    optimizer: int
+
+
 @dataclass(frozen=True)
 class Wish:
     """What one worker asks for; it is granted to all after the same step.
@@ -43,12 +78,15 @@ class BatchGradient:
 
     Attributes:
         vector: float32 [P], the gradient of the batch's mean loss, parameters in the network's
-            order, those that are frozen left out.
+            order, those that are frozen left out; where a worker owns a part, of that part.
         loss: mean over the batch.
         correct: how many samples were answered right.
-        buffers: the network's buffers after this batch (running statistics), in its order.
+        buffers: the network's buffers after this batch (running statistics), in its order; of
+            these, too, only those that are owned.
         granted: what any worker wished for.
         work: which worker computed which samples of which shard, for the ledger.
+        finite: whether the gradients of all are finite, where each knows only its own; None: this
+            one is the whole.
     """
 
     vector: Tensor
@@ -57,10 +95,12 @@ class BatchGradient:
     buffers: tuple[Tensor, ...] = ()
     granted: Wish = Wish()
     work: Mapping[str, Mapping[int, Sequence[int]]] = field(default_factory=dict)
+    finite: bool | None = None
 
     def is_finite(self) -> bool:
         """Whether loss and gradient hold neither infinity nor NaN."""
-        return abs(self.loss) < float("inf") and all_finite(self.vector)
+        finite = all_finite(self.vector) if self.finite is None else self.finite
+        return abs(self.loss) < float("inf") and finite
 
 
 def all_finite(vector: Tensor) -> bool:
@@ -68,6 +108,11 @@ def all_finite(vector: Tensor) -> bool:
     # A finite sum has finite terms only, and is four times as fast; one that is not may have
     # overflowed.
     return bool(vector.sum().isfinite()) or bool(vector.isfinite().all())
+
+
+def values_of(pieces: Mapping[str, Piece]) -> dict[str, Tensor]:
+    """Return the tensors of pieces that are whole."""
+    return {name: piece.values for name, piece in pieces.items()}
 
 
 class Run(Protocol):
@@ -87,6 +132,22 @@ class Run(Protocol):
 
     def warn(self, text: str) -> None:
         """Tell the user what happened to the workers."""
+        ...
+
+    def keep(self, part: Part) -> None:
+        """Let go of all but a part: parameters, buffers, optimizer's state and moving average."""
+        ...
+
+    def pieces(self) -> dict[str, Piece]:
+        """Return copies of what this worker holds of all tensors, as a checkpoint names them."""
+        ...
+
+    def hold(self, tensors: Mapping[str, Tensor]) -> None:
+        """Hold the whole again, of tensors as `Strategy.whole` gives them."""
+        ...
+
+    def held(self) -> Held:
+        """Return how many bytes this process holds."""
         ...
 
 
@@ -119,10 +180,21 @@ class Strategy(Protocol):
         ...
 
     def finish(self, action: Callable[[], None]) -> None:
-        """Have one worker do what ends the run; return in all once it is done.
+        """Have one worker, which then holds the whole, do what ends the run; return in all after.
 
         Where that worker is lost, another does it from the beginning.
         """
+        ...
+
+    def whole(self) -> dict[str, Tensor]:
+        """Return, where this worker leads, all tensors of the run, for a checkpoint; else nothing.
+
+        Called by all alike, between two steps.
+        """
+        ...
+
+    def held(self) -> Sequence[Held]:
+        """Return, in the worker that does what ends the run, what each process held before."""
         ...
 
     def memory(self) -> dict[str, Tensor]:

@@ -33,9 +33,11 @@ from digitlab.parallel.process_group import ProcessGroup, choose_interface
 from digitlab.parallel.quorum import Round, Why, missing_nodes
 from digitlab.parallel.seat import Seat, slot_of
 from digitlab.parallel.strategy import AlreadyFinishedError, Run
-from digitlab.parallel.watchdog import HUNG, Watchdog
+from digitlab.parallel.watchdog import APART, HUNG, Watchdog
+from digitlab.processes import end
 
 _T = TypeVar("_T")
+_FIRST = 0.5  # seconds in which our launcher hears of a lost worker before it hears of our end
 _GRACE = 5.0  # seconds over its timeout that a collective call gets before the process is ended
 _FRUITLESS = 10  # rounds in a row without an operation that worked
 _HASH = 32  # bytes of a SHA-256
@@ -49,9 +51,8 @@ class Team:
         self.seat, self.device = seat, device
         self._watchdog = Watchdog()
         self.membership = Membership(seat, self._watchdog)
-        self._by_sockets = seat.plan.sync == "exact" and device.type == "cpu"
-        if not self._by_sockets:
-            choose_interface(self.membership.here)
+        self._in_parts = False
+        self._connect: Callable[[], Exchange]
         self._round: Round | None = None
         self._exchange: Exchange | None = None
         self._knows = False  # where the run is
@@ -82,20 +83,28 @@ class Team:
         """Whether this worker is the one that writes."""
         return self._round is not None and self._round.rank == 0
 
-    def begin(self, run: Run) -> None:
+    def begin(self, run: Run, connect: Callable[[], Exchange], in_parts: bool = False) -> None:
         """Enter the team, and bring `run` to where the others are.
+
+        Args:
+            run: this worker's.
+            connect: connects the workers of the present round, as `by_sockets` does.
+            in_parts: whether each will own a part, which is lost with it: then all have to be
+                there, and nobody goes on without one.
 
         Raises:
             AlreadyFinishedError: where they have finished.
             TrainingError: where they were started with other flags.
         """
-        self._run = run
+        self._run, self._connect, self._in_parts = run, connect, in_parts
         self._compare_flags()
         while True:
             self._round = self.membership.next(self._round, Why.AT_REST if self._knows else Why.NEW)
             try:
+                if in_parts and len(self.round.members) < self.seat.workers:
+                    raise PeersLostError("not all workers came")
                 self._found()
-                self._connect()
+                self._exchange = connect()
                 self._meet()
             except PeersLostError as error:
                 self._leave(error)
@@ -129,6 +138,31 @@ class Team:
                 result = unpack(missed)
             self._done, self._last, self._fruitless = self._done + 1, partial(pack, result), 0
             return result
+
+    def all_or_none(self, operation: Callable[[], _T]) -> _T:
+        """Do one operation with the others; where one is lost, all end, and all begin again."""
+        try:
+            return operation()
+        except PeersLostError as error:
+            self._leave(error)
+            raise
+
+    def by_sockets(self) -> Exchange:
+        """Connect the workers of the present round, each with each; their tensors are on the CPU.
+
+        Raises:
+            PeersLostError: where one of them is lost meanwhile, or does not come.
+        """
+        return sockets.connect(self.seat, self.membership, self.round)
+
+    def by_process_group(self) -> Exchange:
+        """Connect the workers of the present round as torch.distributed's default group.
+
+        Raises:
+            PeersLostError: as above.
+        """
+        choose_interface(self.membership.here)
+        return ProcessGroup(self.seat, self.device, self.membership, self.round, self.collective)
 
     def is_wanted(self) -> bool:
         """Whether somebody waits to be taken in, or has to come before the run may go on."""
@@ -189,23 +223,26 @@ class Team:
             mine: this worker's.
             meanwhile: what can be done while the others are waited for.
         """
-        every = torch.empty((self.share.size, *mine.shape), dtype=mine.dtype, device=self.device)
+        size, device = self.share.size, self.exchange.device
+        every = torch.empty((size, *mine.shape), dtype=mine.dtype, device=device)
         self.exchange.gather(mine.contiguous(), every, meanwhile)
         return every
 
     def gather_bytes(self, mine: bytes) -> list[bytes]:
         """Return each worker's bytes, by rank."""
-        sizes = self.gather(torch.tensor([len(mine)], device=self.device)).flatten().tolist()
+        device = self.exchange.device
+        sizes = self.gather(torch.tensor([len(mine)], device=device)).flatten().tolist()
         padded = mine.ljust(max(1, *sizes))
-        every = self.gather(tensor_of(padded).to(self.device)).cpu().numpy()
+        every = self.gather(tensor_of(padded).to(device)).cpu().numpy()
         return [row.tobytes()[:size] for row, size in zip(every, sizes, strict=True)]
 
     def broadcast(self, tensor: Tensor, source: int) -> Tensor:
         """Return the tensor, of any size and type, of the worker of rank `source`."""
-        shape = torch.tensor([tensor.numel()], device=self.device)
+        device = self.exchange.device
+        shape = torch.tensor([tensor.numel()], device=device)
         self.exchange.broadcast(shape, source)
         if self.share.rank != source:
-            tensor = torch.empty(int(shape), dtype=tensor.dtype, device=self.device)
+            tensor = torch.empty(int(shape), dtype=tensor.dtype, device=device)
         self.exchange.broadcast(tensor, source)
         return tensor
 
@@ -275,22 +312,15 @@ class Team:
         elif not self.membership.wait_for(key, while_alive=self.round.members[0]):
             raise PeersLostError("the worker that began the run was lost")
 
-    def _connect(self) -> None:
-        if self._by_sockets:
-            self._exchange = sockets.connect(self.seat, self.membership, self.round)
-        else:
-            self._exchange = ProcessGroup(
-                self.seat, self.device, self.membership, self.round, self.collective
-            )
-
     def _meet(self) -> Tensor | None:
         """Bring all to the same place; return the result that this worker missed, if it did."""
-        mine = torch.tensor([self._done if self._knows else -1], device=self.device)
+        device = self.exchange.device
+        mine = torch.tensor([self._done if self._knows else -1], device=device)
         done = self.gather(mine).flatten().tolist()
         most = max(done)
         missed = None
         if any(0 <= count < most for count in done):
-            result = self.broadcast(self._last().to(self.device), done.index(most))
+            result = self.broadcast(self._last().to(device), done.index(most))
             missed = result if 0 <= mine.item() < most else None
         if -1 in done:
             self._tell_where_the_run_is()
@@ -304,7 +334,7 @@ class Team:
             head = json.dumps({"done": self._done, "facts": facts}).encode()
             body = len(head).to_bytes(8, "little") + head + safetensors.torch.save(tensors)
             content = hashlib.sha256(body).digest() + body
-        sent = self.broadcast(tensor_of(content).to(self.device), 0)
+        sent = self.broadcast(tensor_of(content).to(self.exchange.device), 0)
         if self._knows:
             return
         content = sent.cpu().numpy().tobytes()
@@ -323,7 +353,7 @@ class Team:
             self._leave(error)
             self._round = self.membership.next(self._round, why)
             try:
-                self._connect()
+                self._exchange = self._connect()
                 missed = self._meet()
             except PeersLostError as failure:
                 why, error = Why.LOST, failure
@@ -357,6 +387,9 @@ class Team:
         self._fruitless += 1
         if not self.seat.regroups:
             raise TrainingError(f"{self._who_is_lost()} ({error})")
+        if self._in_parts:
+            time.sleep(_FIRST)
+            end(f"worker {self.seat.slot}: lost another, and its part with it ({error})", APART)
         if self._fruitless > _FRUITLESS:
             raise TrainingError(
                 f"{_FRUITLESS} attempts to go on with workers "

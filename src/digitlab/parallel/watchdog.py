@@ -17,6 +17,7 @@ from digitlab.processes import CUT_OFF, end
 ENDED = 74  # another worker's error ended the run
 DROPPED = 76  # the others went on without this worker, which may come back
 HUNG = 77  # a collective call hangs past its timeout; likewise
+APART = 78  # another worker is lost, and with it the part of the network that it owned
 _TICK = 0.1
 
 

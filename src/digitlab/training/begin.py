@@ -20,6 +20,7 @@ from digitlab.data.dataset import Dataset
 from digitlab.durable_files import remove_parts, write_whole
 from digitlab.errors import RunError
 from digitlab.events import Listener
+from digitlab.parallel.strategy import Held, Part, Piece
 from digitlab.recipe_files import read_recorded, to_toml
 from digitlab.training import checkpoint
 from digitlab.training.checkpoint import Checkpoint
@@ -169,6 +170,22 @@ class Beginning:
     def warn(self, text: str) -> None:
         """Tell the user; see `Run.warn`."""
         self.trainer.tell(events.warning(text))
+
+    def keep(self, part: Part) -> None:
+        """Let go of all but a part; see `Run.keep`."""
+        self.trainer.state.keep(part)
+
+    def pieces(self) -> dict[str, Piece]:
+        """Return what this worker holds; see `Run.pieces`."""
+        return self.trainer.state.pieces()
+
+    def hold(self, tensors: Mapping[str, torch.Tensor]) -> None:
+        """Hold the whole again; see `Run.hold`."""
+        self.trainer.state.hold(tensors)
+
+    def held(self) -> Held:
+        """Return how many bytes this process holds; see `Run.held`."""
+        return self.trainer.state.held()
 
     def _remember(self, tensors: Mapping[str, torch.Tensor]) -> None:
         self._memory = {name: t for name, t in tensors.items() if name.startswith(_STRATEGY)}

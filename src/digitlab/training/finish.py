@@ -10,6 +10,7 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -67,6 +68,7 @@ def finish(trainer: Trainer, recipe: Recipe, material: Material) -> None:
         "parameters": trainer.state.vector.numel(),
         "seed": recipe.seed,
         "workers": trainer.workers,
+        "held_bytes": [asdict(one) for one in trainer.strategy.held()],
         "steps": trainer.state.step,
         "skips": trainer.state.skips,
         "weights_sha256": weights_sha256(weights),

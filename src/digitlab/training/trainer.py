@@ -120,8 +120,9 @@ class Trainer:
         self.tell(events.phase("checkpoint"))
         self._last_save_began = time.monotonic()
         memory = self.strategy.memory()
+        whole = self.strategy.whole()
         if self.strategy.leads:
-            self._write_checkpoint(memory)
+            self._write_checkpoint(whole, memory)
         self._last_save_cost = time.monotonic() - self._last_save_began
         self.clock.saving += self._last_save_cost
         self.tell(events.phase("train"))
@@ -129,7 +130,7 @@ class Trainer:
     def save_the_last(self) -> None:
         """Write the last step's checkpoint, where the worker that should have was lost before."""
         if self._saved_step != self.state.step:
-            self._write_checkpoint({})
+            self._write_checkpoint(self.state.tensors(), {})
 
     def facts(self) -> dict[str, Any]:
         """Return what of the run's place is no tensor."""
@@ -148,9 +149,11 @@ class Trainer:
         self.clock = Clock(seconds["training"], seconds["saving"], facts["images"])
         self._saved_step = self.state.step
 
-    def _write_checkpoint(self, memory: Mapping[str, torch.Tensor]) -> None:
+    def _write_checkpoint(
+        self, whole: Mapping[str, torch.Tensor], memory: Mapping[str, torch.Tensor]
+    ) -> None:
         facts = {**self.facts(), "origin": self.origin, "workers": self.workers}
-        tensors = self.state.tensors()
+        tensors = dict(whole)
         tensors |= {f"strategy/{name}": tensor for name, tensor in memory.items()}
         try:
             facts["metrics"] = self.records.position()

@@ -1,0 +1,240 @@
+"""What the strategies have in common in which each worker owns a part of the network.
+
+A subclass says which numbers its worker owns, computes their gradient, and the outputs. All begin
+with the whole, let go of what is not theirs, and agree after each step on what one alone cannot
+know: loss, hits, and whether every gradient is finite. Before a checkpoint and at the end the
+worker that leads gathers the whole. Where one is lost, its part is lost with it: all end, and their
+launcher begins again from the newest checkpoint.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from digitlab.data.batches import WHOLE, Batch
+from digitlab.data.dataset import Images
+from digitlab.errors import ConfigError
+from digitlab.parallel.exchange import Exchange
+from digitlab.parallel.shards import ShardGradient, ShardPool, draws_random_numbers
+from digitlab.parallel.strategy import (
+    BatchGradient,
+    Held,
+    Job,
+    Part,
+    Piece,
+    Run,
+    Wish,
+    all_finite,
+)
+from digitlab.parallel.team import Team, tensor_of
+
+_FACTS = struct.Struct("<dqqqq")  # loss, correct, finite, stop, save
+
+
+class InParts(ABC):
+    """One worker's strategy among several that each own a part."""
+
+    def __init__(self, job: Job, team: Team) -> None:
+        """Prepare.
+
+        Raises:
+            ConfigError: where the network cannot be cut.
+        """
+        self.job, self.team = job, team
+        check_network(job, team.seat.plan.parallel)
+        self.pool = ShardPool(job)
+        self._together = False  # whether the others compute with us
+        self._held: list[Held] = []
+        self._run: Run
+
+    @property
+    def leads(self) -> bool:
+        """Whether this worker writes."""
+        return self.team.leads
+
+    @property
+    @abstractmethod
+    def part(self) -> Part:
+        """What this worker owns; known before `begin`, by `team.seat.slot`, which is its rank."""
+
+    @abstractmethod
+    def _gradient(self, batch: Batch) -> ShardGradient:
+        """Return the gradient of this worker's part, over the whole batch.
+
+        Loss, correct answers and buffers are sums over the workers that know some: 0 elsewhere.
+
+        Raises:
+            PeersLostError: where somebody is lost.
+        """
+
+    @abstractmethod
+    def _outputs(self, images: Images, after: Callable[[int], None] | None) -> Tensor:
+        """Return, in all workers, the outputs float32 [N, outputs], on the CPU.
+
+        The network is in evaluation mode, and gradients are off.
+
+        Raises:
+            PeersLostError: where somebody is lost.
+        """
+
+    def connect(self) -> Exchange:
+        """Connect the workers, for what this strategy sends: over sockets, by way of the CPU."""
+        return self.team.by_sockets()
+
+    def begin(self, run: Run) -> None:
+        """Enter the team with the whole, then let go of all but a part; see `Strategy.begin`."""
+        self._run = run
+        self.team.begin(run, self.connect, in_parts=True)
+        self._together = True
+        run.keep(self.part)
+
+    def gradient(self, batch: Batch, wish: Wish) -> BatchGradient:
+        """Return the gradient of this worker's part; see `Strategy.gradient`."""
+        mine = self.team.all_or_none(lambda: self._gradient(batch))
+        facts = (mine.loss, mine.correct, all_finite(mine.vector), wish.stop, wish.save)
+        sent = tensor_of(_FACTS.pack(*facts))
+        every = self.team.all_or_none(lambda: self.team.gather(sent.to(self._device)))
+        loss, correct, finite, stop, save = zip(
+            *(_FACTS.unpack(bytes(one)) for one in every.tolist()), strict=True
+        )
+        return BatchGradient(
+            vector=mine.vector,
+            loss=sum(loss),
+            correct=sum(correct),
+            buffers=mine.buffers,
+            granted=Wish(max(stop), bool(max(save))),
+            work={"0": {number: one.tolist() for number, one in batch.part(WHOLE).items()}},
+            finite=all(finite),
+        )
+
+    def outputs(self, images: Images, after: Callable[[int], None] | None = None) -> Tensor:
+        """Return the outputs, computed by all together; see `Strategy.outputs`."""
+        if not self._together:
+            return self.pool.outputs(images, after)
+        self.job.network.eval()
+        try:
+            with torch.inference_mode():
+                return self.team.all_or_none(lambda: self._outputs(images, after))
+        finally:
+            self.job.network.train()
+
+    def finish(self, action: Callable[[], None]) -> None:
+        """Gather the whole where this worker leads, and do it there; see `Strategy.finish`."""
+        whole = self.whole()
+        if self.leads:
+            self._run.hold(whole)
+        self._together = False
+        self.team.finish(action)
+
+    def whole(self) -> dict[str, Tensor]:
+        """Return what all workers hold, put together; see `Strategy.whole`."""
+        mine = _written(self._run.pieces(), self._run.held())
+        every = self.team.all_or_none(lambda: self._sent_to_the_first(mine))
+        if not self.leads:
+            return {}
+        whole: dict[str, Tensor] = {}
+        self._held = [_read_into(whole, content) for content in every]
+        return whole
+
+    def held(self) -> Sequence[Held]:
+        """Return what each worker held when `whole` was called last; see `Strategy.held`."""
+        return self._held
+
+    def memory(self) -> dict[str, Tensor]:
+        """Return nothing: all that changes is in the run; asked before each checkpoint."""
+        self.team.end_if_dropped()
+        return {}
+
+    def remember(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take nothing."""
+        del tensors
+
+    def close(self) -> None:
+        """Stop the pool."""
+        self.pool.close()
+
+    @property
+    def owned(self) -> tuple[nn.Parameter, ...]:
+        """The parameters of this worker's part that are trained, as its vector has them."""
+        named = self.job.network.named_parameters()
+        return tuple(p for name, p in named if p.requires_grad and name in self.part)
+
+    @property
+    def _device(self) -> torch.device:
+        """Where the exchange wants its tensors."""
+        return self.team.exchange.device
+
+    def _sent_to_the_first(self, mine: bytes) -> list[bytes]:
+        """Return, in the worker of rank 0, the bytes of each, by rank."""
+        exchange, share = self.team.exchange, self.team.share
+        if share.rank:
+            exchange.post(torch.tensor([len(mine)], device=self._device), 0)
+            exchange.post(tensor_of(mine).to(self._device), 0)
+            exchange.flush()
+            return []
+        every = [mine]
+        for rank in range(1, share.size):
+            size = torch.zeros(1, dtype=torch.int64, device=self._device)
+            exchange.receive(size, rank)
+            content = torch.empty(int(size), dtype=torch.uint8, device=self._device)
+            exchange.receive(content, rank)
+            every.append(content.cpu().numpy().tobytes())
+        return every
+
+
+def check_network(job: Job, parallel: str) -> None:
+    """Refuse a network that cannot be computed in parts with the bits of one process.
+
+    Raises:
+        ConfigError: says why, and what to do.
+    """
+    name, advice = job.recipe.network.name, "train it with --parallel data"
+    network = job.network
+    if draws_random_numbers(network, job.device):
+        raise ConfigError(
+            f"--parallel {parallel}: the network {name} draws random numbers (dropout), which "
+            f"parts cannot share; {advice}"
+        )
+    seen: dict[int, str] = {}
+    for key, parameter in network.named_parameters(remove_duplicate=False):
+        first = seen.setdefault(id(parameter), key)
+        if first != key:
+            raise ConfigError(
+                f"--parallel {parallel}: the network {name} ties {key} to {first}, and parts share "
+                f"nothing; {advice}"
+            )
+
+
+def _written(pieces: Mapping[str, Piece], held: Held) -> bytes:
+    """Return pieces as bytes: the length of a head of JSON, the head, and safetensors."""
+    places = {
+        name: {"shape": list(piece.shape), "ranges": _ranges(piece)}
+        for name, piece in pieces.items()
+    }
+    head = json.dumps({"places": places, "held": asdict(held)}).encode()
+    tensors = {name: piece.values for name, piece in pieces.items()}
+    return len(head).to_bytes(8, "little") + head + safetensors.torch.save(tensors)
+
+
+def _ranges(piece: Piece) -> list[list[int]]:
+    return [list(one.indices(n)[:2]) for one, n in zip(piece.index, piece.shape, strict=False)]
+
+
+def _read_into(whole: dict[str, Tensor], content: bytes) -> Held:
+    """Put what `_written` gave into tensors of the whole, which are made where they are not."""
+    start = 8 + int.from_bytes(content[:8], "little")
+    head = json.loads(content[8:start])
+    for name, values in safetensors.torch.load(content[start:]).items():
+        place = head["places"][name]
+        if name not in whole:
+            whole[name] = torch.zeros(place["shape"], dtype=values.dtype)
+        whole[name][tuple(slice(*ends) for ends in place["ranges"])] = values
+    return Held(**head["held"])
