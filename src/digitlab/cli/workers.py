@@ -16,7 +16,7 @@ from digitlab.parallel.plan import Workers, flag_of
 
 # What is written on a command line, where that is of another type than the field's default.
 _WRITTEN: Mapping[str, type] = {
-    "count": int, "devices": str, "log_dir": Path, "min_workers": int
+    "count": int, "devices": str, "cut": str, "log_dir": Path, "min_workers": int
 }  # fmt: skip
 
 
@@ -62,14 +62,15 @@ def _workers_of(given: Mapping[str, Any]) -> Workers | None:
     """Return what the options ask for, or None where none was given.
 
     Raises:
-        ConfigError: where --devices is no list of numbers.
+        ConfigError: where --devices or --cut is no list of numbers.
     """
     chosen = {name: value for name, value in given.items() if value is not None}
     if not chosen:
         return None
-    if "devices" in chosen:
-        numbers = chosen["devices"].split(",")
-        if not all(number.strip().isdigit() for number in numbers):
-            raise ConfigError(f"--devices is {chosen['devices']}; expected numbers as 0,1,2,3")
-        chosen["devices"] = tuple(int(number) for number in numbers)
+    for name, example in (("devices", "0,1,2,3"), ("cut", "3,6")):
+        if name in chosen:
+            numbers = chosen[name].split(",")
+            if not all(number.strip().isdecimal() for number in numbers):
+                raise ConfigError(f"--{name} is {chosen[name]}; expected numbers as {example}")
+            chosen[name] = tuple(int(number) for number in numbers)
     return Workers(**chosen)

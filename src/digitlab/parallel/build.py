@@ -31,11 +31,19 @@ def entered_team(seat: Seat | None, device: torch.device) -> Iterator[Team | Non
 
 
 def build_strategy(job: Job, team: Team | None) -> Strategy:
-    """Return the strategy of a job: all shards in this process, or this worker's among others'."""
+    """Return the strategy of a job: all shards in this process, or this worker's among others'.
+
+    Raises:
+        ConfigError: where the network cannot be shared as was asked for.
+    """
     if team is None:
         from digitlab.parallel.shards import ShardPool
 
         return ShardPool(job)
+    if team.seat.plan.parallel == "pipeline":
+        from digitlab.parallel.pipeline import Pipeline
+
+        return Pipeline(job, team)
     if team.seat.plan.sync == "ddp":
         from digitlab.parallel.ddp import Averaged
 

@@ -25,12 +25,13 @@ from digitlab.errors import ConfigError, RunError, TrainingError
 from digitlab.events import Event, Listener
 from digitlab.parallel.plan import Workers
 from digitlab.parallel.seat import seat_here
-from digitlab.parallel.watchdog import DROPPED, ENDED, HUNG
+from digitlab.parallel.watchdog import APART, DROPPED, ENDED, HUNG
 from digitlab.processes import CUT_OFF, how_it_ended, own_module, start
 
 _GRACE = 5.0  # seconds that workers get to end by themselves once the run has ended
 _LOST = {
     DROPPED: "was taken for lost by the others",
+    APART: "lost another, and its part with it",
     HUNG: "hung while it waited for the others, and ended itself",
 }
 _STOPPED = tuple(128 + number for number in (signal.SIGINT, signal.SIGTERM, signals.HANGUP or 0))
@@ -142,7 +143,9 @@ class Launcher:
 
     def _start(self, local: int) -> None:
         """Start one worker."""
-        seat = seat_here(self._plan, local, uuid4().hex[:8], self._port, self._ledger)
+        # Where all begin again, all count it, and so meet under the same keys of the store.
+        attempt = self._restarts if self._plan.in_parts else 0
+        seat = seat_here(self._plan, local, uuid4().hex[:8], self._port, self._ledger, attempt)
         request = {**self._request, "seat": seat.to_json()}
         log = self._logs / f"worker-{seat.slot}.log"
         # What it says first may come before we know it: the queue is told the place it will have.
@@ -180,6 +183,8 @@ class Launcher:
                 self._kill_workers()
 
     def _on_end(self, worker: Worker) -> None:
+        if worker.ended:  # when all began again
+            return
         worker.ended = True
         status = worker.child.wait()
         if status == 0:
@@ -195,6 +200,9 @@ class Launcher:
     def _on_loss(self, worker: Worker, status: int) -> None:
         """Tell the others at once, who would else wait for a silence; start it again."""
         again = self._restarts < self._plan.max_restarts
+        if self._plan.in_parts:
+            self._begin_again(worker, f"worker {worker.slot} {_how(status)}", again)
+            return
         for other in self._workers:
             if not other.ended:
                 other.child.tell(f"{worker.name} {'lost' if again else 'lost for good'}")
@@ -206,6 +214,21 @@ class Launcher:
         elif all(other.ended for other in self._workers):
             self._fail(f"{text}, and no other is left on this machine; see {worker.child.log}")
         self._tell(events.warning(text))
+
+    def _begin_again(self, lost: Worker, text: str, again: bool) -> None:
+        """Start all anew, from the newest checkpoint: what one owned is lost with it."""
+        self._kill_workers()
+        for worker in self._workers:
+            worker.child.wait()
+            worker.ended = True
+        if not again:
+            self._fail(f"{text}, after {self._restarts} of --max-restarts; see {lost.child.log}")
+            return
+        self._restarts += 1
+        for local in range(self._plan.here):
+            self._start(local)
+        count = f"{self._restarts} of {self._plan.max_restarts}"
+        self._tell(events.warning(f"{text}; all begin again from the newest checkpoint ({count})"))
 
     def _fail(self, line: str, status: int = 0) -> None:
         """Remember why the run ended; a worker's own error says more than another's echo of it."""

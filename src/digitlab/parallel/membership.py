@@ -18,6 +18,9 @@ process of its own (`store_process.py`); its keys are
     done        the run is finished
     left/W      W has seen that the run is finished, or was told to stop, and takes part no more
 
+Where workers own parts, all begin again when one is lost, under keys of that attempt; and outside
+of them digitlab-again/N says that somebody has begun for the Nth time.
+
 Nothing here needs clocks that agree: a worker is silent when its beat did not grow while this one
 looked on.
 """
@@ -41,13 +44,14 @@ from digitlab.errors import TrainingError
 from digitlab.parallel.quorum import Move, Round, Seen, Why, missing_nodes, next_move
 from digitlab.parallel.seat import Seat, slot_of
 from digitlab.parallel.strategy import AlreadyFinishedError
-from digitlab.parallel.watchdog import DROPPED, ENDED, Watchdog
+from digitlab.parallel.watchdog import APART, DROPPED, ENDED, Watchdog
 from digitlab.processes import CUT_OFF, end
 
 _BEAT = 0.25
 _SILENCE = 3.0  # seconds without a beat after which a worker is taken for lost
 _POLL = 0.02
 _DROPPED = "the others went on without this worker, taking it for lost"
+_AGAIN = "digitlab-again"
 _STARTING = 7.0  # seconds that the store's process may need to import torch
 
 
@@ -72,7 +76,12 @@ class Membership:
             self._root = dist.TCPStore(seat.host, seat.port, is_master=False, timeout=waiting)
             self.restore_timeout()
             self.store = dist.PrefixStore(seat.prefix, self._root)
-            self._beating = dist.PrefixStore(seat.prefix, self._root.clone())  # type: ignore[attr-defined]
+            beating = self._root.clone()  # type: ignore[attr-defined]
+            self._beating = dist.PrefixStore(seat.prefix, beating)
+            self._again = f"{seat.attempt + 1}"
+            self._attempts = dist.PrefixStore(_AGAIN, self._root)
+            self._attempts.set(str(seat.attempt), "")
+            self._attempts_beating = dist.PrefixStore(_AGAIN, beating)
         self._beats: dict[str, tuple[bytes, float]] = {}
         self._asks = 0
         self._closed = threading.Event()
@@ -215,6 +224,8 @@ class Membership:
         """End this process where the others have gone on without it, taking it for lost."""
         with self._answers():
             following = self.decided(now.number + 1)
+            if self._attempts.check([self._again]):
+                end("the others began again without this worker, taking it for lost", APART)
         if following and self.seat.id not in following.members:
             end(_DROPPED, DROPPED)
 
@@ -303,6 +314,8 @@ class Membership:
                     if for_good:
                         self._beating.set(f"never/{slot_of(worker)}", "")
                 self._asks = len(_names(self._beating))
+                if self._attempts_beating.check([self._again]):
+                    end("another machine lost a worker, and its part with it", APART)
                 if self._beating.check(["end"]):
                     end(bytes(self._beating.get("end")).decode(), ENDED)
 

@@ -204,8 +204,11 @@ def check_network(job: Job, parallel: str) -> None:
             f"parts cannot share; {advice}"
         )
     seen: dict[int, str] = {}
-    for key, parameter in network.named_parameters(remove_duplicate=False):
-        first = seen.setdefault(id(parameter), key)
+    for key, tensor in (
+        *network.named_parameters(remove_duplicate=False),
+        *network.named_buffers(remove_duplicate=False),
+    ):
+        first = seen.setdefault(id(tensor), key)
         if first != key:
             raise ConfigError(
                 f"--parallel {parallel}: the network {name} ties {key} to {first}, and parts share "

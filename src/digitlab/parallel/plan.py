@@ -16,7 +16,9 @@ from digitlab.wording import counted, one_of
 # Ways to share the work: what the help says of each. A line here and one in build.py make another.
 PARALLELS = {
     "data": "each has the whole network and takes shards",
+    "pipeline": "each has a stage, a run of its layers",
 }
+SCHEDULES = ("gpipe", "1f1b")  # of pipeline.py
 SYNCS = ("exact", "ddp")
 COMPRESSIONS = ("none", "fp16", "bf16", "powersgd")
 # Of these a launcher of ours takes care; torchrun has its own.
@@ -51,6 +53,9 @@ class Workers:
         devices: CUDA devices of this machine, one a worker; empty: the recipe's device.
         log_dir: where each worker's output goes; None: `logs` in the run's folder.
         parallel: how workers share the work, one of `PARALLELS`.
+        cut: for "pipeline": with which layers, from 0, the stages after the first begin; empty: so
+            that the largest has as few parameters as can be.
+        pipeline_schedule: for "pipeline": "gpipe" or "1f1b".
         sync: "exact": the same bits as one process; "ddp": PyTorch's DistributedDataParallel.
         compress: of gradients, for "ddp": "none", "fp16", "bf16" or "powersgd".
         local_steps: for "ddp": steps that each worker takes alone between two averages.
@@ -74,6 +79,18 @@ class Workers:
         "data",
         "|".join(PARALLELS),
         "; ".join(f"{name}: {text}" for name, text in PARALLELS.items()) + ". Default: data.",
+        same=True,
+    )
+    cut: Sequence[int] = flag(
+        (),
+        "3,6,...",
+        "With pipeline: layers, from 0, with which stages 1, 2, ... begin.",
+        same=True,
+    )
+    pipeline_schedule: str = flag(
+        "gpipe",
+        "|".join(SCHEDULES),
+        "With pipeline: the order of micro-batches; 1f1b needs less memory (gpipe).",
         same=True,
     )
     sync: str = flag(
@@ -138,12 +155,14 @@ class Workers:
     def same_for_all(self) -> dict[str, Any]:
         """Return the values that must be the same on all machines, by flag."""
         same = [one.name for one in fields(self) if one.metadata["same"]]
-        return {flag_of(name): getattr(self, name) for name in same}
+        values = {flag_of(name): getattr(self, name) for name in same}
+        return {**values, "--cut": ",".join(map(str, self.cut))}
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for `Workers(**values)`."""
         log_dir = None if self.log_dir is None else str(self.log_dir)
-        return {**asdict(self), "devices": list(self.devices), "log_dir": log_dir}
+        lists = {"devices": list(self.devices), "cut": list(self.cut)}
+        return {**asdict(self), **lists, "log_dir": log_dir}
 
     def check(self, shards: int, device: str, moving_average: float = 0.0) -> None:
         """Refuse what cannot work.
@@ -210,6 +229,14 @@ class Workers:
     def _check_parallel(self) -> None:
         if self.parallel not in PARALLELS:
             raise ConfigError(f"--parallel is {self.parallel}; expected {one_of(PARALLELS)}")
+        if self.pipeline_schedule not in SCHEDULES:
+            raise ConfigError(
+                f"--pipeline-schedule is {self.pipeline_schedule}; expected {one_of(SCHEDULES)}"
+            )
+        of_pipeline = {"--cut": self.cut, "--pipeline-schedule": self.pipeline_schedule != "gpipe"}
+        for name, is_given in of_pipeline.items():
+            if is_given and self.parallel != "pipeline":
+                raise ConfigError(f"{name} needs --parallel pipeline")
         if not self.in_parts:
             return
         if self.sync != "exact":
@@ -226,6 +253,16 @@ class Workers:
             raise ConfigError(
                 f"--parallel {self.parallel} needs --workers 2 or more; one process alone is the "
                 "same without it"
+            )
+        if self.cut and (
+            len(self.cut) != self.everywhere - 1
+            or list(self.cut) != sorted(set(self.cut))
+            or self.cut[0] < 1
+        ):
+            raise ConfigError(
+                f"--cut is {','.join(map(str, self.cut))}; expected "
+                f"{counted(self.everywhere - 1, 'number')} for {self.everywhere} stages, rising, "
+                "from 1"
             )
 
     def _check_sync(self, device: str) -> None:

@@ -33,7 +33,8 @@ class Seat:
         plan: what was asked for on this worker's machine.
         regroups: whether those who are left go on without one who is lost (not under torchrun).
         ledger: whether all are told which sample went through which worker.
-        prefix: of the keys in the store, another for each restart by torchrun.
+        prefix: of the keys in the store, another for each restart of all.
+        attempt: how often our launcher began again with all.
     """
 
     slot: int
@@ -46,6 +47,7 @@ class Seat:
     regroups: bool = True
     ledger: bool = False
     prefix: str = "digitlab"
+    attempt: int = 0
 
     @property
     def id(self) -> str:
@@ -77,7 +79,9 @@ def seat_of_json(values: Mapping[str, Any]) -> Seat:
     return Seat(**{**values, "plan": Workers(**values["plan"])})
 
 
-def seat_here(plan: Workers, local: int, start: str, port: int, ledger: bool) -> Seat:
+def seat_here(
+    plan: Workers, local: int, start: str, port: int, ledger: bool, attempt: int = 0
+) -> Seat:
     """Return the place of one of this machine's workers.
 
     Args:
@@ -86,6 +90,7 @@ def seat_here(plan: Workers, local: int, start: str, port: int, ledger: bool) ->
         start: a word that tells its starts apart.
         port: of the rendezvous store.
         ledger: see `Seat`.
+        attempt: how often all began again.
     """
     return Seat(
         slot=plan.node_rank * plan.here + local,
@@ -96,6 +101,8 @@ def seat_here(plan: Workers, local: int, start: str, port: int, ledger: bool) ->
         port=port,
         plan=plan,
         ledger=ledger,
+        prefix=f"digitlab/{attempt}" if attempt else "digitlab",
+        attempt=attempt,
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -69,7 +70,6 @@ class ShardPool:
     def __init__(self, job: Job) -> None:
         """Start the pool; `job.threads` sets its size and never changes a bit."""
         self.job = job
-        self.pictures = batch_pictures.build(job)
         self.one_by_one = job.device.type != "cpu" or has_state_or_chance(job.network)
         self._pool = ThreadPoolExecutor(
             job.threads, "digitlab-shard", initializer=torch.set_num_threads, initargs=(1,)
@@ -78,6 +78,11 @@ class ShardPool:
         self._map = map if self.one_by_one or job.threads == 1 else self._pool.map
         self._prepared: tuple[int, Share, list[ShardInput]] | None = None
         self._run: Run
+
+    @cached_property
+    def pictures(self) -> batch_pictures.Pictures:
+        """Who makes the pictures of batches; begun where they are asked for."""
+        return batch_pictures.build(self.job)
 
     def begin(self, run: Run) -> None:
         """Have the run begin or go on from its last checkpoint; see `Strategy.begin`."""
@@ -93,7 +98,7 @@ class ShardPool:
 
     def parts(self, batch: Batch, share: Share = WHOLE) -> dict[Node, ShardGradient]:
         """Compute a share of a batch's shards; by their place in the tree of those filled."""
-        shards = self._inputs(batch, share)
+        shards = self.inputs(batch, share)
         self._prepared = None
 
         def gradient_of(shard: ShardInput) -> ShardGradient:
@@ -105,11 +110,24 @@ class ShardPool:
         places = share.of(len(batch.filled))
         return {(0, place): part for place, part in zip(places, parts, strict=True)}
 
+    def inputs(self, batch: Batch, share: Share = WHOLE) -> list[ShardInput]:
+        """Return what a share of a batch's shards is computed from, in the order of `filled`."""
+        if self._prepared and self._prepared[:2] == (batch.step, share):
+            return self._prepared[2]
+        part = batch.part(share)
+        if not part:
+            return []
+        images, labels = self.pictures.of(batch, share)
+        sizes = [len(samples) for samples in part.values()]
+        inputs = torch.split(network_input(images, self.job.device), sizes)
+        truths = torch.split(torch.from_numpy(labels).to(self.job.device), sizes)
+        return [ShardInput(*shard) for shard in zip(part, inputs, truths, strict=True)]
+
     def prepare_after(self, batch: Batch, share: Share) -> None:
         """Make the pictures of a share of the next batch, while there is time."""
         if batch.step + 1 < self.job.batches.total_steps:
             following = self.job.batches.at(batch.step + 1)
-            self._prepared = following.step, share, self._inputs(following, share)
+            self._prepared = following.step, share, self.inputs(following, share)
 
     def outputs(self, images: Images, after: Callable[[int], None] | None = None) -> Tensor:
         """Return the network's outputs in evaluation mode; see `Strategy.outputs`."""
@@ -150,19 +168,8 @@ class ShardPool:
     def close(self) -> None:
         """Stop the threads and what makes pictures."""
         self._pool.shutdown()
-        self.pictures.close()
-
-    def _inputs(self, batch: Batch, share: Share) -> list[ShardInput]:
-        if self._prepared and self._prepared[:2] == (batch.step, share):
-            return self._prepared[2]
-        part = batch.part(share)
-        if not part:
-            return []
-        images, labels = self.pictures.of(batch, share)
-        sizes = [len(samples) for samples in part.values()]
-        inputs = torch.split(network_input(images, self.job.device), sizes)
-        truths = torch.split(torch.from_numpy(labels).to(self.job.device), sizes)
-        return [ShardInput(*shard) for shard in zip(part, inputs, truths, strict=True)]
+        if "pictures" in vars(self):
+            self.pictures.close()
 
     @torch.inference_mode()
     def _outputs_from(self, images: Images, start: int) -> Tensor:

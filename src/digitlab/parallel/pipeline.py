@@ -1,0 +1,347 @@
+"""Pipeline parallel: each worker has a stage of the network, a run of its layers.
+
+The shards of a batch are its micro-batches. A stage takes each from the stage before, and passes it
+on; gradients come back the other way (GPipe, Huang et al., 2019). With `1f1b` a stage goes back as
+soon as it can, and so keeps fewer micro-batches in memory (PipeDream, Narayanan et al., 2019). The
+arithmetic of a micro-batch is that of a shard of one process, and gradients are added in the same
+tree, so the bits are those of one process.
+
+    gpipe, 2 stages      F0 F1 F2 F3 B0 B1 B2 B3          1f1b      F0 F1 B0 F2 B1 F3 B2 B3
+                            F0 F1 F2 F3 B0 B1 B2 B3                    F0 B0 F1 B1 F2 B2 F3 B3
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from digitlab.data.batches import WHOLE, Batch
+from digitlab.data.dataset import Images
+from digitlab.errors import ConfigError
+from digitlab.parallel.cutting import cut_evenly
+from digitlab.parallel.parts import InParts
+from digitlab.parallel.shards import EVALUATION_BATCH, ShardGradient, network_input
+from digitlab.parallel.strategy import Job, Part
+from digitlab.parallel.team import Team
+from digitlab.parallel.tree import Node, fold, root
+from digitlab.wording import counted
+
+# What a tensor is announced by: its type, whether it needs a gradient, how many dimensions it has,
+# the numbers from its first to its last in memory, and for each dimension its size and stride.
+_TYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64, torch.int64, torch.bool)
+_DIMENSIONS = 8
+_NOTHING = -1  # in place of the number of dimensions: there is no tensor
+_NEVER = 2**60  # numbers that are sent where no tensor is
+_HEAD = 4 + 2 * _DIMENSIONS
+
+
+@dataclass
+class _Passing:
+    """A micro-batch between its way forward and its way back: what came in, and what went out."""
+
+    before: Tensor
+    after: Tensor
+    loss: float = 0.0
+    correct: int = 0
+    buffers: tuple[Tensor, ...] = ()
+
+
+class Pipeline(InParts):
+    """The strategy of one stage."""
+
+    def __init__(self, job: Job, team: Team) -> None:
+        """Cut the network.
+
+        Raises:
+            ConfigError: where it is no list of layers, or has too few, or --cut does not fit.
+        """
+        super().__init__(job, team)
+        self.stage, self.stages = team.seat.slot, team.seat.workers
+        layers = layers_of(job)
+        begins = _begins(job, layers, self.stages, tuple(team.seat.plan.cut))
+        first, last = ((0, *begins)[self.stage], (*begins, len(layers))[self.stage])
+        self.layers = layers[first:last]
+        named = {
+            id(tensor): name
+            for source in (job.network.named_parameters(), job.network.named_buffers())
+            for name, tensor in source
+        }
+        self._part = {
+            named[id(tensor)]: ()
+            for layer in self.layers
+            for tensor in (*layer.parameters(), *layer.buffers())
+        }
+
+    @property
+    def part(self) -> Part:
+        """What this stage owns: all that its layers have."""
+        return self._part
+
+    @property
+    def is_last(self) -> bool:
+        """Whether this stage ends in the loss."""
+        return self.stage == self.stages - 1
+
+    def _gradient(self, batch: Batch) -> ShardGradient:
+        """Bring all micro-batches forward and back; see `InParts._gradient`."""
+        shards, truths = self._begin(batch)
+        leaves = len(truths)
+        passing: dict[int, _Passing] = {}
+        parts: dict[Node, ShardGradient] = {}
+        steps = SCHEDULES[self.team.seat.plan.pipeline_schedule]
+        for forward, number in steps(self.stage, self.stages, leaves):
+            if forward:
+                images = shards[number] if shards else None
+                passing[number] = self._forward(images, truths[number], len(batch.samples))
+            else:
+                parts[0, number] = self._backward(passing.pop(number))
+                parts = fold(parts, leaves, ShardGradient.__add__)
+        self.team.exchange.flush()
+        return parts[root(leaves)]
+
+    def _begin(self, batch: Batch) -> tuple[list[Tensor], Sequence[Tensor]]:
+        """Return, where they are needed, the images of each micro-batch, and their labels.
+
+        The first stage makes the pictures, and tells the last their labels.
+        """
+        exchange, labels = self.team.exchange, torch.empty(len(batch.samples), dtype=torch.int64)
+        shards: list[Tensor] = []
+        if self.stage == 0:
+            inputs = self.pool.inputs(batch)
+            shards = [shard.images for shard in inputs]
+            labels = torch.cat([shard.labels for shard in inputs]).to(exchange.device)
+            exchange.post(labels, self.stages - 1)
+        elif self.is_last:
+            exchange.receive(labels, 0)
+        sizes = [len(samples) for samples in batch.part(WHOLE).values()]
+        return shards, torch.split(labels.to(self.job.device), sizes)
+
+    def _forward(self, images: Tensor | None, truths: Tensor, size: int) -> _Passing:
+        """Take a micro-batch through this stage; of a batch of `size` samples."""
+        before = self._receive(self.stage - 1) if images is None else images
+        assert before is not None
+        kept = self._fresh_buffers()
+        # A copy, as what a layer changes in place must not be what a gradient is asked for.
+        start = before.clone() if before.requires_grad else before
+        with torch.autocast(
+            self.job.device.type,
+            torch.bfloat16,
+            enabled=self.job.recipe.training.precision == "bf16",
+        ):
+            after = self._through(start)
+        passing = _Passing(before, after)
+        weight = len(truths) / size
+        passing.buffers = tuple(
+            buffer * weight if buffer.is_floating_point() else buffer.clone()
+            for layer in _each_once(self.layers)
+            for buffer in layer.buffers()
+        )
+        for layer, name, buffer in kept:
+            layer._buffers[name] = buffer
+        if self.is_last:
+            output = after.float()
+            passing.after = self.job.objective.loss(output, truths) / size
+            passing.loss = float(passing.after.detach())
+            passing.correct = int((self.job.objective.answers(output.detach()) == truths).sum())
+        else:
+            self._post(after, self.stage + 1)
+        return passing
+
+    def _backward(self, passing: _Passing) -> ShardGradient:
+        """Take the gradient of a micro-batch back through this stage."""
+        parameters, after = self.owned, passing.after
+        asked = [*parameters, *([passing.before] if passing.before.requires_grad else [])]
+        gradients: tuple[Tensor | None, ...] = (None,) * len(asked)
+        if after.requires_grad:
+            given = None if self.is_last else self._receive(self.stage + 1)
+            if asked and (self.is_last or given is not None):
+                gradients = torch.autograd.grad(after, asked, given, allow_unused=True)
+        if passing.before.requires_grad:
+            self._post(gradients[-1], self.stage - 1)
+        vector = torch.cat(
+            [
+                passing.before.new_empty(0, dtype=torch.float32),
+                *(
+                    torch.zeros_like(parameter).reshape(-1) if one is None else one.reshape(-1)
+                    for parameter, one in zip(parameters, gradients, strict=False)
+                ),
+            ]
+        )
+        return ShardGradient(vector, passing.loss, passing.correct, passing.buffers)
+
+    def _outputs(self, images: Images, after: Callable[[int], None] | None) -> Tensor:
+        """Bring images forward, a batch of evaluation after the other; see `InParts._outputs`."""
+        outputs = torch.zeros(len(images), self.job.objective.outputs)
+        for start in range(0, len(images), EVALUATION_BATCH):
+            rows = slice(start, min(start + EVALUATION_BATCH, len(images)))
+            if self.stage == 0:
+                before: Tensor | None = network_input(images[rows], self.job.device)
+            else:
+                before = self._receive(self.stage - 1)
+            assert before is not None
+            output = self._through(before)
+            if self.is_last:
+                outputs[rows] = output.float().cpu()
+            else:
+                self._post(output, self.stage + 1)
+                self.team.exchange.flush()  # so that no stage runs far ahead of the next
+            if after:
+                after(rows.stop)
+        return self.team.broadcast(outputs.reshape(-1), self.stages - 1).view(outputs.shape)
+
+    def _through(self, values: Tensor) -> Tensor:
+        for layer in self.layers:
+            values = layer(values)
+        return values
+
+    def _fresh_buffers(self) -> list[tuple[nn.Module, str, Tensor]]:
+        """Give each layer copies of its buffers; return the old ones.
+
+        Every micro-batch begins with the same, and what its way back needs stays as it left it.
+        """
+        kept = [
+            (layer, name, buffer)
+            for top in _each_once(self.layers)
+            for layer in top.modules()
+            for name, buffer in layer.named_buffers(recurse=False)
+        ]
+        for layer, name, buffer in kept:
+            layer._buffers[name] = buffer.clone()
+        return kept
+
+    def _post(self, tensor: Tensor | None, stage: int) -> None:
+        """Send a tensor, or None, as it lies in memory: another order has other last bits."""
+        exchange = self.team.exchange
+        if tensor is None:
+            head = [0, 0, _NOTHING] + [0] * (_HEAD - 3)
+            exchange.post(torch.tensor(head, device=exchange.device), stage)
+            return
+        values = tensor.detach()
+        span = 1 + sum(
+            (n - 1) * step for n, step in zip(values.shape, values.stride(), strict=True)
+        )
+        span = span if values.numel() else 0
+        room = [0] * (_DIMENSIONS - values.dim())
+        head = [_TYPES.index(values.dtype), int(tensor.requires_grad), values.dim(), span]
+        head += [*values.shape, *room, *values.stride(), *room]
+        exchange.post(torch.tensor(head, device=exchange.device), stage)
+        flat = values.as_strided((span,), (1,), values.storage_offset())
+        exchange.post(flat.to(exchange.device), stage)
+
+    def _receive(self, stage: int) -> Tensor | None:
+        """Return what another stage posted, lying in memory as there; a leaf of autograd."""
+        exchange = self.team.exchange
+        head = torch.empty(_HEAD, dtype=torch.int64, device=exchange.device)
+        exchange.receive(head, stage)
+        kind, needs_gradient, dimensions, span, *places = head.tolist()
+        if dimensions == _NOTHING:
+            return None
+        flat = torch.empty(span, dtype=_TYPES[kind], device=exchange.device)
+        exchange.receive(flat, stage)
+        shape, strides = places[:dimensions], places[_DIMENSIONS:][:dimensions]
+        values = flat.to(self.job.device).as_strided(shape, strides)
+        return values.requires_grad_(bool(needs_gradient))
+
+
+def gpipe(stage: int, stages: int, count: int) -> Iterator[tuple[bool, int]]:
+    """Yield what a stage does, (forward, micro-batch): all go forward, then all back."""
+    del stage, stages
+    yield from ((True, number) for number in range(count))
+    yield from ((False, number) for number in range(count))
+
+
+def one_forward_one_back(stage: int, stages: int, count: int) -> Iterator[tuple[bool, int]]:
+    """Yield what a stage does: forward until the last stage has begun, then back by turns."""
+    ahead = min(stages - 1 - stage, count)
+    yield from ((True, number) for number in range(ahead))
+    for number in range(count):
+        if number + ahead < count:
+            yield True, number + ahead
+        yield False, number
+
+
+SCHEDULES = {"gpipe": gpipe, "1f1b": one_forward_one_back}
+
+
+def layers_of(job: Job) -> list[nn.Module]:
+    """Return the layers of a network that is a list of them; lists within are part of it.
+
+    Raises:
+        ConfigError: where it is none.
+    """
+    if not _is_list(job.network):
+        raise ConfigError(
+            f"--parallel pipeline: the network {job.recipe.network.name} is no list of layers, so "
+            "nothing says where it can be cut; make it an nn.Sequential whose forward is left as "
+            "it is, or train it with --parallel data"
+        )
+    return list(_flat(job.network))
+
+
+def _is_list(layer: nn.Module) -> bool:
+    hooks = (layer._forward_hooks, layer._forward_pre_hooks, layer._backward_hooks)
+    return (
+        isinstance(layer, nn.Sequential)
+        and type(layer).forward is nn.Sequential.forward
+        and not any(hooks)
+    )
+
+
+def _flat(layer: nn.Module) -> Iterator[nn.Module]:
+    if not _is_list(layer):
+        yield layer
+        return
+    for inner in layer._modules.values():  # children() leaves out one that comes again
+        assert inner is not None
+        yield from _flat(inner)
+
+
+def _begins(
+    job: Job, layers: Sequence[nn.Module], stages: int, cut: Sequence[int]
+) -> tuple[int, ...]:
+    """Return the layers with which the stages after the first begin."""
+    count = len(layers)
+    if stages > count:
+        raise ConfigError(
+            f"--parallel pipeline: {stages} workers are more than the {counted(count, 'layer')} of "
+            f"the network {job.recipe.network.name}; give --workers {count} or fewer"
+        )
+    if cut and cut[-1] >= count:
+        raise ConfigError(
+            f"--cut {','.join(map(str, cut))}: the network {job.recipe.network.name} has "
+            f"{counted(count, 'layer')}; give numbers from 1 to {count - 1}"
+        )
+    given = _given(job.network, layers, job.device)
+    if not cut:
+        parameters = [sum(p.numel() for p in layer.parameters()) for layer in layers]
+        sizes = [one.numel() if isinstance(one, Tensor) else _NEVER for one in given]
+        cut = cut_evenly(parameters, sizes, stages)
+    for begin in cut:
+        if not isinstance(given[begin - 1], Tensor):
+            raise ConfigError(
+                f"--parallel pipeline: layer {begin - 1} of the network "
+                f"{job.recipe.network.name} gives {type(given[begin - 1]).__name__}, and only a "
+                "tensor passes from stage to stage; cut elsewhere by --cut"
+            )
+    return tuple(cut)
+
+
+def _given(network: nn.Module, layers: Sequence[nn.Module], device: torch.device) -> list[Any]:
+    """Return what each layer gives for one image, in evaluation mode."""
+    values: Any = torch.zeros(1, 1, 28, 28, device=device)
+    given = []
+    network.eval()
+    with torch.no_grad():
+        for layer in layers:
+            values = layer(values)
+            given.append(values)
+    network.train()
+    return given
+
+
+def _each_once(layers: Sequence[nn.Module]) -> list[nn.Module]:
+    return list(dict.fromkeys(layers))
