@@ -167,7 +167,7 @@ class One(nn.Module):
         (tied, 2, (), "ties 4.weight to 3.weight, and parts share nothing"),
         (lambda: Own(*networks.mlp(10)), 2, (), "is no list of layers, so nothing says where"),
         (lambda: networks.mlp(10), 7, (), "7 workers are more than the 6 layers of the network"),
-        (lambda: networks.mlp(10), 2, (6,), "--cut 6: the network quick has 6 layers; give numbers"),
+        (lambda: networks.mlp(10), 2, (6,), "--cut 6: the network quick has 6 layers; give"),
         (
             lambda: nn.Sequential(nn.Flatten(), Two(), One(), nn.Linear(784, 10)),
             2, (2,), "layer 1 of the network quick gives tuple, and only a tensor passes",

@@ -115,6 +115,18 @@ class Chance(Plain):
                                     nn.Dropout(0.3), nn.Linear(12, outputs))
 
 
+class Wait(nn.Module):
+    def forward(self, values):
+        _wait("slow" if self.training else "slow-evaluation")
+        return values
+
+
+def Staged(outputs):
+    # A list of layers, for strategies that cut it.
+    return nn.Sequential(Wait(), nn.Flatten(), nn.Linear(784, 12), nn.BatchNorm1d(12), nn.ReLU(),
+                         nn.Linear(12, 12), nn.ReLU(), nn.Linear(12, outputs))
+
+
 class Poisoned(Plain):
     # NaN, or a finite loss with a gradient of NaN, for a picture with a white or a grey corner.
     def __init__(self, outputs):
