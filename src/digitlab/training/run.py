@@ -19,6 +19,7 @@ from digitlab.data.batches import Batches
 from digitlab.errors import RunError, TrainingError
 from digitlab.events import Listener
 from digitlab.parallel.build import build_strategy, entered_team
+from digitlab.parallel.plan import Workers
 from digitlab.parallel.seat import Seat
 from digitlab.parallel.strategy import Job
 from digitlab.processes import available_cores
@@ -118,6 +119,7 @@ def _run(
         recipe, material.state.network, material.objective, train_split, batches, device, pool
     )
     strategy = build_strategy(job, team)
+    plan = team.seat.plan if team else Workers()
     records = Records(folder, tell, lambda: strategy.leads, request.ledger)
     trainer = Trainer(
         folder=folder,
@@ -131,7 +133,7 @@ def _run(
         valid=dataset.splits.get("valid"),
         records=records,
         tell=tell,
-        origin={**versions(), **machine(device), "sync": team.seat.plan.sync if team else "exact"},
+        origin={**versions(), **machine(device), "parallel": plan.parallel, "sync": plan.sync},
         workers=team.seat.workers if team else 1,
         threads=pool,
     )
