@@ -192,3 +192,29 @@ def test_who_is_lost_or_gave_up_or_does_not_come_is_not_waited_for(
     threading.Timer(0.5, lambda: left.tell(f"{said}/{lost.seat.id}")).start()
     with pytest.raises(PeersLostError, match=f"worker {lost.seat.slot} "):
         connect(left.seat, left, round_of(left, first.seat.id, second.seat.id))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(0, 3_000_000), min_size=1, max_size=4), st.booleans())
+def test_what_is_posted_comes_in_its_order_and_nobody_waits_to_post(
+    sizes: list[int], flushes: bool
+) -> None:
+    """Both post all before either receives: more than what lies under way between two."""
+    with workers(2) as several:
+
+        def swap(rank: int) -> list[Tensor]:
+            mine, other = several[rank], 1 - rank
+            for place, size in enumerate(sizes):
+                mine.post(torch.full((size,), 2 * place + rank, dtype=torch.uint8), other)
+            got = [torch.empty(size, dtype=torch.uint8) for size in sizes]
+            for tensor in got:
+                mine.receive(tensor, other)
+            if flushes:
+                mine.flush()
+            every = gathered(mine, torch.tensor([rank]), 2)  # after all that was posted
+            assert every.flatten().tolist() == [0, 1]
+            return got
+
+        for rank, got in enumerate(at_once([lambda: swap(0), lambda: swap(1)])):
+            for place, tensor in enumerate(got):
+                assert bool((tensor == 2 * place + 1 - rank).all())
