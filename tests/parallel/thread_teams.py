@@ -9,10 +9,10 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from digitlab.config import Recipe
 from digitlab.data.batches import Batches
 from digitlab.data.dataset import Split
 from digitlab.parallel.build import build_strategy
-from digitlab.parallel.exchange import Exchange
+from digitlab.parallel.exchange import Exchange, PeersLostError
 from digitlab.parallel.plan import Workers
 from digitlab.parallel.quorum import Round
 from digitlab.parallel.seat import Seat
@@ -33,6 +33,7 @@ from digitlab.parallel.team import Team
 from digitlab.training.state import TrainingState
 
 WATCHDOG_SECONDS = 60
+_T = TypeVar("_T")
 
 
 class ThreadTeam(Team):
@@ -50,6 +51,9 @@ class ThreadTeam(Team):
     def finish(self, action: Callable[[], None]) -> None:
         if self.leads:
             action()
+
+    def all_or_none(self, operation: Callable[[], _T]) -> _T:
+        return operation()
 
     def end_if_dropped(self) -> None:
         pass
@@ -150,22 +154,21 @@ def train(
             torch.device("cpu"),
             1,
         )
-        strategy = build_strategy(job, team)
-        try:
-            return _steps(strategy, state, job, steps)
-        finally:
-            strategy.close()
+        with closing(exchange) if exchange else nullcontext():  # nobody waits for one that failed
+            strategy = build_strategy(job, team)
+            try:
+                return _steps(strategy, state, job, steps)
+            finally:
+                strategy.close()
 
     if plan is None:
         return work(0, None)
     with connected(workers) as exchanges, ThreadPoolExecutor(workers) as pool:
         running = [pool.submit(work, slot, one) for slot, one in enumerate(exchanges)]
-        try:
-            leader, *others = [one.result(WATCHDOG_SECONDS) for one in running]
-        except BaseException:
-            for exchange in exchanges:  # nobody waits for one that failed
-                exchange.close()
-            raise
+        failed = [one.exception(WATCHDOG_SECONDS) for one in running]
+        for error in sorted(filter(None, failed), key=lambda e: isinstance(e, PeersLostError)):
+            raise error
+        leader, *others = [one.result() for one in running]
     for other in others:
         assert other.steps == leader.steps
         assert all(map(torch.equal, other.outputs, leader.outputs))
