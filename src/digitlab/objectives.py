@@ -24,9 +24,15 @@ _BOX_WEIGHT = 5.0  # of the box's loss, beside cross-entropy's 1
 
 
 class Objective(Protocol):
-    """A loss and its reading; `outputs` is how many numbers a network gives for an image."""
+    """A loss and its reading.
+
+    Attributes:
+        outputs: how many numbers a network gives for an image.
+        looks_at_images: whether the loss depends on what the network was given.
+    """
 
     outputs: int
+    looks_at_images: bool
 
     def loss(self, output: Tensor, labels: Tensor, images: Tensor) -> Tensor:
         """Return the loss summed (not averaged) over samples, a scalar.
@@ -57,6 +63,8 @@ class Objective(Protocol):
 
 class CrossEntropy:
     """Softmax cross-entropy in nats, optionally with smoothed labels (Szegedy et al., 2016)."""
+
+    looks_at_images = False
 
     def __init__(self, label_smoothing: float = 0.0, outputs: int = 10) -> None:
         """Give `label_smoothing`, the probability spread evenly over all `outputs`, 10 or 11."""
@@ -94,6 +102,8 @@ class CrossEntropyAndBox(CrossEntropy):
     truth is in the image itself, as it was augmented.
     """
 
+    looks_at_images = True
+
     def __init__(self, label_smoothing: float = 0.0, answers: int = 10) -> None:
         """Give `label_smoothing`, as of `CrossEntropy`, and how many answers there are."""
         super().__init__(label_smoothing, answers + boxes.NUMBERS)
@@ -126,6 +136,7 @@ class SquareError:
     """Squared distance between one output and the digit as a number."""
 
     outputs = 1
+    looks_at_images = False
 
     def loss(self, output: Tensor, labels: Tensor, images: Tensor) -> Tensor:
         """Return the summed squared error; see `Objective.loss`."""

@@ -11,14 +11,18 @@ from thread_teams import Trained, assert_same_bits, plan_of, train
 from torch import Tensor, nn
 
 from digitlab import networks
-from digitlab.config import OptimizerConfig, Recipe, TrainingConfig
+from digitlab.config import ObjectiveConfig, OptimizerConfig, Recipe, TrainingConfig
 from digitlab.errors import ConfigError
 from digitlab.parallel.pipeline import SCHEDULES
 
 
-def recipe(optimizer: str = "adamw", **training: Any) -> Recipe:
+def recipe(optimizer: str = "adamw", objective: str = "cross-entropy", **training: Any) -> Recipe:
     settings = {"batch_size": 20, "shards": 4, "moving_average": 0.9, **training}
-    return Recipe(optimizer=OptimizerConfig(name=optimizer), training=TrainingConfig(**settings))
+    return Recipe(
+        objective=ObjectiveConfig(name=objective),
+        optimizer=OptimizerConfig(name=optimizer),
+        training=TrainingConfig(**settings),
+    )
 
 
 def pipeline(make: Callable[[], nn.Module], workers: int = 2, **more: Any) -> Trained:
@@ -75,6 +79,13 @@ class Poison(nn.Module):
         (lambda: networks.cnn(10), 2, {}),
         (lambda: networks.photo(10), 2, {"steps": 2}),
         (small_cnn, 2, {"training": {"optimizer": "momentum"}}),
+        (lambda: networks.two_columns(10), 2, {"steps": 2}),
+        # The last stage has to see the pictures.
+        (
+            lambda: networks.two_heads(14),
+            3,
+            {"steps": 2, "training": {"objective": "cross-entropy-and-box"}},
+        ),
         (small_cnn, 7, {}),  # a layer each, and more stages than micro-batches
         (small_cnn, 3, {"cut": (1, 6)}),  # in-place layers begin a stage
         (small_cnn, 2, {"samples": 23, "training": {"shards": 6}}),  # uneven, and three are empty

@@ -88,41 +88,48 @@ class Pipeline(InParts):
 
     def _gradient(self, batch: Batch) -> ShardGradient:
         """Bring all micro-batches forward and back; see `InParts._gradient`."""
-        shards, truths = self._begin(batch)
+        images, truths = self._begin(batch)
         leaves = len(truths)
         passing: dict[int, _Passing] = {}
         parts: dict[Node, ShardGradient] = {}
         steps = SCHEDULES[self.team.seat.plan.pipeline_schedule]
         for forward, number in steps(self.stage, self.stages, leaves):
             if forward:
-                images = shards[number] if shards else None
-                passing[number] = self._forward(images, truths[number], len(batch.samples))
+                seen = images[number] if images else None
+                passing[number] = self._forward(seen, truths[number], len(batch.samples))
             else:
                 parts[0, number] = self._backward(passing.pop(number))
                 parts = fold(parts, leaves, ShardGradient.__add__)
         self.team.exchange.flush()
         return parts[root(leaves)]
 
-    def _begin(self, batch: Batch) -> tuple[list[Tensor], Sequence[Tensor]]:
+    def _begin(self, batch: Batch) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
         """Return, where they are needed, the images of each micro-batch, and their labels.
 
-        The first stage makes the pictures, and tells the last their labels.
+        The first stage makes the pictures, and tells the last their labels; the pictures, too,
+        where the objective looks at them.
         """
         exchange, labels = self.team.exchange, torch.empty(len(batch.samples), dtype=torch.int64)
-        shards: list[Tensor] = []
+        sizes = [len(samples) for samples in batch.part(WHOLE).values()]
+        images: Sequence[Tensor] = []
         if self.stage == 0:
             inputs = self.pool.inputs(batch)
-            shards = [shard.images for shard in inputs]
+            images = [shard.images for shard in inputs]
             labels = torch.cat([shard.labels for shard in inputs]).to(exchange.device)
             exchange.post(labels, self.stages - 1)
+            if self.job.objective.looks_at_images:
+                self._post(torch.cat(images), self.stages - 1)
         elif self.is_last:
             exchange.receive(labels, 0)
-        sizes = [len(samples) for samples in batch.part(WHOLE).values()]
-        return shards, torch.split(labels.to(self.job.device), sizes)
+            if self.job.objective.looks_at_images:
+                pictures = self._receive(0)
+                assert pictures is not None
+                images = torch.split(pictures, sizes)
+        return images, torch.split(labels.to(self.job.device), sizes)
 
     def _forward(self, images: Tensor | None, truths: Tensor, size: int) -> _Passing:
         """Take a micro-batch through this stage; of a batch of `size` samples."""
-        before = self._receive(self.stage - 1) if images is None else images
+        before = self._receive(self.stage - 1) if self.stage else images
         assert before is not None
         kept = self._fresh_buffers()
         # A copy, as what a layer changes in place must not be what a gradient is asked for.
@@ -144,7 +151,8 @@ class Pipeline(InParts):
             layer._buffers[name] = buffer
         if self.is_last:
             output = after.float()
-            passing.after = self.job.objective.loss(output, truths) / size
+            seen = output.new_empty(0) if images is None else images  # then it does not look
+            passing.after = self.job.objective.loss(output, truths, seen) / size
             passing.loss = float(passing.after.detach())
             passing.correct = int((self.job.objective.answers(output.detach()) == truths).sum())
         else:
