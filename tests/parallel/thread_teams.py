@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import combinations
 from typing import Any, TypeVar
 
@@ -97,7 +98,8 @@ class Trained:
     Attributes:
         tensors: of the whole state, as in a checkpoint.
         steps: loss, right answers and whether finite, of each step.
-        outputs: for 300 images, by the weights of the steps and by their moving average.
+        outputs: for 300 images, by the weights of the steps, by their moving average, and, in the
+            worker that leads, by the whole weights at the end.
         saved: the whole after each step.
         held: bytes a process.
     """
@@ -129,15 +131,32 @@ def train(
         steps: how many.
         begun, step: go on from these tensors of a checkpoint, of this step.
     """
-    workers = plan.here if plan else 1
-    networks = []
-    for _ in range(workers):  # here: torch's generator is one for all threads
-        torch.manual_seed(recipe.seed)
-        networks.append(make())
+    leader, *others = each(
+        make, recipe, plan, partial(_steps, steps), samples=samples, begun=begun, step=step
+    )
+    for other in others:
+        assert other.steps == leader.steps
+        assert all(map(torch.equal, other.outputs, leader.outputs))
+        assert not any(other.saved)
+    return leader
 
-    def work(slot: int, exchange: Exchange | None) -> Trained:
-        torch.set_num_threads(1)
-        state = TrainingState(networks[slot], recipe)
+
+def each(
+    make: Callable[[], nn.Module],
+    recipe: Recipe,
+    plan: Workers | None,
+    work: Callable[[Strategy, TrainingState, Job], _T],
+    *,
+    samples: int = 70,
+    begun: Mapping[str, Tensor] | None = None,
+    step: int = 0,
+) -> list[_T]:
+    """Return what `work` returns in each of `plan.count` workers; see `train`."""
+    workers = plan.here if plan else 1
+
+    def prepared(slot: int, exchange: Exchange | None) -> tuple[Strategy, TrainingState, Job]:
+        torch.manual_seed(recipe.seed)
+        state = TrainingState(make(), recipe)
         if begun is not None:
             taken = {"optimizer_steps": step, "step": step, "skips": 0, "skips_in_a_row": 0}
             state.load(begun, taken)
@@ -154,30 +173,30 @@ def train(
             torch.device("cpu"),
             1,
         )
+        return build_strategy(job, team), state, job
+
+    def run(exchange: Exchange | None, strategy: Strategy, state: TrainingState, job: Job) -> _T:
+        torch.set_num_threads(1)
         with closing(exchange) if exchange else nullcontext():  # nobody waits for one that failed
-            strategy = build_strategy(job, team)
             try:
-                return _steps(strategy, state, job, steps)
+                strategy.begin(StateOnly(state))
+                return work(strategy, state, job)
             finally:
                 strategy.close()
 
     if plan is None:
-        return work(0, None)
+        return [run(None, *prepared(0, None))]
     with connected(workers) as exchanges, ThreadPoolExecutor(workers) as pool:
-        running = [pool.submit(work, slot, one) for slot, one in enumerate(exchanges)]
+        # All here, one after another: torch's generator is one for all threads.
+        ready = [(exchange, *prepared(slot, exchange)) for slot, exchange in enumerate(exchanges)]
+        running = [pool.submit(run, *one) for one in ready]
         failed = [one.exception(WATCHDOG_SECONDS) for one in running]
         for error in sorted(filter(None, failed), key=lambda e: isinstance(e, PeersLostError)):
             raise error
-        leader, *others = [one.result() for one in running]
-    for other in others:
-        assert other.steps == leader.steps
-        assert all(map(torch.equal, other.outputs, leader.outputs))
-        assert not any(other.saved)
-    return leader
+        return [one.result() for one in running]
 
 
-def _steps(strategy: Strategy, state: TrainingState, job: Job, steps: int) -> Trained:
-    strategy.begin(StateOnly(state))
+def _steps(steps: int, strategy: Strategy, state: TrainingState, job: Job) -> Trained:
     done, saved = [], []
     for step in range(state.step, state.step + steps):
         gradient = strategy.gradient(job.batches.at(step), Wish())
@@ -194,7 +213,7 @@ def _steps(strategy: Strategy, state: TrainingState, job: Job, steps: int) -> Tr
     ended: list[dict[str, Tensor]] = []
 
     def end() -> None:
-        assert torch.equal(strategy.outputs(images), outputs[0])  # alone, of the whole
+        outputs.append(strategy.outputs(images))
         ended.append(state.tensors())
 
     strategy.finish(end)

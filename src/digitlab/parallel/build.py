@@ -44,6 +44,10 @@ def build_strategy(job: Job, team: Team | None) -> Strategy:
         from digitlab.parallel.pipeline import Pipeline
 
         return Pipeline(job, team)
+    if team.seat.plan.parallel == "tensor":
+        from digitlab.parallel.tensor_parallel import TensorParallel
+
+        return TensorParallel(job, team)
     if team.seat.plan.sync == "ddp":
         from digitlab.parallel.ddp import Averaged
 

@@ -17,6 +17,7 @@ from digitlab.wording import counted, one_of
 PARALLELS = {
     "data": "each has the whole network and takes shards",
     "pipeline": "each has a stage, a run of its layers",
+    "tensor": "each has a slice of every layer",
 }
 SCHEDULES = ("gpipe", "1f1b")  # of pipeline.py
 SYNCS = ("exact", "ddp")
