@@ -58,13 +58,15 @@ class Branches(nn.Module):
         Raises:
             RuntimeError: where a part changes in place what the others take, too.
         """
+        dealt = self.deal(features)
+        return self.join([self.alone(number, taken) for number, taken in enumerate(dealt)])
+
+    def deal(self, features: Tensor) -> tuple[Tensor, ...]:
+        """Return what each part takes; what flows back is added from the first to the last."""
         features = _without_gaps(features)
-        count = len(self.parts)
         if features.requires_grad and torch.is_grad_enabled():
-            dealt = _Dealt.apply(features, count)  # type: ignore[no-untyped-call]
-        else:
-            dealt = (features,) * count
-        return self.join([self._alone(number, taken) for number, taken in enumerate(dealt)])
+            return _dealt(features, len(self.parts))
+        return (features,) * len(self.parts)
 
     def join(self, outputs: Sequence[Tensor]) -> Tensor:
         """Join the outputs of the parts, in their order: along dimension 1, channels or columns.
@@ -73,14 +75,19 @@ class Branches(nn.Module):
         """
         return torch.cat(tuple(outputs), dim=1)
 
-    def _alone(self, number: int, taken: Tensor) -> Tensor:
+    def alone(self, number: int, taken: Tensor) -> Tensor:
+        """Return what one part makes of its input.
+
+        Raises:
+            RuntimeError: where it changes that in place.
+        """
         before = _version(taken)
         output: Tensor = self.parts[number](taken)
         if _version(taken) != before:
             raise RuntimeError(f"part {number} changes its input in place; others take it, too")
         output = _without_gaps(output)
         if output.requires_grad and torch.is_grad_enabled():
-            (output,) = _Dealt.apply(output, 1)  # type: ignore[no-untyped-call]
+            (output,) = _dealt(output, 1)
         return output
 
 
@@ -170,6 +177,11 @@ class _Dealt(torch.autograd.Function):
         if total.stride() != ctx.strides:
             total = total.new_empty_strided(total.shape, ctx.strides).copy_(total)
         return total, None
+
+
+def _dealt(features: Tensor, count: int) -> tuple[Tensor, ...]:
+    dealt: tuple[Tensor, ...] = _Dealt.apply(features, count)  # type: ignore[no-untyped-call]
+    return dealt
 
 
 def _without_gaps(tensor: Tensor) -> Tensor:

@@ -48,6 +48,10 @@ def build_strategy(job: Job, team: Team | None) -> Strategy:
         from digitlab.parallel.tensor_parallel import TensorParallel
 
         return TensorParallel(job, team)
+    if team.seat.plan.parallel == "branches":
+        from digitlab.parallel.branch_parallel import BranchParallel
+
+        return BranchParallel(job, team)
     if team.seat.plan.sync == "ddp":
         from digitlab.parallel.ddp import Averaged
 

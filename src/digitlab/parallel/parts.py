@@ -13,7 +13,9 @@ import json
 import struct
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from typing import Any
 
 import safetensors.torch
 import torch
@@ -167,6 +169,21 @@ class InParts(ABC):
         named = self.job.network.named_parameters()
         return tuple(p for name, p in named if p.requires_grad and name in self.part)
 
+    def own_share(self, total: ShardGradient, knows: bool) -> ShardGradient:
+        """Return a gradient with the buffers alone that this worker owns, of all the network's.
+
+        Args:
+            total: of the batch.
+            knows: whether its loss and its right answers count, which others may know, too.
+        """
+        named = zip(self.job.network.named_buffers(), total.buffers, strict=True)
+        return ShardGradient(
+            total.vector,
+            total.loss if knows else 0.0,
+            total.correct if knows else 0,
+            tuple(value for (name, _), value in named if name in self.part),
+        )
+
     @property
     def _device(self) -> torch.device:
         """Where the exchange wants its tensors."""
@@ -188,6 +205,21 @@ class InParts(ABC):
             exchange.receive(content, rank)
             every.append(content.cpu().numpy().tobytes())
         return every
+
+
+@dataclass(frozen=True)
+class _Asking(Job):
+    asked: tuple[Any, ...] = ()
+
+    @cached_property
+    def parameters(self) -> tuple[Any, ...]:
+        return self.asked
+
+
+def asking_for(job: Job, tensors: Sequence[Tensor]) -> Job:
+    """Return a job in which gradients are asked for of other tensors than all that is trained."""
+    values = {one.name: getattr(job, one.name) for one in fields(job)}
+    return _Asking(**values, asked=tuple(tensors))
 
 
 def check_network(job: Job, parallel: str) -> None:

@@ -24,19 +24,14 @@ from digitlab.data.dataset import Images
 from digitlab.errors import ConfigError
 from digitlab.parallel.cutting import cut_evenly
 from digitlab.parallel.parts import InParts
+from digitlab.parallel.passing import pass_on, take
 from digitlab.parallel.shards import EVALUATION_BATCH, ShardGradient, network_input
 from digitlab.parallel.strategy import Job, Part
 from digitlab.parallel.team import Team
 from digitlab.parallel.tree import Node, fold, root
 from digitlab.wording import counted
 
-# What a tensor is announced by: its type, whether it needs a gradient, how many dimensions it has,
-# the numbers from its first to its last in memory, and for each dimension its size and stride.
-_TYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64, torch.int64, torch.bool)
-_DIMENSIONS = 8
-_NOTHING = -1  # in place of the number of dimensions: there is no tensor
 _NEVER = 2**60  # numbers that are sent where no tensor is
-_HEAD = 4 + 2 * _DIMENSIONS
 
 
 @dataclass
@@ -222,37 +217,10 @@ class Pipeline(InParts):
         return kept
 
     def _post(self, tensor: Tensor | None, stage: int) -> None:
-        """Send a tensor, or None, as it lies in memory: another order has other last bits."""
-        exchange = self.team.exchange
-        if tensor is None:
-            head = [0, 0, _NOTHING] + [0] * (_HEAD - 3)
-            exchange.post(torch.tensor(head, device=exchange.device), stage)
-            return
-        values = tensor.detach()
-        span = 1 + sum(
-            (n - 1) * step for n, step in zip(values.shape, values.stride(), strict=True)
-        )
-        span = span if values.numel() else 0
-        room = [0] * (_DIMENSIONS - values.dim())
-        head = [_TYPES.index(values.dtype), int(tensor.requires_grad), values.dim(), span]
-        head += [*values.shape, *room, *values.stride(), *room]
-        exchange.post(torch.tensor(head, device=exchange.device), stage)
-        flat = values.as_strided((span,), (1,), values.storage_offset())
-        exchange.post(flat.to(exchange.device), stage)
+        pass_on(self.team.exchange, tensor, stage)
 
     def _receive(self, stage: int) -> Tensor | None:
-        """Return what another stage posted, lying in memory as there; a leaf of autograd."""
-        exchange = self.team.exchange
-        head = torch.empty(_HEAD, dtype=torch.int64, device=exchange.device)
-        exchange.receive(head, stage)
-        kind, needs_gradient, dimensions, span, *places = head.tolist()
-        if dimensions == _NOTHING:
-            return None
-        flat = torch.empty(span, dtype=_TYPES[kind], device=exchange.device)
-        exchange.receive(flat, stage)
-        shape, strides = places[:dimensions], places[_DIMENSIONS:][:dimensions]
-        values = flat.to(self.job.device).as_strided(shape, strides)
-        return values.requires_grad_(bool(needs_gradient))
+        return take(self.team.exchange, stage, self.job.device)
 
 
 def gpipe(stage: int, stages: int, count: int) -> Iterator[tuple[bool, int]]:

@@ -18,6 +18,7 @@ PARALLELS = {
     "data": "each has the whole network and takes shards",
     "pipeline": "each has a stage, a run of its layers",
     "tensor": "each has a slice of every layer",
+    "branches": "each has parts that do not need each other",
 }
 SCHEDULES = ("gpipe", "1f1b")  # of pipeline.py
 SYNCS = ("exact", "ddp")

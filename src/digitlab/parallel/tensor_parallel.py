@@ -16,8 +16,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
-from functools import cached_property, partial, reduce
+from dataclasses import dataclass
+from functools import partial, reduce
 from typing import Any
 
 import torch
@@ -27,7 +27,8 @@ from torch.nn import functional
 from digitlab.data.batches import Batch
 from digitlab.data.dataset import Images
 from digitlab.errors import ConfigError
-from digitlab.parallel.parts import InParts
+from digitlab.parallel.parts import InParts, asking_for
+from digitlab.parallel.passing import both_ways
 from digitlab.parallel.shards import (
     EVALUATION_BATCH,
     ShardGradient,
@@ -106,8 +107,7 @@ class TensorParallel(InParts):
         # A tensor without numbers, of which all that is learned depends, in every worker alike. It
         # makes autograd go the same way back in all, also where one has nothing to learn.
         self._anchor = torch.zeros(0, device=job.device, requires_grad=True)
-        values = {one.name: getattr(job, one.name) for one in fields(job)}
-        self._mine = _MyJob(**values, asked=(*self.owned, self._anchor))
+        self._mine = asking_for(job, (*self.owned, self._anchor))
 
     @property
     def part(self) -> Part:
@@ -123,14 +123,7 @@ class TensorParallel(InParts):
                 for place, shard in enumerate(inputs)
             }
         total = fold(parts, len(inputs), ShardGradient.__add__)[root(len(inputs))]
-        names = [name for name, _ in self.job.network.named_buffers()]
-        owned = zip(names, total.buffers, strict=True)
-        return ShardGradient(
-            total.vector,
-            total.loss if self.rank == 0 else 0.0,  # all have the same
-            total.correct if self.rank == 0 else 0,
-            tuple(buffer for name, buffer in owned if name in self._part),
-        )
+        return self.own_share(total, knows=self.rank == 0)  # all have the same loss
 
     def _outputs(self, images: Images, after: Callable[[int], None] | None) -> Tensor:
         """Take one batch after the other through the slices; see `InParts._outputs`."""
@@ -160,17 +153,17 @@ class TensorParallel(InParts):
         anchor = self._anchor if cut.trains else None
         joined, mine = partial(self._joined, cut), partial(self._mine_of, cut)
         if cut.by in ("inputs", "channels"):
-            values = _exchange(values, None, mine, joined) if values.requires_grad else mine(values)
+            values = both_ways(values, None, mine, joined) if values.requires_grad else mine(values)
         elif values.requires_grad:
-            values = _exchange(values, None, _same, self._summed)
+            values = both_ways(values, None, _same, self._summed)
         if cut.by in ("outputs", "channels"):
-            return _exchange(_computed(cut.layer, values), anchor, joined, mine)
+            return both_ways(_computed(cut.layer, values), anchor, joined, mine)
         if cut.by == "inputs":
-            return _exchange(_computed(cut.layer, values), anchor, self._summed, _same)
+            return both_ways(_computed(cut.layer, values), anchor, self._summed, _same)
         given = partial(self._given, cut)
         if self.rank == cut.owner:
-            return _exchange(_computed(cut.layer, values), anchor, given, _same)
-        return _exchange(values, anchor, given, partial(_nothing_for, values.shape))
+            return both_ways(_computed(cut.layer, values), anchor, given, _same)
+        return both_ways(values, anchor, given, partial(_nothing_for, values.shape))
 
     def _mine_of(self, cut: Cut, values: Tensor) -> Tensor:
         """Return this worker's slice of values that are whole."""
@@ -214,48 +207,6 @@ class TensorParallel(InParts):
         shape = self.team.broadcast(torch.tensor(values.shape, device=device), cut.owner)
         sent = values.detach().to(device, torch.float32, copy=True).reshape(-1)
         return self.team.broadcast(sent, cut.owner).view(shape.tolist()).to(values.device)
-
-
-@dataclass(frozen=True)
-class _MyJob(Job):
-    """A job in which other gradients are asked for than those of all that is trained."""
-
-    asked: tuple[Tensor, ...] = ()
-
-    @cached_property
-    def parameters(self) -> tuple[Any, ...]:
-        """What gradients are asked for of."""
-        return self.asked
-
-
-class _Exchange(torch.autograd.Function):
-    """One function of a tensor on the way forward, and another of its gradient on the way back."""
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        values: Tensor,
-        anchor: Tensor | None,
-        there: Callable[[Tensor], Tensor],
-        back: Callable[[Tensor], Tensor],
-    ) -> Tensor:
-        del anchor  # only so that the result needs a gradient
-        ctx.back = back
-        return there(values)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, None, None, None]:
-        return (ctx.back(gradient) if ctx.needs_input_grad[0] else None), None, None, None
-
-
-def _exchange(
-    values: Tensor,
-    anchor: Tensor | None,
-    there: Callable[[Tensor], Tensor],
-    back: Callable[[Tensor], Tensor],
-) -> Tensor:
-    result: Tensor = _Exchange.apply(values, anchor, there, back)  # type: ignore[no-untyped-call]
-    return result
 
 
 def _same(values: Tensor) -> Tensor:
