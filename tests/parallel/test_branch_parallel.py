@@ -79,6 +79,7 @@ def frozen(*names: str) -> Callable[[], nn.Module]:
         (three, 3, {}),
         (heads, 2, {"training": {"optimizer": "momentum"}}),
         (heads, 2, {"samples": 28, "training": {"shards": 3}}),  # uneven
+        (heads, 2, {"samples": 23, "training": {"shards": 6}}),  # of one sample, and empty ones
         (heads, 2, {"training": {"precision": "bf16"}}),
         (averaged, 2, {}),
         (frozen("0.0.weight", "0.0.bias"), 2, {}),  # nothing flows back into the trunk

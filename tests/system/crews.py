@@ -66,6 +66,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from digitlab.branches import Branches
 from digitlab.parallel.exchange import PeersLostError
 from digitlab.parallel.sockets import Sockets
 
@@ -125,6 +126,12 @@ def Staged(outputs):
     # A list of layers, for strategies that cut it.
     return nn.Sequential(Wait(), nn.Flatten(), nn.Linear(784, 12), nn.BatchNorm1d(12), nn.ReLU(),
                          nn.Linear(12, 12), nn.ReLU(), nn.Linear(12, outputs))
+
+
+def Branched(outputs):
+    parts = (nn.Linear(784, 6), nn.Linear(784, 6))
+    return nn.Sequential(Wait(), nn.Flatten(), Branches(*parts), nn.BatchNorm1d(12), nn.ReLU(),
+                         nn.Linear(12, outputs))
 
 
 class Poisoned(Plain):

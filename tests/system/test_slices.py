@@ -1,4 +1,4 @@
-"""A network in slices, by real processes: what is lost and found again (T5, T8)."""
+"""A network in slices or branches, by real processes: what is lost and found again (T5, T8)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from crews import TIMEOUT, Crew
 from safetensors.torch import load_file
-from test_workers import STEPS, at_full_speed, begin, finish_alone, go_on, slowly
+from test_workers import STEPS, assert_same, at_full_speed, begin, finish_alone, go_on, slowly
 
 pytestmark = pytest.mark.process
 
@@ -52,3 +52,21 @@ def test_a_lost_slice_and_a_resume_in_every_layout(
     ]
     mine_steps, their_steps = ([one for one in many if "loss" in one] for many in lines)
     assert len(mine_steps) == len(their_steps) >= STEPS
+
+
+def test_a_lost_branch_costs_no_bit(crew_folder: Path, alone: Callable[..., Path]) -> None:
+    slowly(crew_folder, 0.05)
+    words = begin("--workers", 2, "--parallel", "branches", network="Branched")
+    with Crew(crew_folder, *words) as crew:
+        crew.wait_for_step(14)
+        os.kill(crew.worker(1), signal.SIGKILL)
+        crew.wait_for_warning(f"worker 1 was killed by SIGKILL; {AGAIN} (1 of 3)")
+        at_full_speed(crew_folder)
+        assert crew.wait() == 0, crew.story()
+    run, whole = crew_folder / "run", alone("adamw", "Branched")
+    assert_same(run, whole)
+    mine, theirs = (json.loads((one / "summary.json").read_text()) for one in (run, whole))
+    (all_of_it,) = theirs["held_bytes"]
+    assert len(mine["held_bytes"]) == 2
+    for key, count in all_of_it.items():
+        assert sum(one[key] for one in mine["held_bytes"]) == count
