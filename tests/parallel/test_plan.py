@@ -68,6 +68,22 @@ from digitlab.parallel.seat import Seat, leftover_of_torchrun, seat_of_torchrun,
             "--sync ddp is a way of --parallel d",
         ),
         ({"count": 2, "parallel": "pipeline", "min_workers": 1}, "where every part is needed"),
+        ({"count": 2, "servers": 1}, "--servers needs --parallel parameter-server"),
+        ({"count": 1, "parallel": "parameter-server"}, None),
+        ({"count": 4, "parallel": "parameter-server", "servers": 9}, None),
+        ({"count": 0, "parallel": "parameter-server"}, "--workers is 0; expected 1 or more"),
+        ({"count": 2, "parallel": "parameter-server", "servers": 0}, "--servers is 0; expected 1"),
+        ({"count": 5, "parallel": "parameter-server"}, "5 workers are more than the 4 shards of"),
+        (
+            {"count": 2, "parallel": "parameter-server", "devices": (0, 1)},
+            "--devices is 0,1; expected one for each of 3 workers",
+        ),
+        ({"parallel": "parameter-server", "devices": (0, 1, 2)}, None),
+        ({"parallel": "parameter-server", "devices": (0,)}, "--workers is 0; expected 1 or more"),
+        (
+            {"count": 2, "parallel": "parameter-server", "sync": "ddp"},
+            "--sync ddp is a way of --parallel data",
+        ),
     ],
 )
 def test_what_cannot_work_is_refused(asked: dict[str, Any], message: str | None) -> None:
@@ -137,6 +153,15 @@ def test_torchrun_gives_a_place() -> None:
     assert seat is not None
     assert (seat.slot, seat.workers, seat.local, seat.regroups) == (3, 4, 1, False)
     assert (seat.host, seat.port, seat.prefix) == ("10.0.0.1", 29500, "digitlab/1")
+
+
+def test_the_last_processes_are_servers() -> None:
+    plan = Workers(count=2, nodes=2, parallel="parameter-server", servers=1)
+    seat = Seat(0, "a", plan.everywhere, plan.here, "127.0.0.1", 29400, plan)
+    assert seat.workers == 6
+    assert seat.servers == (2, 5)  # of each machine
+    assert replace(seat, regroups=False).servers == (5,)  # torchrun has one row of them
+    assert replace(seat, plan=Workers(count=3, nodes=2)).servers == ()
 
 
 def test_torchrun_sets_the_number_of_workers(
@@ -230,6 +255,7 @@ def test_all_that_must_be_the_same_on_all_machines_is_compared() -> None:
         "--parallel": replace(seat, plan=replace(plan, parallel="pipeline")),
         "--cut": replace(seat, plan=replace(plan, cut=(3,))),
         "--pipeline-schedule": replace(seat, plan=replace(plan, pipeline_schedule="1f1b")),
+        "--servers": replace(seat, plan=replace(plan, servers=2)),
         "--sync": replace(seat, plan=replace(plan, sync="ddp")),
         "--compress": replace(seat, plan=replace(plan, compress="fp16")),
         "--local-steps": replace(seat, plan=replace(plan, local_steps=2)),

@@ -16,7 +16,7 @@ from digitlab.parallel.plan import Workers, flag_of
 
 # What is written on a command line, where that is of another type than the field's default.
 _WRITTEN: Mapping[str, type] = {
-    "count": int, "devices": str, "cut": str, "log_dir": Path, "min_workers": int
+    "count": int, "devices": str, "cut": str, "servers": int, "log_dir": Path, "min_workers": int
 }  # fmt: skip
 
 

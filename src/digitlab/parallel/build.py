@@ -52,6 +52,10 @@ def build_strategy(job: Job, team: Team | None) -> Strategy:
         from digitlab.parallel.branch_parallel import BranchParallel
 
         return BranchParallel(job, team)
+    if team.seat.plan.parallel == "parameter-server":
+        from digitlab.parallel.parameter_server import ParameterServer
+
+        return ParameterServer(job, team)
     if team.seat.plan.sync == "ddp":
         from digitlab.parallel.ddp import Averaged
 

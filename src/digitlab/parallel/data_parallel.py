@@ -13,7 +13,7 @@ from torch import Tensor
 from digitlab.data.batches import Batch, Share
 from digitlab.parallel.collective import HEAD, Collective
 from digitlab.parallel.shards import ShardGradient
-from digitlab.parallel.tree import Node, fold, root
+from digitlab.parallel.tree import fold, left_of, root
 
 
 class DataParallel(Collective):
@@ -21,7 +21,7 @@ class DataParallel(Collective):
 
     def _gradient(self, batch: Batch, wishes: Tensor) -> tuple[Tensor, ShardGradient]:
         share, leaves, width = self.team.share, len(batch.filled), self.packing.size
-        nodes = [_nodes(Share(rank, share.size), leaves) for rank in range(share.size)]
+        nodes = [left_of(Share(rank, share.size), leaves) for rank in range(share.size)]
         mine = fold(self.pool.parts(batch, share), leaves, ShardGradient.__add__)
         length = HEAD + width * max(map(len, nodes))
         sent = torch.zeros(length, dtype=torch.uint8, device=self.job.device)
@@ -34,9 +34,3 @@ class DataParallel(Collective):
             for place, node in enumerate(nodes[rank]):
                 parts[node] = self.packing.unpack(every[rank, HEAD + place * width :][:width])
         return every[:, :HEAD], fold(parts, leaves, ShardGradient.__add__)[root(leaves)]
-
-
-def _nodes(share: Share, leaves: int) -> list[Node]:
-    """Return the nodes that a worker is left with once it has added its neighbours."""
-    mine = dict.fromkeys(((0, place) for place in share.of(leaves)), 0)
-    return sorted(fold(mine, leaves, lambda left, _: left))

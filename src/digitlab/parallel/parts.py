@@ -58,7 +58,7 @@ class InParts(ABC):
             ConfigError: where the network cannot be cut.
         """
         self.job, self.team = job, team
-        check_network(job, team.seat.plan.parallel)
+        self.check_network()
         self.pool = ShardPool(job)
         self._begins = _begins_in_the_vector(job.network)
         self._together = False  # whether the others compute with us
@@ -94,6 +94,10 @@ class InParts(ABC):
         Raises:
             PeersLostError: where somebody is lost.
         """
+
+    def check_network(self) -> None:
+        """Refuse a network that cannot be computed in parts; raises ConfigError."""
+        check_network(self.job, self.team.seat.plan.parallel)
 
     def connect(self) -> Exchange:
         """Connect the workers, for what this strategy sends: over sockets, by way of the CPU."""

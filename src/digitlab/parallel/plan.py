@@ -19,6 +19,7 @@ PARALLELS = {
     "pipeline": "each has a stage, a run of its layers",
     "tensor": "each has a slice of every layer",
     "branches": "each has parts that do not need each other",
+    "parameter-server": "further processes own the parameters, which workers pull",
 }
 SCHEDULES = ("gpipe", "1f1b")  # of pipeline.py
 SYNCS = ("exact", "ddp")
@@ -58,6 +59,8 @@ class Workers:
         cut: for "pipeline": with which layers, from 0, the stages after the first begin; empty: so
             that the largest has as few parameters as can be.
         pipeline_schedule: for "pipeline": "gpipe" or "1f1b".
+        servers: for "parameter-server": on each machine, beside the workers; under torchrun, of all
+            that it starts the last. None: 1.
         sync: "exact": the same bits as one process; "ddp": PyTorch's DistributedDataParallel.
         compress: of gradients, for "ddp": "none", "fp16", "bf16" or "powersgd".
         local_steps: for "ddp": steps that each worker takes alone between two averages.
@@ -95,6 +98,12 @@ class Workers:
         "With pipeline: the order of micro-batches; 1f1b needs less memory (gpipe).",
         same=True,
     )
+    servers: int | None = flag(
+        None,
+        "K",
+        "With parameter-server: so many processes own the parameters, beside the workers (1).",
+        same=True,
+    )
     sync: str = flag(
         "exact",
         "|".join(SYNCS),
@@ -124,13 +133,22 @@ class Workers:
         return self.parallel != "data"
 
     @property
+    def servers_here(self) -> int:
+        """Processes on this machine that own parameters and compute no gradients."""
+        if self.parallel != "parameter-server":
+            return 0
+        return 1 if self.servers is None else self.servers
+
+    @property
     def here(self) -> int:
-        """Workers on this machine."""
-        return (len(self.devices) or 1) if self.count is None else self.count
+        """Processes on this machine, servers included."""
+        if self.count is None and self.devices:
+            return len(self.devices)
+        return (1 if self.count is None else self.count) + self.servers_here
 
     @property
     def everywhere(self) -> int:
-        """Workers on all machines."""
+        """Processes on all machines, servers included."""
         return self.here * self.nodes
 
     def address(self) -> tuple[str, int]:
@@ -178,7 +196,8 @@ class Workers:
             ConfigError: names the flag, and what to set.
         """
         for name, value, least in (
-            ("workers", self.here, 1),
+            ("workers", self.here - self.servers_here, 1),
+            ("servers", 1 if self.servers is None else self.servers, 1),
             ("nodes", self.nodes, 1),
             ("local-steps", self.local_steps, 1),
             ("max-restarts", self.max_restarts, 0),
@@ -201,10 +220,12 @@ class Workers:
             )
         self.address()
         self._check_parallel()
-        if self.everywhere > shards and self.sync == "exact" and not self.in_parts:
+        computing = (self.here - self.servers_here) * self.nodes
+        takes_shards = self.parallel in ("data", "parameter-server") and self.sync == "exact"
+        if computing > shards and takes_shards:
             raise ConfigError(
-                f"{self.everywhere} workers are more than the {counted(shards, 'shard')} of a "
-                f"batch; give --set training.shards={self.everywhere}, or fewer workers"
+                f"{computing} workers are more than the {counted(shards, 'shard')} of a "
+                f"batch; give --set training.shards={computing}, or fewer workers"
             )
         if self.min_workers is not None and self.min_workers > self.everywhere:
             raise ConfigError(
@@ -235,10 +256,13 @@ class Workers:
             raise ConfigError(
                 f"--pipeline-schedule is {self.pipeline_schedule}; expected {one_of(SCHEDULES)}"
             )
-        of_pipeline = {"--cut": self.cut, "--pipeline-schedule": self.pipeline_schedule != "gpipe"}
-        for name, is_given in of_pipeline.items():
-            if is_given and self.parallel != "pipeline":
-                raise ConfigError(f"{name} needs --parallel pipeline")
+        for name, is_given, needed in (
+            ("--cut", bool(self.cut), "pipeline"),
+            ("--pipeline-schedule", self.pipeline_schedule != "gpipe", "pipeline"),
+            ("--servers", self.servers is not None, "parameter-server"),
+        ):
+            if is_given and self.parallel != needed:
+                raise ConfigError(f"{name} needs --parallel {needed}")
         if not self.in_parts:
             return
         if self.sync != "exact":

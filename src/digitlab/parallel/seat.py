@@ -27,7 +27,7 @@ class Seat:
     Attributes:
         slot: which of the workers it is, from 0; a worker started again keeps it.
         start: a word that tells one start of this slot from another.
-        workers: how many there are in all.
+        workers: how many there are in all, servers of parameters included.
         per_node: how many of them are on each machine.
         host, port: of the rendezvous store.
         plan: what was asked for on this worker's machine.
@@ -53,6 +53,13 @@ class Seat:
     def id(self) -> str:
         """The worker's name among the others, another after each start."""
         return f"{self.slot}.{self.start}"
+
+    @property
+    def servers(self) -> tuple[int, ...]:
+        """The slots of those that own parameters: the last of each machine, or of torchrun's."""
+        every = self.per_node if self.regroups else self.workers
+        first = every - self.plan.servers_here
+        return tuple(slot for slot in range(self.workers) if slot % every >= first)
 
     @property
     def local(self) -> int:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
+from digitlab.data.batches import Share
+
 Node = tuple[int, int]  # level (0: the shards themselves) and position in it
 _T = TypeVar("_T")
 
@@ -36,6 +38,12 @@ def fold(parts: Mapping[Node, _T], leaves: int, add: Callable[[_T, _T], _T]) -> 
                 left[level + 1, above] = add(left.pop(first), left.pop(second))
         level, width = level + 1, -(-width // 2)
     return left
+
+
+def left_of(share: Share, leaves: int) -> list[Node]:
+    """Return the nodes that a worker is left with once it has added its neighbours, in order."""
+    mine = dict.fromkeys(((0, place) for place in share.of(leaves)), 0)
+    return sorted(fold(mine, leaves, lambda left, _: left))
 
 
 def root(leaves: int) -> Node:

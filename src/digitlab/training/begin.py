@@ -225,7 +225,10 @@ def announce(trainer: Trainer, recipe: Recipe, dataset: Dataset, found: Checkpoi
 
 def _crew(trainer: Trainer) -> str:
     threads = counted(trainer.threads, "thread")
-    return f"{trainer.workers} workers of {threads}" if trainer.workers > 1 else threads
+    if trainer.workers == 1 and not trainer.servers:
+        return threads
+    servers = f" and {counted(trainer.servers, 'server')}" if trainer.servers else ""
+    return f"{counted(trainer.workers, 'worker')} of {threads}{servers}"
 
 
 def measure_start(trainer: Trainer, recipe: Recipe, sources: Sequence[Dataset]) -> None:

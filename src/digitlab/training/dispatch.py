@@ -119,7 +119,7 @@ def train(
             )
         training = request.load_recipe().training
         device = "cuda" if plan.devices else training.device
-        all_of_them = replace(plan, count=seat.workers, devices=())
+        all_of_them = replace(plan, count=seat.workers - plan.servers_here, devices=())
         all_of_them.check(training.shards, device, training.moving_average)
         seat = replace(seat, plan=plan, ledger=request.ledger)
         reporter = reporter if seat.slot == 0 else quiet

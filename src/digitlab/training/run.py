@@ -134,7 +134,8 @@ def _run(
         records=records,
         tell=tell,
         origin={**versions(), **machine(device), "parallel": plan.parallel, "sync": plan.sync},
-        workers=team.seat.workers if team else 1,
+        workers=team.seat.workers - len(team.seat.servers) if team else 1,
+        servers=len(team.seat.servers) if team else 0,
         threads=pool,
     )
     run = Beginning(trainer, recipe, material, recipe.network.name if recipe.custom_network else "")

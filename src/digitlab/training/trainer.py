@@ -67,6 +67,7 @@ class Trainer:
     origin: dict[str, Any]
     workers: int
     threads: int
+    servers: int = 0
     best: dict[str, Any] | None = None
     clock: Clock = field(default_factory=Clock)
     _last_save_began: float = 0.0
