@@ -84,6 +84,12 @@ class StateOnly:
     def pieces(self) -> dict[str, Piece]:
         return self.state.pieces()
 
+    def move(self, vector: Tensor, step: int, parts: int) -> None:
+        self.state.move_by(vector, 0.01 / parts)
+
+    def taken(self) -> int:
+        return self.state.optimizer.steps
+
     def hold(self, tensors: Mapping[str, Tensor]) -> None:
         self.state.hold(tensors)
 
@@ -168,7 +174,7 @@ def each(
             recipe,
             state.network,
             objectives.build(recipe),
-            _digits(samples),
+            digits(samples),
             Batches(samples, recipe.training.batch_size, recipe.training.shards, 9, recipe.seed),
             torch.device("cpu"),
             1,
@@ -206,7 +212,7 @@ def _steps(steps: int, strategy: Strategy, state: TrainingState, job: Job) -> Tr
         else:
             state.skip()
         saved.append(strategy.whole())
-    images = _digits(300).images
+    images = digits(300).images
     outputs = [strategy.outputs(images)]
     with state.averaged():
         outputs.append(strategy.outputs(images))
@@ -246,7 +252,7 @@ def connected(count: int) -> Iterator[list[Sockets]]:
         yield [Sockets(rank, mine, WATCHDOG_SECONDS) for rank, mine in enumerate(peers)]
 
 
-def _digits(count: int) -> Split:
+def digits(count: int) -> Split:
     """Return pictures and labels, the same each time; what they show does not matter."""
     source = np.random.default_rng(count)
     images = source.integers(0, 256, (count, 28, 28), dtype=np.uint8)

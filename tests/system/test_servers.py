@@ -1,4 +1,4 @@
-"""A parameter server by real processes: the bits of one, also where a server is lost (T3, T8)."""
+"""Parameter servers by real processes, some of which are lost (T3, T4, T8)."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ from test_workers import (
     begin,
     begin_by_torchrun,
     finish_alone,
+    go_on,
     slowly,
 )
+
+from digitlab.training.metrics import read_metrics
 
 pytestmark = pytest.mark.process
 
@@ -90,3 +93,40 @@ def test_too_many_servers_are_one_line(crew_folder: Path) -> None:
         assert crew.wait() == 2, crew.story()
         assert "3 servers are more than the rows of parameters" in crew.last_line
         assert crew.errors.count("\n") == 1, crew.errors
+
+
+def test_a_kill_leaves_each_push_once_in_the_history_that_survives(crew_folder: Path) -> None:
+    """First a worker, then a server; after each all begin again from the newest checkpoint."""
+    slowly(crew_folder, 0.03)
+    words = begin("--workers", 3, *SERVED, "--servers", 2, "--staleness", 3)
+    with Crew(crew_folder, *words) as crew:
+        for count, slot in enumerate((1, 4), 1):
+            crew.wait_for_step(14 * count)
+            os.kill(crew.worker(slot), signal.SIGKILL)
+            crew.wait_for_warning(f"begin again from the newest checkpoint ({count} of 3)")
+        crew.wait_for_step(40)
+        crew.process.send_signal(signal.SIGINT)
+        assert crew.wait() == 130, crew.story()
+    at_full_speed(crew_folder)
+    with Crew(crew_folder, *go_on("--workers", 2, *SERVED, "--staleness", 1)) as crew:
+        assert crew.wait() == 0, crew.story()
+    lines = list(read_metrics(crew_folder / "run" / "ledger.jsonl"))
+    assert [line["step"] for line in lines] == list(range(1, STEPS + 1))
+    taken: dict[int, list[dict[str, int]]] = {}
+    for line in lines:
+        for push in line.get("pushes", []):
+            taken.setdefault(push["server"], []).append(push)
+    assert set(taken) == {2, 3, 4}  # the servers of two workers, and of three
+    last = max(push["step"] for push in taken[3])
+    assert 40 <= last < STEPS
+    for server, workers, bound, begin_at, end_at in (
+        (3, 3, 3, 0, last),
+        (4, 3, 3, 0, last),
+        (2, 2, 1, last, STEPS),
+    ):
+        each = [(w, step + 1) for w in range(workers) for step in range(begin_at, end_at)]
+        assert sorted((push["worker"], push["step"]) for push in taken[server]) == each
+        counts = [push["taken"] for push in taken[server]]
+        assert counts == list(range(counts[0], counts[0] + len(each)))
+        assert counts[0] == 1 + 3 * begin_at
+        assert max(push["ahead"] for push in taken[server]) <= bound

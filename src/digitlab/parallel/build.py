@@ -52,6 +52,10 @@ def build_strategy(job: Job, team: Team | None) -> Strategy:
         from digitlab.parallel.branch_parallel import BranchParallel
 
         return BranchParallel(job, team)
+    if team.seat.plan.staleness:
+        from digitlab.parallel.stale import Stale
+
+        return Stale(job, team)
     if team.seat.plan.parallel == "parameter-server":
         from digitlab.parallel.parameter_server import ParameterServer
 

@@ -61,6 +61,8 @@ class Workers:
         pipeline_schedule: for "pipeline": "gpipe" or "1f1b".
         servers: for "parameter-server": on each machine, beside the workers; under torchrun, of all
             that it starts the last. None: 1.
+        staleness: for "parameter-server": how many steps a worker may be ahead of the slowest; 0:
+            servers wait for all, and the bits are those of one process.
         sync: "exact": the same bits as one process; "ddp": PyTorch's DistributedDataParallel.
         compress: of gradients, for "ddp": "none", "fp16", "bf16" or "powersgd".
         local_steps: for "ddp": steps that each worker takes alone between two averages.
@@ -102,6 +104,12 @@ class Workers:
         None,
         "K",
         "With parameter-server: so many processes own the parameters, beside the workers (1).",
+        same=True,
+    )
+    staleness: int = flag(
+        0,
+        "N",
+        "With parameter-server: nobody waits but who is more than N steps ahead; 0: exact (0).",
         same=True,
     )
     sync: str = flag(
@@ -200,6 +208,7 @@ class Workers:
             ("servers", 1 if self.servers is None else self.servers, 1),
             ("nodes", self.nodes, 1),
             ("local-steps", self.local_steps, 1),
+            ("staleness", self.staleness, 0),
             ("max-restarts", self.max_restarts, 0),
             ("min-workers", 1 if self.min_workers is None else self.min_workers, 1),
         ):
@@ -260,6 +269,7 @@ class Workers:
             ("--cut", bool(self.cut), "pipeline"),
             ("--pipeline-schedule", self.pipeline_schedule != "gpipe", "pipeline"),
             ("--servers", self.servers is not None, "parameter-server"),
+            ("--staleness", self.staleness != 0, "parameter-server"),
         ):
             if is_given and self.parallel != needed:
                 raise ConfigError(f"{name} needs --parallel {needed}")

@@ -12,7 +12,7 @@ import socket
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from secrets import token_bytes
 
@@ -72,6 +72,22 @@ class Sockets:
         """See `Exchange`."""
         self._wait_for({rank: _content(tensor)}, until_sent=False)
 
+    def ready(self, ranks: Sequence[int]) -> list[int]:
+        """Wait until something of one of these workers is here; return of which of them there is.
+
+        Raises:
+            PeersLostError: where nothing comes, and nothing can be sent, for too long.
+        """
+        silent = 0.0
+        with _as_loss():
+            while silent <= self._timeout:
+                moved = self._send()
+                found = self._select(ranks)
+                if came := [rank for rank in ranks if found.get(rank, 0) & selectors.EVENT_READ]:
+                    return came
+                silent = 0.0 if moved or found else silent + _TICK
+        raise PeersLostError(f"nothing came for {self._timeout:g} s")
+
     def flush(self) -> None:
         """See `Exchange`."""
         self._wait_for({}, until_sent=True)
@@ -107,7 +123,7 @@ class Sockets:
                     silent = 0.0
                 elif time.perf_counter() < awake:
                     _give_way()
-                elif not self._wait(got):
+                elif not self._select(got):
                     silent += _TICK  # not by the clock: who was stopped has not waited
                 if silent > self._timeout:
                     raise PeersLostError(f"nothing came for {self._timeout:g} s")
@@ -143,15 +159,19 @@ class Sockets:
                     del left[rank]
         return moved
 
-    def _wait(self, got: Mapping[int, memoryview]) -> bool:
-        """Sleep until something can be sent or received, or for a moment; return whether it can."""
+    def _select(self, ranks: Collection[int]) -> dict[int, int]:
+        """Sleep until something can be sent, or received of these, or for a moment.
+
+        Returns:
+            For which workers what can be done: selectors' bits, by rank.
+        """
         with selectors.DefaultSelector() as selector:
             sent = {rank for rank, waiting in self._posted.items() if waiting}
-            for rank in {*sent, *got}:
+            for rank in {*sent, *ranks}:
                 write = selectors.EVENT_WRITE if rank in sent else 0
-                read = selectors.EVENT_READ if rank in got else 0
-                selector.register(self._peers[rank], write | read)
-            return bool(selector.select(_TICK))
+                read = selectors.EVENT_READ if rank in ranks else 0
+                selector.register(self._peers[rank], write | read, rank)
+            return {key.data: events for key, events in selector.select(_TICK)}
 
 
 class _Connecting:

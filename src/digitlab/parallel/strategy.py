@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -72,6 +72,25 @@ class Wish:
     save: bool = False
 
 
+class Push(NamedTuple):
+    """A step of the rule that a server took by what one worker pushed to it.
+
+    Attributes:
+        server, worker: their slots.
+        step: of the run, from 1, of whose batch the worker computed its part.
+        read: how many steps of the rule the weights held that it computed with.
+        taken: how many they hold with this one.
+        ahead: how many steps of the run the worker was ahead of the slowest when it got them.
+    """
+
+    server: int
+    worker: int
+    step: int
+    read: int
+    taken: int
+    ahead: int
+
+
 @dataclass(frozen=True)
 class BatchGradient:
     """What a strategy gives for one batch.
@@ -87,6 +106,10 @@ class BatchGradient:
         work: which worker computed which samples of which shard, for the ledger.
         finite: whether the gradients of all are finite, where each knows only its own; None: this
             one is the whole.
+        samples: of how many samples loss and hits are; None: of the batch.
+        taken: where servers take steps as they come (`Run.move`), how many of the rule's this
+            process knows of; None: this gradient is one, to be taken.
+        pushes: which ones they took, for the ledger.
     """
 
     vector: Tensor
@@ -96,6 +119,9 @@ class BatchGradient:
     granted: Wish = Wish()
     work: Mapping[str, Mapping[int, Sequence[int]]] = field(default_factory=dict)
     finite: bool | None = None
+    samples: int | None = None
+    taken: int | None = None
+    pushes: Sequence[Push] = ()
 
     def is_finite(self) -> bool:
         """Whether loss and gradient hold neither infinity nor NaN."""
@@ -140,6 +166,17 @@ class Run(Protocol):
 
     def pieces(self) -> dict[str, Piece]:
         """Return copies of what this worker holds of all tensors, as a checkpoint names them."""
+        ...
+
+    def move(self, vector: Tensor, step: int, parts: int) -> None:
+        """Take a step of the rule by a gradient of what is held, one of `parts` of a batch.
+
+        At the learning rate of the run's step `step`, divided by `parts`.
+        """
+        ...
+
+    def taken(self) -> int:
+        """Return how many steps of the rule were taken."""
         ...
 
     def hold(self, tensors: Mapping[str, Tensor]) -> None:

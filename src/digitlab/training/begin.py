@@ -179,6 +179,14 @@ class Beginning:
         """Return what this worker holds; see `Run.pieces`."""
         return self.trainer.state.pieces()
 
+    def move(self, vector: torch.Tensor, step: int, parts: int) -> None:
+        """Take a step by a part of a batch; see `Run.move`."""
+        self.trainer.state.move_by(vector, self.trainer.learning_rate(step) / parts)
+
+    def taken(self) -> int:
+        """Return how many steps of the rule were taken; see `Run.taken`."""
+        return self.trainer.state.optimizer.steps
+
     def hold(self, tensors: Mapping[str, torch.Tensor]) -> None:
         """Hold the whole again; see `Run.hold`."""
         self.trainer.state.hold(tensors)

@@ -16,6 +16,7 @@ from digitlab import events
 from digitlab.durable_files import write_whole
 from digitlab.errors import RunError
 from digitlab.events import Listener
+from digitlab.parallel.strategy import Push
 from digitlab.training.metrics import EventsFile, MetricsFile, read_metrics
 from digitlab.training.run_folder import RunFolder
 
@@ -72,10 +73,13 @@ class Records:
         """Append a line to metrics.jsonl."""
         self._append(self._folder.metrics, line)
 
-    def work(self, step: int, work: Mapping[str, Any]) -> None:
-        """Append to the ledger which worker computed which samples of which shard."""
+    def work(self, step: int, work: Mapping[str, Any], pushes: Sequence[Push] = ()) -> None:
+        """Append to the ledger who computed which samples of which shard, and what servers took."""
         if self._folder.ledger in self._recent:
-            self._append(self._folder.ledger, {"kind": "work", "step": step, "work": work})
+            line: dict[str, Any] = {"kind": "work", "step": step, "work": work}
+            if pushes:
+                line["pushes"] = [push._asdict() for push in pushes]
+            self._append(self._folder.ledger, line)
 
     def event(self, step: int, values: Mapping[str, float]) -> None:
         """Give TensorBoard a point of each curve, by tag."""

@@ -43,13 +43,28 @@ class TrainingState:
 
     def move(self, gradient: BatchGradient, learning_rate: float) -> None:
         """Take one step of the optimizer and of the moving average."""
-        self.optimizer.step(gradient.vector, learning_rate)
+        self.move_by(gradient.vector, learning_rate)
         self._set_buffers(gradient.buffers)
+        self._count()
+
+    def move_by(self, vector: Tensor, learning_rate: float) -> None:
+        """Take it by a gradient that is but a part of a batch's; the position stays."""
+        self.optimizer.step(vector, learning_rate)
         if self.average is not None:
             # A low decay at first, so that the random start is soon forgotten.
             taken = self.optimizer.steps
             decay = min(self.decay, (1 + taken) / (10 + taken))
             self.average.lerp_(self.vector, 1 - decay)
+
+    def follow(self, taken: int, finite: bool) -> None:
+        """Count a step that servers take in parts, and how many of the optimizer's there were."""
+        self.optimizer.steps = taken
+        if finite:
+            self._count()
+        else:
+            self.skip()
+
+    def _count(self) -> None:
         self.skips_in_a_row = 0
         self.step += 1
 

@@ -93,7 +93,9 @@ class Trainer:
             wish = Wish(stop.number, self._save_is_due(batch))
             gradient = self.strategy.gradient(batch, wish)  # forward, loss, backward
             finite = gradient.is_finite()
-            if finite:
+            if gradient.taken is not None:
+                self.state.follow(gradient.taken, finite)
+            elif finite:
                 self.state.move(gradient, rate)
             else:
                 self.state.skip()
@@ -195,15 +197,15 @@ class Trainer:
         self.clock.images += images
         first = not self._speed
         part = 1.0 if first else 0.05
-        self._accuracy += part * (gradient.correct / images - self._accuracy)
+        self._accuracy += part * (_accuracy(batch, gradient) - self._accuracy)
         self._speed += part * (images / max(seconds, 1e-9) - self._speed)
 
     def _record_step(
         self, batch: Batch, gradient: BatchGradient, rate: float, finite: bool
     ) -> None:
         loss = gradient.loss if abs(gradient.loss) < float("inf") else None
-        accuracy = gradient.correct / len(batch.samples)
-        self.records.work(batch.step + 1, gradient.work)
+        accuracy = _accuracy(batch, gradient)
+        self.records.work(batch.step + 1, gradient.work, gradient.pushes)
         self.records.write(
             {
                 "kind": "step",
@@ -306,3 +308,8 @@ class Trainer:
         """Return the accuracy on a source's test split, or its validation split, or None."""
         split = source.splits.get("test") or source.splits.get("valid")
         return self.measure(split)["accuracy"] if split else None
+
+
+def _accuracy(batch: Batch, gradient: BatchGradient) -> float:
+    samples = len(batch.samples) if gradient.samples is None else gradient.samples
+    return gradient.correct / max(1, samples)
