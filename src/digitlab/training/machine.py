@@ -66,11 +66,11 @@ def processor() -> str:
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Return a line for each fact that bits depend on and that is not as it was."""
-    named = ("torch", "numpy", "opencv", "processor", "capability", "device", "gpu", "sync")
+    made_by = ("torch", "numpy", "opencv", "processor", "capability", "device", "gpu")
     return [
         f"{name} was {then[name]}, is now {now.get(name)}; "
         "the run goes on, its bits may differ from an uninterrupted run's"
-        for name in named
+        for name in (*made_by, "sync", "staleness")
         if name in then and then[name] != now.get(name)
     ]
 
