@@ -134,7 +134,7 @@ def test_flags_override_the_recipe(command: Command, small_recipe: Path) -> None
         (["--zzz"], "there is no option --zzz; digitlab --help lists those there are"),
         (["train", "--lr", "0.1"], "there is no option --lr; did you mean --learning-rate?"),
         (["train", "--loss", "mse"], "there is no option --loss; did you mean --objective?"),
-        (["train", "--objective", "mse"], "or square-error; did you mean square-error?"),
+        (["train", "--objective", "mse"], "did you mean square-error?"),
         (["train", "--optimizer", "Adam"], "or adamw; did you mean adam?"),
         (["train", "--set", "epoch=0.2"], "no setting epoch; did you mean training.epochs?"),
         (["train", "--epochs", "many"], "--epochs"),
