@@ -5,6 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
 
 HANGUP = getattr(signal, "SIGHUP", None)  # a closed terminal; Windows has none
 
@@ -21,7 +26,39 @@ def that_stop() -> tuple[signal.Signals, ...]:
     return (*stops, signal.Signals(HANGUP))
 
 
-class Terminals:
+class StoppedError(Exception):
+    """A signal asked to stop, and all processes have ended; `number` is the signal's."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"stopped by signal {number}")
+        self.number = number
+
+
+@contextmanager
+def heard(then: Callable[[int], None]) -> Iterator[None]:
+    """Have each signal that asks to stop call a function with its number; in the main thread.
+
+    In another thread nothing is heard. A closed terminal is left first.
+    """
+    before: dict[signal.Signals, Any] = {}
+    terminals = _Terminals()
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        if number == HANGUP:
+            terminals.leave()
+        then(number)
+
+    try:
+        if threading.current_thread() is threading.main_thread():
+            for one in that_stop():
+                before[one] = signal.signal(one, hear)
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+class _Terminals:
     """The outputs of this process that are terminals now."""
 
     def __init__(self) -> None:

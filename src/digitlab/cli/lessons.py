@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from digitlab import signals
 from digitlab.cli.options import JsonOption
 from digitlab.cli.program import fail
 from digitlab.errors import ConfigError
@@ -112,7 +113,7 @@ def launch(
     digitlab paddle launch --selected_gpus=0,1,2,3 --log_dir ./mylog lesson.py
     """
     from digitlab.errors import RunError
-    from digitlab.paddle.launch import Launch, StoppedError
+    from digitlab.paddle.launch import Launch
     from digitlab.paddle.launch import launch as start
 
     del print_config, log_level  # scripts of the time give them; they change no result
@@ -127,7 +128,7 @@ def launch(
         start(asked)
     except RunError as error:
         fail(str(error), 1)
-    except StoppedError as stopped:
+    except signals.StoppedError as stopped:
         fail("interrupted; all workers were ended", 128 + stopped.number)
 
 

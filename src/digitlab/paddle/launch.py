@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import subprocess
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import IO
 
 from digitlab import signals
@@ -59,14 +56,6 @@ class Launch:
     pictures: Path | None = None
 
 
-class StoppedError(Exception):
-    """A signal asked to stop, and all workers were ended; `number` is the signal's."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(f"stopped by signal {number}")
-        self.number = number
-
-
 def launch(asked: Launch) -> None:
     """Run a lesson on workers, and wait until all have ended.
 
@@ -75,7 +64,7 @@ def launch(asked: Launch) -> None:
     Raises:
         ConfigError: a flag that cannot be, or no such script; nothing was started.
         RunError: a worker failed; names it, says how it ended, and where its log is.
-        StoppedError: a signal asked to stop.
+        signals.StoppedError: a signal asked to stop.
     """
     read_source(asked.script)
     check_installed("running a lesson", ("torch",))
@@ -103,7 +92,7 @@ class _Workers:
 
     def run(self) -> None:
         """Start all, and wait for them."""
-        with self._signals():
+        with signals.heard(self._note):
             try:
                 for number, environment in enumerate(self.environments):
                     if not self.stop:
@@ -112,7 +101,7 @@ class _Workers:
             finally:
                 self._end()
         if self.stop:
-            raise StoppedError(self.stop)
+            raise signals.StoppedError(self.stop)
 
     def _start(self, number: int, environment: dict[str, str]) -> _Worker:
         folder = self.asked.log_dir
@@ -168,25 +157,8 @@ class _Workers:
             with suppress(OSError):
                 worker.process.stdin.close()
 
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Note what asks to stop."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        terminals = signals.Terminals()
-
-        def note(number: int, frame: FrameType | None) -> None:
-            if number == signals.HANGUP:
-                terminals.leave()
-            self.stop = number
-
-        before = {number: signal.signal(number, note) for number in signals.that_stop()}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    def _note(self, number: int) -> None:
+        self.stop = number
 
 
 def _environments(asked: Launch) -> list[dict[str, str]]:

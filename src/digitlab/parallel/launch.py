@@ -10,10 +10,8 @@ import queue
 import signal
 import socket
 import subprocess
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,14 +33,6 @@ _LOST = {
     HUNG: "hung while it waited for the others, and ended itself",
 }
 _STOPPED = tuple(128 + number for number in (signal.SIGINT, signal.SIGTERM, signals.HANGUP or 0))
-
-
-class StoppedError(Exception):
-    """The workers saved and stopped, because a signal asked them to; `number` is the signal's."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(f"stopped by signal {number}")
-        self.number = number
 
 
 @dataclass
@@ -100,11 +90,11 @@ class Launcher:
         """Return when the run is finished.
 
         Raises:
-            StoppedError: where a signal stopped it; it can be gone on with.
+            signals.StoppedError: where a signal stopped it; it can be gone on with.
             TrainingError: where it ended otherwise; says who and why.
         """
         make_logs(self._logs)
-        with self._signals():
+        with signals.heard(self._ask_to_stop):  # workers then agree on a step to stop after
             try:
                 if self._plan.node_rank == 0:
                     self._start_store()
@@ -117,7 +107,7 @@ class Launcher:
         if self._finished:
             return
         if self._stop:
-            raise StoppedError(self._stop)
+            raise signals.StoppedError(self._stop)
         raise TrainingError(self._failure or "no worker is left")
 
     def _start_store(self) -> None:
@@ -257,27 +247,6 @@ class Launcher:
         if self._store:
             self._store.kill()
             self._store.wait()
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Pass on to the workers what asks to stop; they then agree on a step to stop after."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        terminals = signals.Terminals()
-
-        def pass_on(number: int, frame: Any) -> None:
-            if number == signals.HANGUP:
-                terminals.leave()
-            self._ask_to_stop(number)
-
-        before = {number: signal.signal(number, pass_on) for number in signals.that_stop()}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 def make_logs(folder: Path) -> None:

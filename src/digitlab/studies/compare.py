@@ -9,14 +9,12 @@ import dataclasses
 import json
 import os
 import signal
-import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from digitlab import signals
@@ -120,25 +118,16 @@ def compare(
 @contextmanager
 def _that_goes_on(folder: Path) -> Iterator[None]:
     """Say of whatever a signal stops that the same again goes on; in the main thread, of any."""
-    terminals = signals.Terminals()
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        if number == signals.HANGUP:
-            terminals.leave()
+    def stop(number: int) -> None:
         raise Interrupted(RunFolder(folder), number)
 
-    before = {}
     try:
-        if threading.current_thread() is threading.main_thread():
-            for one in signals.that_stop():
-                before[one] = signal.signal(one, stop)
-        yield
+        with signals.heard(stop):
+            yield
     except KeyboardInterrupt as stopped:
         number = stopped.exit_status - 128 if isinstance(stopped, Interrupted) else signal.SIGINT
         raise Interrupted(RunFolder(folder), number, "the same again goes on") from None
-    finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
 
 
 def _translated(design: Design, language: str) -> Design:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import signal
-import threading
-from types import FrameType, TracebackType
-from typing import Any, Self
+from types import TracebackType
+from typing import Self
 
 from digitlab import signals
 from digitlab.training.run_folder import RunFolder
@@ -35,7 +34,7 @@ class StopRequest:
         self._folder = folder
         self._number: int | None = None
         self.at_once = False  # whether a second signal came
-        self._before: dict[int, Any] = {}
+        self._hearing = signals.heard(self._on_signal)
 
     @property
     def number(self) -> int:
@@ -51,19 +50,14 @@ class StopRequest:
         if self._number is not None:
             raise Interrupted(self._folder, self._number)
 
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if number == signals.HANGUP:
-            self._terminals.leave()
+    def _on_signal(self, number: int) -> None:
         if self._number is not None:
             self.at_once = True
             raise Interrupted(self._folder, number)
         self._number = number
 
     def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            self._terminals = signals.Terminals()
-            for number in signals.that_stop():
-                self._before[number] = signal.signal(number, self._on_signal)
+        self._hearing.__enter__()
         return self
 
     def __exit__(
@@ -72,5 +66,4 @@ class StopRequest:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        self._hearing.__exit__(kind, error, trace)

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from digitlab import events
+from digitlab import events, signals
 from digitlab.errors import TrainingError, check_training_extra
 from digitlab.events import Event, Listener
-from digitlab.parallel.launch import Launcher, StoppedError, make_logs
+from digitlab.parallel.launch import Launcher, make_logs
 from digitlab.parallel.plan import Workers
 from digitlab.training.given import Given, check_for_workers, kept_for_workers
 from digitlab.training.interrupt import Interrupted
@@ -63,7 +63,7 @@ def train_with(plan: Workers, request: Request, tell: Listener, given: Given) ->
         )
         try:
             launcher.run()
-        except StoppedError as stopped:
+        except signals.StoppedError as stopped:
             if not _was_begun(known["path"]):
                 raise KeyboardInterrupt from None
             raise Interrupted(RunFolder(Path(known["path"])), stopped.number) from None
