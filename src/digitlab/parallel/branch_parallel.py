@@ -15,7 +15,7 @@ of one process whose shards go through the same network.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 
 import torch
@@ -28,10 +28,15 @@ from digitlab.errors import ConfigError
 from digitlab.parallel.parts import InParts, asking_for
 from digitlab.parallel.passing import both_ways, pass_on, take
 from digitlab.parallel.shards import (
-    EVALUATION_BATCH,
     ShardGradient,
+    as_vector,
+    evaluation_mode,
+    evaluation_rows,
     gradient_of_seeded_shard,
+    in_precision,
     network_input,
+    put_back,
+    weighted,
 )
 from digitlab.parallel.strategy import Job, Part
 from digitlab.parallel.team import Team
@@ -89,24 +94,20 @@ class BranchParallel(InParts):
         """Take one batch after the other through trunk and branches; see `InParts._outputs`."""
         outputs = torch.zeros(len(images), self.job.objective.outputs)
         with self._with_the_others():
-            for start in range(0, len(images), EVALUATION_BATCH):
-                rows = slice(start, min(start + EVALUATION_BATCH, len(images)))
+            for rows in evaluation_rows(len(images), after):
                 if self.rank == self.trunk:
                     inputs = network_input(images[rows], self.job.device)
                     outputs[rows] = self.job.network(inputs).float().cpu()
                 else:
                     self._branches_forward()
                 self.team.exchange.flush()
-                if after:
-                    after(rows.stop)
         return self.team.broadcast(outputs.reshape(-1), self.trunk).view(outputs.shape)
 
     # What a worker without the trunk does
 
     def _branches_of_shard(self, weight: float) -> ShardGradient:
         """Bring a shard, of that weight in its batch, forward and back through own branches."""
-        buffers = list(self.job.network.buffers())
-        before = [buffer.clone() for buffer in buffers]
+        before = [buffer.clone() for buffer in self.job.network.buffers()]
         passing = self._branches_forward()
         found: dict[int, Tensor | None] = {}
         for taken, given, part in reversed(passing):
@@ -121,20 +122,16 @@ class BranchParallel(InParts):
             if taken.requires_grad:
                 pass_on(self.team.exchange, gradients[-1], self.trunk)
             found.update(zip(map(id, parameters), gradients, strict=False))
-        vector = [torch.zeros(0, device=self.job.device)]
-        for parameter in self.owned:
-            gradient = found.get(id(parameter))
-            vector.append((torch.zeros_like(parameter) if gradient is None else gradient).ravel())
-        after = tuple(b * weight if b.is_floating_point() else b.clone() for b in buffers)
-        for buffer, old in zip(buffers, before, strict=True):
-            buffer.copy_(old)
-        return ShardGradient(torch.cat(vector), 0.0, 0, after)
+        learned = [found.get(id(parameter)) for parameter in self.owned]
+        vector = as_vector(self.owned, learned, self.job.device)
+        after = weighted(self.job.network.buffers(), weight)
+        put_back(self.job.network.buffers(), before)
+        return ShardGradient(vector, 0.0, 0, after)
 
     def _branches_forward(self) -> list[tuple[Tensor, Tensor, nn.Module]]:
         """Bring what the trunk hands out through own branches; return what came in and went out."""
         passing = []
-        bf16 = self.job.network.training and self.job.recipe.training.precision == "bf16"
-        with torch.autocast(self.job.device.type, torch.bfloat16, enabled=bf16):
+        with in_precision(self.job) if self.job.network.training else nullcontext():
             for _, branches in self.points:
                 for number in self.mine:
                     taken = self._take()
@@ -232,12 +229,10 @@ def _trial(job: Job, branches: Branches) -> list[Tensor]:
         part.register_forward_hook(lambda layer, taken, output: given.append(output))
         for part in branches.parts
     ]
-    job.network.eval()
     try:
-        with torch.no_grad():
+        with evaluation_mode(job.network), torch.no_grad():
             job.network(torch.zeros(1, 1, 28, 28, device=job.device))
     finally:
-        job.network.train()
         for hook in hooks:
             hook.remove()
     return given

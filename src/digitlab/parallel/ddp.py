@@ -23,7 +23,7 @@ from digitlab.data.batches import Batch
 from digitlab.data.dataset import Images
 from digitlab.parallel.collective import Collective, as_bytes, as_floats
 from digitlab.parallel.exchange import Exchange
-from digitlab.parallel.shards import ShardGradient, network_input
+from digitlab.parallel.shards import ShardGradient, in_precision, network_input
 from digitlab.parallel.strategy import Job, all_finite
 from digitlab.parallel.team import Team, tensor_of
 
@@ -101,11 +101,10 @@ class Averaged(Collective):
         # DDP divides by the number of workers; who has no samples of a small batch adds nothing.
         weight = (1 if self._local else share.size) / whole if part else 0.0
         self.job.network.zero_grad()
-        bf16 = self.job.recipe.training.precision == "bf16"
         with model.no_sync() if self._local else nullcontext():
             with (
                 exchange() if self._sends_buffers else nullcontext(),
-                torch.autocast(self.job.device.type, torch.bfloat16, enabled=bf16),
+                in_precision(self.job),
             ):
                 output = model(inputs)
             output = output.float()

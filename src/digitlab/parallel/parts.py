@@ -31,6 +31,7 @@ from digitlab.parallel.shards import (
     ShardGradient,
     ShardPool,
     draws_random_numbers,
+    evaluation_mode,
 )
 from digitlab.parallel.strategy import (
     BatchGradient,
@@ -135,13 +136,13 @@ class InParts(ABC):
         """Return the outputs, computed by all together; see `Strategy.outputs`."""
         if not self._together:
             return self.pool.outputs(images, after)
-        self.job.network.eval()
-        try:
-            last = [len(images) % EVALUATION_BATCH]
-            with self._placed_as_in_the_whole(last), torch.inference_mode():
-                return self.team.all_or_none(lambda: self._outputs(images, after))
-        finally:
-            self.job.network.train()
+        last = [len(images) % EVALUATION_BATCH]
+        with (
+            evaluation_mode(self.job.network),
+            self._placed_as_in_the_whole(last),
+            torch.inference_mode(),
+        ):
+            return self.team.all_or_none(lambda: self._outputs(images, after))
 
     def finish(self, action: Callable[[], None]) -> None:
         """Gather the whole where this worker leads, and do it there; see `Strategy.finish`."""

@@ -25,7 +25,15 @@ from digitlab.errors import ConfigError
 from digitlab.parallel.cutting import cut_evenly
 from digitlab.parallel.parts import InParts
 from digitlab.parallel.passing import pass_on, take
-from digitlab.parallel.shards import EVALUATION_BATCH, ShardGradient, network_input
+from digitlab.parallel.shards import (
+    ShardGradient,
+    as_vector,
+    evaluation_mode,
+    evaluation_rows,
+    in_precision,
+    network_input,
+    weighted,
+)
 from digitlab.parallel.strategy import Job, Part
 from digitlab.parallel.team import Team
 from digitlab.parallel.tree import Node, fold, root
@@ -129,19 +137,11 @@ class Pipeline(InParts):
         kept = self._fresh_buffers()
         # A copy, as what a layer changes in place must not be what a gradient is asked for.
         start = before.clone() if before.requires_grad else before
-        with torch.autocast(
-            self.job.device.type,
-            torch.bfloat16,
-            enabled=self.job.recipe.training.precision == "bf16",
-        ):
+        with in_precision(self.job):
             after = self._through(start)
         passing = _Passing(before, after)
-        weight = len(truths) / size
-        passing.buffers = tuple(
-            buffer * weight if buffer.is_floating_point() else buffer.clone()
-            for layer in _each_once(self.layers)
-            for buffer in layer.buffers()
-        )
+        buffers = (buffer for layer in _each_once(self.layers) for buffer in layer.buffers())
+        passing.buffers = weighted(buffers, len(truths) / size)
         for layer, name, buffer in kept:
             layer._buffers[name] = buffer
         if self.is_last:
@@ -165,22 +165,13 @@ class Pipeline(InParts):
                 gradients = torch.autograd.grad(after, asked, given, allow_unused=True)
         if passing.before.requires_grad:
             self._post(gradients[-1], self.stage - 1)
-        vector = torch.cat(
-            [
-                passing.before.new_empty(0, dtype=torch.float32),
-                *(
-                    torch.zeros_like(parameter).reshape(-1) if one is None else one.reshape(-1)
-                    for parameter, one in zip(parameters, gradients, strict=False)
-                ),
-            ]
-        )
+        vector = as_vector(parameters, gradients[: len(parameters)], self.job.device)
         return ShardGradient(vector, passing.loss, passing.correct, passing.buffers)
 
     def _outputs(self, images: Images, after: Callable[[int], None] | None) -> Tensor:
         """Bring images forward, a batch of evaluation after the other; see `InParts._outputs`."""
         outputs = torch.zeros(len(images), self.job.objective.outputs)
-        for start in range(0, len(images), EVALUATION_BATCH):
-            rows = slice(start, min(start + EVALUATION_BATCH, len(images)))
+        for rows in evaluation_rows(len(images), after):
             if self.stage == 0:
                 before: Tensor | None = network_input(images[rows], self.job.device)
             else:
@@ -192,8 +183,6 @@ class Pipeline(InParts):
             else:
                 self._post(output, self.stage + 1)
                 self.team.exchange.flush()  # so that no stage runs far ahead of the next
-            if after:
-                after(rows.stop)
         return self.team.broadcast(outputs.reshape(-1), self.stages - 1).view(outputs.shape)
 
     def _through(self, values: Tensor) -> Tensor:
@@ -310,12 +299,10 @@ def _given(network: nn.Module, layers: Sequence[nn.Module], device: torch.device
     """Return what each layer gives for one image, in evaluation mode."""
     values: Any = torch.zeros(1, 1, 28, 28, device=device)
     given = []
-    network.eval()
-    with torch.no_grad():
+    with evaluation_mode(network), torch.no_grad():
         for layer in layers:
             values = layer(values)
             given.append(values)
-    network.train()
     return given
 
 

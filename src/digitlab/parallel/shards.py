@@ -6,9 +6,9 @@ are the same whoever computes them; that is what makes the bits independent of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -183,19 +183,13 @@ def gradient_of_shard(job: Job, shard: ShardInput, size: int) -> ShardGradient:
 
     By `torch.autograd.grad`, not `backward()`: threads must not add into one shared `.grad`.
     """
-    if job.recipe.training.precision == "bf16":
-        with torch.autocast(job.device.type, torch.bfloat16):
-            output = job.network(shard.images).float()
-    else:
+    with in_precision(job):
         output = job.network(shard.images)
+    if output.dtype == torch.bfloat16:
+        output = output.float()
     loss = job.objective.loss(output, shard.labels, shard.images) / size
     gradients = torch.autograd.grad(loss, job.parameters, allow_unused=True)
-    vector = torch.cat(
-        [
-            torch.zeros_like(parameter).reshape(-1) if gradient is None else gradient.reshape(-1)
-            for parameter, gradient in zip(job.parameters, gradients, strict=True)
-        ]
-    )
+    vector = as_vector(job.parameters, gradients, job.device)
     correct = int((job.objective.answers(output.detach()) == shard.labels).sum())
     return ShardGradient(vector, float(loss.detach()), correct, ())
 
@@ -211,11 +205,39 @@ def gradient_of_seeded_shard(job: Job, batch: Batch, shard: ShardInput) -> Shard
     torch.manual_seed(int(chance[0] >> np.uint64(1)))
     part = gradient_of_shard(job, shard, len(batch.samples))
     weight = len(shard.labels) / len(batch.samples)
-    buffers = list(job.network.buffers())  # again: forward may have put new tensors in their place
-    after = [b * weight if b.is_floating_point() else b.clone() for b in buffers]
-    for buffer, old in zip(buffers, before, strict=True):
-        buffer.copy_(old)
-    return ShardGradient(part.vector, part.loss, part.correct, tuple(after))
+    # Asked for again: forward may have put new tensors in their place.
+    after = weighted(job.network.buffers(), weight)
+    put_back(job.network.buffers(), before)
+    return ShardGradient(part.vector, part.loss, part.correct, after)
+
+
+def in_precision(job: Job) -> AbstractContextManager[object]:
+    """Have what is computed meanwhile computed in the recipe's precision."""
+    if job.recipe.training.precision == "bf16":
+        return torch.autocast(job.device.type, torch.bfloat16)
+    return nullcontext()
+
+
+def as_vector(
+    parameters: Iterable[Tensor], gradients: Iterable[Tensor | None], device: torch.device
+) -> Tensor:
+    """Return the gradients of parameters end to end, float32 [P]; zeros in place of None."""
+    parts = [
+        torch.zeros_like(parameter).reshape(-1) if gradient is None else gradient.reshape(-1)
+        for parameter, gradient in zip(parameters, gradients, strict=True)
+    ]
+    return torch.cat(parts) if parts else torch.zeros(0, device=device)
+
+
+def weighted(buffers: Iterable[Tensor], weight: float) -> tuple[Tensor, ...]:
+    """Return copies of buffers, as those of a shard that is such a part of its batch."""
+    return tuple(b * weight if b.is_floating_point() else b.clone() for b in buffers)
+
+
+def put_back(buffers: Iterable[Tensor], values: Iterable[Tensor]) -> None:
+    """Give buffers other values."""
+    for buffer, value in zip(buffers, values, strict=True):
+        buffer.copy_(value)
 
 
 def network_input(images: Images, device: torch.device) -> Tensor:
@@ -242,14 +264,22 @@ def has_state_or_chance(network: nn.Module) -> bool:
 def draws_random_numbers(network: nn.Module, device: torch.device) -> bool:
     """Whether a trial run of a network, on its device, moves torch's generator there."""
     cuda = [device] if device.type == "cuda" else []
-    state = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    state = [buffer.clone() for buffer in network.buffers()]
     with torch.random.fork_rng(devices=cuda), torch.no_grad():
         before = [torch.get_rng_state(), *map(torch.cuda.get_rng_state, cuda)]
         network(torch.zeros(2, 1, 28, 28, device=device))
         after = [torch.get_rng_state(), *map(torch.cuda.get_rng_state, cuda)]
-        for name, buffer in network.named_buffers():
-            buffer.copy_(state[name])
+        put_back(network.buffers(), state)
         return not all(map(torch.equal, before, after))
+
+
+def evaluation_rows(count: int, after: Callable[[int], None] | None) -> Iterator[slice]:
+    """Yield the rows of each batch of an evaluation; `after` is told how many are done."""
+    for start in range(0, count, EVALUATION_BATCH):
+        rows = slice(start, min(start + EVALUATION_BATCH, count))
+        yield rows
+        if after:
+            after(rows.stop)
 
 
 @contextmanager

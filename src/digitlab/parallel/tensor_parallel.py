@@ -30,8 +30,9 @@ from digitlab.errors import ConfigError
 from digitlab.parallel.parts import InParts, asking_for
 from digitlab.parallel.passing import both_ways
 from digitlab.parallel.shards import (
-    EVALUATION_BATCH,
     ShardGradient,
+    evaluation_mode,
+    evaluation_rows,
     gradient_of_seeded_shard,
     network_input,
 )
@@ -129,12 +130,9 @@ class TensorParallel(InParts):
         """Take one batch after the other through the slices; see `InParts._outputs`."""
         outputs = torch.zeros(len(images), self.job.objective.outputs)
         with self._in_slices():
-            for start in range(0, len(images), EVALUATION_BATCH):
-                rows = slice(start, min(start + EVALUATION_BATCH, len(images)))
+            for rows in evaluation_rows(len(images), after):
                 inputs = network_input(images[rows], self.job.device)
                 outputs[rows] = self.job.network(inputs).float().cpu()
-                if after:
-                    after(rows.stop)
         return outputs
 
     @contextmanager
@@ -337,11 +335,10 @@ def _trial(job: Job, layers: dict[str, nn.Module]) -> dict[str, _Seen]:
     hooks = [
         layer.register_forward_hook(partial(look, every[name])) for name, layer in layers.items()
     ]
-    job.network.eval()
     try:
-        job.network(torch.zeros(1, 1, 28, 28, device=job.device))
+        with evaluation_mode(job.network):
+            job.network(torch.zeros(1, 1, 28, 28, device=job.device))
     finally:
-        job.network.train()
         for hook in hooks:
             hook.remove()
     for name, layer in layers.items():
