@@ -118,7 +118,7 @@ def stages(network: nn.Module) -> tuple[Stage, ...]:
     Raises:
         ValueError: where the network is no list, or its branches are not of one number.
     """
-    if not _is_list(network):
+    if not is_list(network):
         raise ValueError(f"{type(network).__name__} is no list of layers (nn.Sequential)")
     found: list[Stage] = []
     shared: dict[str, nn.Module] = {}
@@ -195,14 +195,15 @@ def _version(tensor: Tensor) -> int:
     return 0 if tensor.is_inference() else tensor._version
 
 
-def _is_list(layer: nn.Module) -> bool:
+def is_list(layer: nn.Module) -> bool:
+    """Whether a layer is a list of layers, and computes as such."""
     return isinstance(layer, nn.Sequential) and type(layer).forward is nn.Sequential.forward
 
 
 def _layers(network: nn.Module, prefix: str) -> Iterator[tuple[str, nn.Module]]:
     """Yield the layers of a list by their full names; lists in it that hold branches, opened."""
     for name, layer in network.named_children():
-        if _is_list(layer) and any(isinstance(inner, Branches) for inner in layer.modules()):
+        if is_list(layer) and any(isinstance(inner, Branches) for inner in layer.modules()):
             yield from _layers(layer, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", layer

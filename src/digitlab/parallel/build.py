@@ -40,27 +40,28 @@ def build_strategy(job: Job, team: Team | None) -> Strategy:
         from digitlab.parallel.shards import ShardPool
 
         return ShardPool(job)
-    if team.seat.plan.parallel == "pipeline":
+    plan = team.seat.plan
+    if plan.parallel == "pipeline":
         from digitlab.parallel.pipeline import Pipeline
 
         return Pipeline(job, team)
-    if team.seat.plan.parallel == "tensor":
+    if plan.parallel == "tensor":
         from digitlab.parallel.tensor_parallel import TensorParallel
 
         return TensorParallel(job, team)
-    if team.seat.plan.parallel == "branches":
+    if plan.parallel == "branches":
         from digitlab.parallel.branch_parallel import BranchParallel
 
         return BranchParallel(job, team)
-    if team.seat.plan.staleness:
+    if plan.staleness:
         from digitlab.parallel.stale import Stale
 
         return Stale(job, team)
-    if team.seat.plan.parallel == "parameter-server":
+    if plan.parallel == "parameter-server":
         from digitlab.parallel.parameter_server import ParameterServer
 
         return ParameterServer(job, team)
-    if team.seat.plan.sync == "ddp":
+    if plan.sync == "ddp":
         from digitlab.parallel.ddp import Averaged
 
         return Averaged(job, team)

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from digitlab.data.batches import Batch, Share
+from digitlab.data.batches import Batch
 from digitlab.data.dataset import Images
 from digitlab.parallel.exchange import Exchange
 from digitlab.parallel.packing import Packing, packed_numbers, unpacked_numbers
 from digitlab.parallel.seat import slot_of
-from digitlab.parallel.shards import EVALUATION_BATCH, ShardGradient, ShardPool
+from digitlab.parallel.shards import ShardGradient, ShardPool, joined
 from digitlab.parallel.strategy import BatchGradient, Held, Job, Run, Wish, values_of
 from digitlab.parallel.team import Team, tensor_of
 
@@ -154,18 +154,9 @@ class Collective(ABC):
 
     def _outputs(self, images: Images) -> Tensor:
         """Return all outputs float32 [N, outputs]."""
-        size = self.team.share.size
-        starts = range(0, len(images), EVALUATION_BATCH)
-        shares = [Share(rank, size).of(len(starts)) for rank in range(size)]
-        mine = shares[self.team.share.rank]
-        outputs = self.pool.outputs_of(images, starts[mine.start : mine.stop])
-        sent = torch.zeros(len(shares[0]) * EVALUATION_BATCH, self.job.objective.outputs)
-        sent[: len(outputs)] = outputs
-        every = self.team.gather(sent.to(self.job.device)).cpu()
-        rows = [
-            part[: len(share) * EVALUATION_BATCH] for part, share in zip(every, shares, strict=True)
-        ]
-        return torch.cat(rows)[: len(images)]
+        mine = self.pool.outputs_of_share(images, self.team.share)
+        every = self.team.gather(mine.to(self.job.device)).cpu()
+        return joined([*every], len(images))
 
 
 def as_bytes(floats: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ from digitlab.data.batches import Batch, Share
 from digitlab.data.dataset import Images
 from digitlab.errors import ConfigError
 from digitlab.parallel.parts import InParts
-from digitlab.parallel.shards import EVALUATION_BATCH, ShardGradient
+from digitlab.parallel.shards import ShardGradient, joined, rows_of_share
 from digitlab.parallel.strategy import BatchGradient, Index, Job, Part, Run, Wish
 from digitlab.parallel.team import Team
 from digitlab.parallel.tree import Node, fold, left_of, root
@@ -160,27 +160,20 @@ class ParameterServer(InParts):
 
     def _outputs(self, images: Images, after: Callable[[int], None] | None) -> Tensor:
         """Have the workers share the images; see `InParts._outputs`."""
-        starts, size = range(0, len(images), EVALUATION_BATCH), len(self.workers)
-        shares = [Share(place, size).of(len(starts)) for place in range(size)]
-        sent = torch.zeros(len(shares[0]) * EVALUATION_BATCH, self.job.objective.outputs)
         if self.serves:
             for worker in self.workers:
                 self.give(worker)
+            rows = rows_of_share(len(images), len(self.workers))
+            mine = torch.zeros(rows, self.job.objective.outputs)
         else:
             for server in self.servers:
                 self.take(server)
-            mine = shares[self.share.rank]
-            outputs = self.pool.outputs_of(images, starts[mine.start : mine.stop])
-            sent[: len(outputs)] = outputs
+            mine = self.pool.outputs_of_share(images, self.share)
         self.team.exchange.flush()
-        every = self.team.gather(sent.to(self._device)).cpu()
+        every = self.team.gather(mine.to(self._device)).cpu()
         if after:
             after(len(images))
-        rows = [
-            every[worker, : len(share) * EVALUATION_BATCH]
-            for worker, share in zip(self.workers, shares, strict=True)
-        ]
-        return torch.cat(rows)[: len(images)]
+        return joined([every[worker] for worker in self.workers], len(images))
 
     def _work(self, batch: Batch) -> Mapping[str, Mapping[int, Sequence[int]]]:
         """Return which worker computed which samples of which shard."""

@@ -26,6 +26,7 @@ from digitlab.data.batches import WHOLE, Batch
 from digitlab.data.dataset import Images
 from digitlab.errors import ConfigError
 from digitlab.parallel.exchange import Exchange
+from digitlab.parallel.passing import pass_on, take
 from digitlab.parallel.shards import (
     EVALUATION_BATCH,
     ShardGradient,
@@ -230,17 +231,14 @@ class InParts(ABC):
         """Return, in the worker of rank 0, the bytes of each, by rank."""
         exchange, share = self.team.exchange, self.team.share
         if share.rank:
-            exchange.post(torch.tensor([len(mine)], device=self._device), 0)
-            exchange.post(tensor_of(mine).to(self._device), 0)
+            pass_on(exchange, tensor_of(mine), 0)
             exchange.flush()
             return []
         every = [mine]
         for rank in range(1, share.size):
-            size = torch.zeros(1, dtype=torch.int64, device=self._device)
-            exchange.receive(size, rank)
-            content = torch.empty(int(size), dtype=torch.uint8, device=self._device)
-            exchange.receive(content, rank)
-            every.append(content.cpu().numpy().tobytes())
+            content = take(exchange, rank, torch.device("cpu"))
+            assert content is not None
+            every.append(content.numpy().tobytes())
         return every
 
 

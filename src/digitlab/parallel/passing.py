@@ -12,7 +12,10 @@ from digitlab.parallel.exchange import Exchange
 
 # What a tensor is announced by: its type, whether it needs a gradient, how many dimensions it has,
 # the numbers from its first to its last in memory, and for each dimension its size and stride.
-_TYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64, torch.int64, torch.bool)
+_TYPES = (
+    *(torch.float32, torch.bfloat16, torch.float16, torch.float64),
+    *(torch.int64, torch.uint8, torch.bool),
+)
 _DIMENSIONS = 8
 _NOTHING = -1  # in place of the number of dimensions: there is no tensor
 _HEAD = 4 + 2 * _DIMENSIONS

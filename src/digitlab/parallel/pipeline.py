@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from digitlab.branches import is_list
 from digitlab.data.batches import WHOLE, Batch
 from digitlab.data.dataset import Images
 from digitlab.errors import ConfigError
@@ -249,11 +250,7 @@ def layers_of(job: Job) -> list[nn.Module]:
 
 def _is_list(layer: nn.Module) -> bool:
     hooks = (layer._forward_hooks, layer._forward_pre_hooks, layer._backward_hooks)
-    return (
-        isinstance(layer, nn.Sequential)
-        and type(layer).forward is nn.Sequential.forward
-        and not any(hooks)
-    )
+    return is_list(layer) and not any(hooks)
 
 
 def _flat(layer: nn.Module) -> Iterator[nn.Module]:

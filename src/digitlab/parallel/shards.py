@@ -6,7 +6,7 @@ are the same whoever computes them; that is what makes the bits independent of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -132,6 +132,18 @@ class ShardPool:
     def outputs(self, images: Images, after: Callable[[int], None] | None = None) -> Tensor:
         """Return the network's outputs in evaluation mode; see `Strategy.outputs`."""
         return self.outputs_of(images, range(0, len(images), EVALUATION_BATCH), after)
+
+    def outputs_of_share(self, images: Images, share: Share) -> Tensor:
+        """Return the outputs of a share of all batches of an evaluation, as `joined` takes them.
+
+        Each share has as many rows as the largest; its own come first.
+        """
+        starts = range(0, len(images), EVALUATION_BATCH)
+        mine = share.of(len(starts))
+        outputs = self.outputs_of(images, starts[mine.start : mine.stop])
+        room = torch.zeros(rows_of_share(len(images), share.size), self.job.objective.outputs)
+        room[: len(outputs)] = outputs
+        return room
 
     def outputs_of(
         self, images: Images, starts: range, after: Callable[[int], None] | None = None
@@ -271,6 +283,23 @@ def draws_random_numbers(network: nn.Module, device: torch.device) -> bool:
         after = [torch.get_rng_state(), *map(torch.cuda.get_rng_state, cuda)]
         put_back(network.buffers(), state)
         return not all(map(torch.equal, before, after))
+
+
+def rows_of_share(count: int, size: int) -> int:
+    """Return how many rows `outputs_of_share` gives of `count` images, of which `size` have one."""
+    batches = range(0, count, EVALUATION_BATCH)
+    return len(Share(0, size).of(len(batches))) * EVALUATION_BATCH
+
+
+def joined(every: Sequence[Tensor], count: int) -> Tensor:
+    """Return the outputs of `count` images, of what `outputs_of_share` gave of each share."""
+    batches = len(range(0, count, EVALUATION_BATCH))
+    shares = [Share(place, len(every)).of(batches) for place in range(len(every))]
+    rows = [
+        outputs[: len(share) * EVALUATION_BATCH]
+        for outputs, share in zip(every, shares, strict=True)
+    ]
+    return torch.cat(rows)[:count]
 
 
 def evaluation_rows(count: int, after: Callable[[int], None] | None) -> Iterator[slice]:
