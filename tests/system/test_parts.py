@@ -12,6 +12,7 @@ import pytest
 from crews import TIMEOUT, Crew
 from test_workers import (
     TORCHRUN,
+    assert_held_once,
     assert_same,
     at_full_speed,
     begin,
@@ -41,10 +42,7 @@ def test_a_pipeline_has_the_bits_of_one_process(crew_folder: Path, alone: Alone)
     run, whole = crew_folder / "run", alone("adamw", "Staged")
     assert_same(run, whole)
     mine, theirs = (json.loads((one / "summary.json").read_text()) for one in (run, whole))
-    (all_of_it,) = theirs["held_bytes"]
-    assert len(mine["held_bytes"]) == 3
-    for key, count in all_of_it.items():
-        assert sum(one[key] for one in mine["held_bytes"]) == count
+    assert_held_once(run, whole, 3)
     assert mine["weights_sha256"] == theirs["weights_sha256"]
 
 

@@ -11,7 +11,16 @@ from pathlib import Path
 import pytest
 from crews import TIMEOUT, Crew
 from safetensors.torch import load_file
-from test_workers import STEPS, assert_same, at_full_speed, begin, finish_alone, go_on, slowly
+from test_workers import (
+    STEPS,
+    assert_held_once,
+    assert_same,
+    at_full_speed,
+    begin,
+    finish_alone,
+    go_on,
+    slowly,
+)
 
 pytestmark = pytest.mark.process
 
@@ -65,8 +74,4 @@ def test_a_lost_branch_costs_no_bit(crew_folder: Path, alone: Callable[..., Path
         assert crew.wait() == 0, crew.story()
     run, whole = crew_folder / "run", alone("adamw", "Branched")
     assert_same(run, whole)
-    mine, theirs = (json.loads((one / "summary.json").read_text()) for one in (run, whole))
-    (all_of_it,) = theirs["held_bytes"]
-    assert len(mine["held_bytes"]) == 2
-    for key, count in all_of_it.items():
-        assert sum(one[key] for one in mine["held_bytes"]) == count
+    assert_held_once(run, whole, 2)

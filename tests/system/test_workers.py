@@ -79,6 +79,17 @@ def assert_same(run: Path, whole: Path) -> None:
     assert all_bits(run) == all_bits(whole)
 
 
+def assert_held_once(run: Path, whole: Path, processes: int) -> None:
+    """Check that each number that one process held was held by one of so many."""
+    mine, theirs = (
+        json.loads((one / "summary.json").read_text())["held_bytes"] for one in (run, whole)
+    )
+    (all_of_it,) = theirs
+    assert len(mine) == processes
+    for key, count in all_of_it.items():
+        assert sum(one[key] for one in mine) == count
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

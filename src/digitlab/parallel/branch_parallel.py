@@ -82,11 +82,11 @@ class BranchParallel(InParts):
             with self._with_the_others():
                 for place, shard in enumerate(self.pool.inputs(batch)):
                     parts[0, place] = gradient_of_seeded_shard(self._own, batch, shard)
-                    self.team.exchange.flush()
+                    self.sockets.flush()
         else:
             for place, samples in enumerate(batch.part(WHOLE).values()):
                 parts[0, place] = self._branches_of_shard(len(samples) / len(batch.samples))
-                self.team.exchange.flush()
+                self.sockets.flush()
         total = fold(parts, leaves, ShardGradient.__add__)[root(leaves)]
         return self.own_share(total, knows=self.rank == self.trunk)
 
@@ -100,7 +100,7 @@ class BranchParallel(InParts):
                     outputs[rows] = self.job.network(inputs).float().cpu()
                 else:
                     self._branches_forward()
-                self.team.exchange.flush()
+                self.sockets.flush()
         return self.team.broadcast(outputs.reshape(-1), self.trunk).view(outputs.shape)
 
     # What a worker without the trunk does
@@ -120,7 +120,7 @@ class BranchParallel(InParts):
             if back is not None and given.requires_grad:
                 gradients = torch.autograd.grad(given, asked, back, allow_unused=True)
             if taken.requires_grad:
-                pass_on(self.team.exchange, gradients[-1], self.trunk)
+                pass_on(self.sockets, gradients[-1], self.trunk)
             found.update(zip(map(id, parameters), gradients, strict=False))
         learned = [found.get(id(parameter)) for parameter in self.owned]
         vector = as_vector(self.owned, learned, self.job.device)
@@ -137,12 +137,12 @@ class BranchParallel(InParts):
                     taken = self._take()
                     assert taken is not None
                     given = branches.alone(number, taken)
-                    pass_on(self.team.exchange, given, self.trunk)
+                    pass_on(self.sockets, given, self.trunk)
                     passing.append((taken, given, branches.parts[number]))
         return passing
 
     def _take(self) -> Tensor | None:
-        return take(self.team.exchange, self.trunk, self.job.device)
+        return take(self.sockets, self.trunk, self.job.device)
 
     # What the worker with the trunk does
 
@@ -182,13 +182,13 @@ class BranchParallel(InParts):
 
     def _hand_out(self, owner: int, values: Tensor) -> Tensor:
         """Pass values on; return what stands for them until `_wait` is called."""
-        pass_on(self.team.exchange, values, owner)
+        pass_on(self.sockets, values, owner)
         return values.new_empty(0)
 
     def _wait(self, owner: int, token: Tensor) -> Tensor | None:
         """Return what a worker made of what was handed out to it."""
         del token
-        values = take(self.team.exchange, owner, self.job.device)
+        values = take(self.sockets, owner, self.job.device)
         return None if values is None else values.detach()
 
 

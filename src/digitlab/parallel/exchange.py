@@ -30,18 +30,6 @@ class Exchange(Protocol):
         """Fill a contiguous tensor with that of the worker of rank `source`."""
         ...
 
-    def post(self, tensor: Tensor, rank: int) -> None:
-        """Begin to send one worker a contiguous tensor, which must stay as it is until `flush`."""
-        ...
-
-    def receive(self, tensor: Tensor, rank: int) -> None:
-        """Fill a contiguous tensor with what a worker posted, in the order of its posts."""
-        ...
-
-    def flush(self) -> None:
-        """Wait until all that was posted is sent; before any other call than these three."""
-        ...
-
     def close(self) -> None:
         """Let go of the others, which tells them, too, that this round is over."""
         ...

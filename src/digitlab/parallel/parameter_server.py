@@ -96,10 +96,10 @@ class ParameterServer(InParts):
         """Send a worker the weights, and from the first server the buffers."""
         device, empty = self._device, torch.empty(0, device=self.job.device)
         owned = torch.cat([empty, *(parameter.detach().reshape(-1) for parameter in self.owned)])
-        self.team.exchange.post(owned.to(device), worker)
+        self.sockets.post(owned.to(device), worker)
         if self._has_buffers(self.team.seat.slot):
             for buffer in self.job.network.buffers():
-                self.team.exchange.post(buffer.detach().clone().to(device), worker)
+                self.sockets.post(buffer.detach().clone().to(device), worker)
 
     def take(self, server: int) -> None:
         """Receive what a server gives, into this worker's network."""
@@ -111,20 +111,20 @@ class ParameterServer(InParts):
 
     def push(self, sums: ShardGradient, server: int) -> None:
         """Send a server its numbers of a sum over shards."""
-        exchange, device = self.team.exchange, self._device
+        sockets, device = self.sockets, self._device
         numbers = self.ranges[self.servers.index(server)]
         facts = torch.tensor([sums.loss, sums.correct], dtype=torch.float64, device=device)
-        exchange.post(facts, server)
-        exchange.post(sums.vector[numbers.start : numbers.stop].to(device), server)
+        sockets.post(facts, server)
+        sockets.post(sums.vector[numbers.start : numbers.stop].to(device), server)
         if self._has_buffers(server):
             for buffer in sums.buffers:
-                exchange.post(buffer.to(device), server)
+                sockets.post(buffer.to(device), server)
 
     def pushed(self, worker: int) -> ShardGradient:
         """Return what a worker pushes."""
-        exchange, slot = self.team.exchange, self.team.seat.slot
+        sockets, slot = self.sockets, self.team.seat.slot
         facts = torch.empty(2, dtype=torch.float64, device=self._device)
-        exchange.receive(facts, worker)
+        sockets.receive(facts, worker)
         vector = torch.empty(len(self.ranges[self.servers.index(slot)]), device=self.job.device)
         self._receive(vector, worker)
         kinds = self.job.network.buffers() if self._has_buffers(slot) else ()
@@ -145,7 +145,7 @@ class ParameterServer(InParts):
                 for server in self.servers:
                     self.push(sums[node], server)
             self.pool.prepare_after(batch, self.share)
-            self.team.exchange.flush()
+            self.sockets.flush()
             return ShardGradient(self.weights[:0], 0.0, 0, ())
         for worker in self.workers:
             self.give(worker)
@@ -153,7 +153,7 @@ class ParameterServer(InParts):
         for place, worker in enumerate(self.workers):
             for node in left_of(Share(place, len(self.workers)), leaves):
                 parts[node] = self.pushed(worker)
-        self.team.exchange.flush()
+        self.sockets.flush()
         total = fold(parts, leaves, ShardGradient.__add__)[root(leaves)]
         is_first = self.team.seat.slot == self.servers[0]
         return total if is_first else replace(total, loss=0.0, correct=0)
@@ -169,7 +169,7 @@ class ParameterServer(InParts):
             for server in self.servers:
                 self.take(server)
             mine = self.pool.outputs_of_share(images, self.share)
-        self.team.exchange.flush()
+        self.sockets.flush()
         every = self.team.gather(mine.to(self._device)).cpu()
         if after:
             after(len(images))
@@ -189,7 +189,7 @@ class ParameterServer(InParts):
     def _receive(self, into: Tensor, rank: int) -> None:
         """Fill a contiguous tensor of any device."""
         room = into.to(self._device)
-        self.team.exchange.receive(room, rank)
+        self.sockets.receive(room, rank)
         if room is not into:
             into.copy_(room)
 

@@ -25,7 +25,6 @@ from torch import Tensor, nn
 from digitlab.data.batches import WHOLE, Batch
 from digitlab.data.dataset import Images
 from digitlab.errors import ConfigError
-from digitlab.parallel.exchange import Exchange
 from digitlab.parallel.passing import pass_on, take
 from digitlab.parallel.shards import (
     EVALUATION_BATCH,
@@ -34,6 +33,7 @@ from digitlab.parallel.shards import (
     draws_random_numbers,
     evaluation_mode,
 )
+from digitlab.parallel.sockets import Sockets
 from digitlab.parallel.strategy import (
     BatchGradient,
     Held,
@@ -101,14 +101,10 @@ class InParts(ABC):
         """Refuse a network that cannot be computed in parts; raises ConfigError."""
         check_network(self.job, self.team.seat.plan.parallel)
 
-    def connect(self) -> Exchange:
-        """Connect the workers, for what this strategy sends: over sockets, by way of the CPU."""
-        return self.team.by_sockets()
-
     def begin(self, run: Run) -> None:
         """Enter the team with the whole, then let go of all but a part; see `Strategy.begin`."""
         self._run = run
-        self.team.begin(run, self.connect, in_parts=True)
+        self.team.begin(run, self.team.by_sockets, in_parts=True)
         self._together = True
         run.keep(self.part)
 
@@ -223,20 +219,26 @@ class InParts(ABC):
                 parameter.data = values
 
     @property
+    def sockets(self) -> Sockets:
+        """The connections with all others; tensors that they send are on the CPU."""
+        assert isinstance(self.team.exchange, Sockets)
+        return self.team.exchange
+
+    @property
     def _device(self) -> torch.device:
-        """Where the exchange wants its tensors."""
-        return self.team.exchange.device
+        """Where the tensors must be that are sent."""
+        return self.sockets.device
 
     def _sent_to_the_first(self, mine: bytes) -> list[bytes]:
         """Return, in the worker of rank 0, the bytes of each, by rank."""
-        exchange, share = self.team.exchange, self.team.share
+        sockets, share = self.sockets, self.team.share
         if share.rank:
-            pass_on(exchange, tensor_of(mine), 0)
-            exchange.flush()
+            pass_on(sockets, tensor_of(mine), 0)
+            sockets.flush()
             return []
         every = [mine]
         for rank in range(1, share.size):
-            content = take(exchange, rank, torch.device("cpu"))
+            content = take(sockets, rank, torch.device("cpu"))
             assert content is not None
             every.append(content.numpy().tobytes())
         return every

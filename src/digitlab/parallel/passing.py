@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from digitlab.parallel.exchange import Exchange
+from digitlab.parallel.sockets import Sockets
 
 # What a tensor is announced by: its type, whether it needs a gradient, how many dimensions it has,
 # the numbers from its first to its last in memory, and for each dimension its size and stride.
@@ -21,11 +21,11 @@ _NOTHING = -1  # in place of the number of dimensions: there is no tensor
 _HEAD = 4 + 2 * _DIMENSIONS
 
 
-def pass_on(exchange: Exchange, tensor: Tensor | None, rank: int) -> None:
+def pass_on(sockets: Sockets, tensor: Tensor | None, rank: int) -> None:
     """Post a tensor, or None, as it lies in memory: another order has other last bits."""
     if tensor is None:
         head = [0, 0, _NOTHING] + [0] * (_HEAD - 3)
-        exchange.post(torch.tensor(head, device=exchange.device), rank)
+        sockets.post(torch.tensor(head, device=sockets.device), rank)
         return
     values = tensor.detach()
     span = 1 + sum((n - 1) * step for n, step in zip(values.shape, values.stride(), strict=True))
@@ -33,20 +33,20 @@ def pass_on(exchange: Exchange, tensor: Tensor | None, rank: int) -> None:
     room = [0] * (_DIMENSIONS - values.dim())
     head = [_TYPES.index(values.dtype), int(tensor.requires_grad), values.dim(), span]
     head += [*values.shape, *room, *values.stride(), *room]
-    exchange.post(torch.tensor(head, device=exchange.device), rank)
+    sockets.post(torch.tensor(head, device=sockets.device), rank)
     flat = values.as_strided((span,), (1,), values.storage_offset())
-    exchange.post(flat.to(exchange.device), rank)
+    sockets.post(flat.to(sockets.device), rank)
 
 
-def take(exchange: Exchange, rank: int, device: torch.device) -> Tensor | None:
+def take(sockets: Sockets, rank: int, device: torch.device) -> Tensor | None:
     """Return what a worker passed on, lying in memory as there; a leaf of autograd, on a device."""
-    head = torch.empty(_HEAD, dtype=torch.int64, device=exchange.device)
-    exchange.receive(head, rank)
+    head = torch.empty(_HEAD, dtype=torch.int64, device=sockets.device)
+    sockets.receive(head, rank)
     kind, needs_gradient, dimensions, span, *places = head.tolist()
     if dimensions == _NOTHING:
         return None
-    flat = torch.empty(span, dtype=_TYPES[kind], device=exchange.device)
-    exchange.receive(flat, rank)
+    flat = torch.empty(span, dtype=_TYPES[kind], device=sockets.device)
+    sockets.receive(flat, rank)
     shape, strides = places[:dimensions], places[_DIMENSIONS:][:dimensions]
     values = flat.to(device).as_strided(shape, strides)
     return values.requires_grad_(bool(needs_gradient))

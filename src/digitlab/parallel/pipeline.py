@@ -104,7 +104,7 @@ class Pipeline(InParts):
             else:
                 parts[0, number] = self._backward(passing.pop(number))
                 parts = fold(parts, leaves, ShardGradient.__add__)
-        self.team.exchange.flush()
+        self.sockets.flush()
         return parts[root(leaves)]
 
     def _begin(self, batch: Batch) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
@@ -113,18 +113,18 @@ class Pipeline(InParts):
         The first stage makes the pictures, and tells the last their labels; the pictures, too,
         where the objective looks at them.
         """
-        exchange, labels = self.team.exchange, torch.empty(len(batch.samples), dtype=torch.int64)
+        sockets, labels = self.sockets, torch.empty(len(batch.samples), dtype=torch.int64)
         sizes = [len(samples) for samples in batch.part(WHOLE).values()]
         images: Sequence[Tensor] = []
         if self.stage == 0:
             inputs = self.pool.inputs(batch)
             images = [shard.images for shard in inputs]
-            labels = torch.cat([shard.labels for shard in inputs]).to(exchange.device)
-            exchange.post(labels, self.stages - 1)
+            labels = torch.cat([shard.labels for shard in inputs]).to(sockets.device)
+            sockets.post(labels, self.stages - 1)
             if self.job.objective.looks_at_images:
                 self._post(torch.cat(images), self.stages - 1)
         elif self.is_last:
-            exchange.receive(labels, 0)
+            sockets.receive(labels, 0)
             if self.job.objective.looks_at_images:
                 pictures = self._receive(0)
                 assert pictures is not None
@@ -183,7 +183,7 @@ class Pipeline(InParts):
                 outputs[rows] = output.float().cpu()
             else:
                 self._post(output, self.stage + 1)
-                self.team.exchange.flush()  # so that no stage runs far ahead of the next
+                self.sockets.flush()  # so that no stage runs far ahead of the next
         return self.team.broadcast(outputs.reshape(-1), self.stages - 1).view(outputs.shape)
 
     def _through(self, values: Tensor) -> Tensor:
@@ -207,10 +207,10 @@ class Pipeline(InParts):
         return kept
 
     def _post(self, tensor: Tensor | None, stage: int) -> None:
-        pass_on(self.team.exchange, tensor, stage)
+        pass_on(self.sockets, tensor, stage)
 
     def _receive(self, stage: int) -> Tensor | None:
-        return take(self.team.exchange, stage, self.job.device)
+        return take(self.sockets, stage, self.job.device)
 
 
 def gpipe(stage: int, stages: int, count: int) -> Iterator[tuple[bool, int]]:

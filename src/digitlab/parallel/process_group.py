@@ -40,7 +40,6 @@ class ProcessGroup:
             PeersLostError: where one of them is lost meanwhile, or does not come.
         """
         self._guard, self.device = guard, device
-        self._posted: list[dist.Work] = []
         # Torch names groups by counting attempts, and would look for the others under a name that
         # is not theirs after an attempt that failed here only.
         dist.distributed_c10d._world.group_count = 0
@@ -77,24 +76,6 @@ class ProcessGroup:
         """See `Exchange`."""
         with self._guard():
             dist.broadcast(tensor, source)
-
-    def post(self, tensor: Tensor, rank: int) -> None:
-        """See `Exchange`."""
-        with self._guard():
-            work = dist.isend(tensor, rank)
-        if work is not None:
-            self._posted.append(work)
-
-    def receive(self, tensor: Tensor, rank: int) -> None:
-        """See `Exchange`."""
-        with self._guard():
-            dist.recv(tensor, rank)
-
-    def flush(self) -> None:
-        """See `Exchange`."""
-        with self._guard():
-            while self._posted:
-                self._posted.pop().wait()
 
     def close(self) -> None:
         """See `Exchange`."""

@@ -63,13 +63,16 @@ class Sockets:
             self._transfer({}, {source: content})
 
     def post(self, tensor: Tensor, rank: int) -> None:
-        """See `Exchange`; what the other does not take at once goes on its way in later calls."""
+        """Begin to send one worker a contiguous tensor, which must stay as it is until `flush`.
+
+        What the other does not take at once goes on its way in later calls.
+        """
         self._post(rank, _content(tensor))
         with _as_loss():
             self._send()
 
     def receive(self, tensor: Tensor, rank: int) -> None:
-        """See `Exchange`."""
+        """Fill a contiguous tensor with what a worker posted, in the order of its posts."""
         self._wait_for({rank: _content(tensor)}, until_sent=False)
 
     def ready(self, ranks: Sequence[int]) -> list[int]:
@@ -89,7 +92,7 @@ class Sockets:
         raise PeersLostError(f"nothing came for {self._timeout:g} s")
 
     def flush(self) -> None:
-        """See `Exchange`."""
+        """Wait until all that was posted is sent; before what `Exchange` has."""
         self._wait_for({}, until_sent=True)
 
     def close(self) -> None:

@@ -26,7 +26,6 @@ from digitlab.data.batches import Batch
 from digitlab.errors import ConfigError
 from digitlab.parallel.parameter_server import ParameterServer
 from digitlab.parallel.shards import ShardGradient
-from digitlab.parallel.sockets import Sockets
 from digitlab.parallel.strategy import BatchGradient, Job, Push, Run, Wish, all_finite
 from digitlab.parallel.team import Team
 
@@ -69,11 +68,6 @@ class Stale(ParameterServer):
         super().begin(run)
         self._taken = run.taken()
 
-    @property
-    def _sockets(self) -> Sockets:
-        assert isinstance(self.team.exchange, Sockets)
-        return self.team.exchange
-
     def gradient(self, batch: Batch, wish: Wish) -> BatchGradient:
         """Have a worker push its part; have a server take all parts; see `Strategy.gradient`."""
         step = self._serve if self.serves else self._compute
@@ -99,7 +93,7 @@ class Stale(ParameterServer):
             if is_taken:
                 self.push(mean, server)
         self.pool.prepare_after(batch, self.share)
-        self.team.exchange.flush()
+        self.sockets.flush()
         if self._rests(batch.step, granted):
             for server in self.servers:
                 self._hear_log(server, pushes)
@@ -142,14 +136,14 @@ class Stale(ParameterServer):
             self._next = dict.fromkeys(self.workers, step)
         self._consider(wish)
         while min(self._next.values()) <= step:
-            for worker in self._sockets.ready([*self._busy()]):
+            for worker in self.sockets.ready([*self._busy()]):
                 self._hear_from(worker)
             self._answer()
         granted = self._granted.pop(step, _NO_WISH)
         if self._rests(step, granted):
             self._resting.clear()
             self._tell_log(self._leader)
-            self.team.exchange.flush()
+            self.sockets.flush()
         if step == self._rest_after:
             self._rest_after = None
         return BatchGradient(
@@ -221,9 +215,9 @@ class Stale(ParameterServer):
         return granted != _NO_WISH or self.job.batches.ends_epoch(step)
 
     def _say(self, rank: int, *numbers: int) -> None:
-        self.team.exchange.post(torch.tensor(numbers, dtype=torch.int64), rank)
+        self.sockets.post(torch.tensor(numbers, dtype=torch.int64), rank)
 
     def _hear(self, rank: int, count: int) -> list[int]:
         said: Tensor = torch.empty(count, dtype=torch.int64)
-        self.team.exchange.receive(said, rank)
+        self.sockets.receive(said, rank)
         return said.tolist()

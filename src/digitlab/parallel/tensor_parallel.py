@@ -182,9 +182,9 @@ class TensorParallel(InParts):
 
         Those of four dimensions travel, and then lie in memory, with their channels last.
         """
-        exchange = self.team.exchange
+        sockets = self.sockets
         form = torch.channels_last if values.dim() == 4 else torch.contiguous_format
-        mine = values.detach().to(exchange.device).contiguous(memory_format=form)
+        mine = values.detach().to(sockets.device).contiguous(memory_format=form)
         every = []
         for size in sizes:
             shape = list(mine.shape)
@@ -193,15 +193,15 @@ class TensorParallel(InParts):
         every[self.rank] = mine
         others = [rank for rank in range(self.workers) if rank != self.rank]
         for rank in others:
-            exchange.post(_as_it_lies(mine), rank)
+            sockets.post(_as_it_lies(mine), rank)
         for rank in others:
-            exchange.receive(_as_it_lies(every[rank]), rank)
-        exchange.flush()
+            sockets.receive(_as_it_lies(every[rank]), rank)
+        sockets.flush()
         return [one.to(values.device) for one in every]
 
     def _given(self, cut: Cut, values: Tensor) -> Tensor:
         """Return the values of a layer's owner, of any shape."""
-        device = self.team.exchange.device
+        device = self.sockets.device
         shape = self.team.broadcast(torch.tensor(values.shape, device=device), cut.owner)
         sent = values.detach().to(device, torch.float32, copy=True).reshape(-1)
         return self.team.broadcast(sent, cut.owner).view(shape.tolist()).to(values.device)
