@@ -13,6 +13,7 @@ import pytest
 
 from digitlab.paddle import collective
 from digitlab.paddle.modules import install
+from digitlab.paddle.state import STATE
 
 LESSON = """
 import sys
@@ -97,6 +98,19 @@ def test_alone_there_is_nobody_to_meet(monkeypatch: pytest.MonkeyPatch) -> None:
         model.apply_collective_grads()
         assert list(model.state_dict()) == ["weight", "bias"]
         assert dygraph.parallel.Env().dev_id == 0
+
+
+def test_a_parameter_of_zeros_is_sent_as_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[list[int]] = []
+    monkeypatch.setattr(
+        collective, "broadcast", lambda tensors: sent.extend(list(one.shape) for one in tensors)
+    )
+    with install() as paddle, paddle.fluid.dygraph.guard():
+        dygraph = paddle.fluid.dygraph
+        monkeypatch.setattr(STATE, "collective", True)
+        dygraph.Linear(3, 2)(dygraph.to_variable(np.ones((1, 3), "float32")))
+        dygraph.Linear(3, 2, bias_attr=False)(dygraph.to_variable(np.ones((1, 3), "float32")))
+    assert sent == [[3, 2], [2], [3, 2]]
 
 
 def test_workers_that_are_not_launched_are_told_how(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,7 +54,9 @@ class Layer:
             self._build_once(*inputs)
             self.__dict__["_built"] = True
             if STATE.collective:
-                collective.broadcast(one.value for one in self._parameters.values() if one)
+                collective.broadcast(
+                    one.value for one in self._parameters.values() if one is not None
+                )
         for hook in self._pre_hooks.values():
             changed = hook(self, inputs)
             if changed is not None:
