@@ -54,13 +54,9 @@ def _rule(old: str, digitlab: str, torch: str, paddle3: str) -> Name:
     return Name(f"{_O}.{old}", digitlab, torch, paddle3, f"optimizers:{long}", (f"{_O}.{long}",))
 
 
-def _decay(old: str, digitlab: str, torch: str, paddle3: str) -> Name:
-    return Name(f"{_D}.{old}", digitlab, torch, paddle3, f"decays:{old}", (f"{_S}.{old}",))
-
-
-def _start(old: str, torch: str, paddle3: str, *aliases: str, place: str = "") -> Name:
+def _start(old: str, torch: str, paddle3: str, *aliases: str) -> Name:
     others = tuple(f"{_I}.{alias}" for alias in aliases)
-    return Name(f"{_I}.{old}", "", torch, paddle3, f"initializers:{place or old}", others)
+    return Name(f"{_I}.{old}", "", torch, paddle3, f"initializers:{old}", others)
 
 
 def _reader(old: str, torch: str, paddle3: str, *aliases: str) -> Name:
@@ -71,6 +67,26 @@ def _reader(old: str, torch: str, paddle3: str, *aliases: str) -> Name:
 def _elementwise(old: str, sign: str) -> Name:
     return _function(f"elementwise_{old}", f"x {sign} y", f"x {sign} y")
 
+
+# Learning rates that fall: the class, the function of the same, and how they are written today.
+_DECAYS = (
+    ("PiecewiseDecay", "piecewise_decay", '[schedule] name = "step"',
+     "torch.optim.lr_scheduler.MultiStepLR", "paddle.optimizer.lr.PiecewiseDecay"),
+    ("ExponentialDecay", "exponential_decay", '[schedule] name = "step"',
+     "torch.optim.lr_scheduler.ExponentialLR", "paddle.optimizer.lr.ExponentialDecay"),
+    ("NaturalExpDecay", "natural_exp_decay", "", "torch.optim.lr_scheduler.LambdaLR",
+     "paddle.optimizer.lr.NaturalExpDecay"),
+    ("InverseTimeDecay", "inverse_time_decay", "", "torch.optim.lr_scheduler.LambdaLR",
+     "paddle.optimizer.lr.InverseTimeDecay"),
+    ("PolynomialDecay", "polynomial_decay", '[schedule] name = "one-cycle"',
+     "torch.optim.lr_scheduler.PolynomialLR", "paddle.optimizer.lr.PolynomialDecay"),
+    ("CosineDecay", "cosine_decay", '[schedule] name = "cosine"',
+     "torch.optim.lr_scheduler.CosineAnnealingLR", "paddle.optimizer.lr.CosineAnnealingDecay"),
+    ("NoamDecay", "noam_decay", "", "torch.optim.lr_scheduler.LambdaLR",
+     "paddle.optimizer.lr.NoamDecay"),
+    ("LinearLrWarmup", "linear_lr_warmup", '[schedule] name = "one-cycle"',
+     "torch.optim.lr_scheduler.LinearLR", "paddle.optimizer.lr.LinearWarmup"),
+)  # fmt: skip
 
 NAMES: tuple[Name, ...] = (
     # Places and modes
@@ -238,44 +254,14 @@ NAMES: tuple[Name, ...] = (
               "paddle.nn.functional.one_hot(labels.squeeze(-1))"),
 
     # Learning rates that fall
-    _decay("PiecewiseDecay", '[schedule] name = "step"',
-           "torch.optim.lr_scheduler.MultiStepLR", "paddle.optimizer.lr.PiecewiseDecay"),
-    _decay("ExponentialDecay", '[schedule] name = "step"',
-           "torch.optim.lr_scheduler.ExponentialLR", "paddle.optimizer.lr.ExponentialDecay"),
-    _decay("NaturalExpDecay", "", "torch.optim.lr_scheduler.LambdaLR",
-           "paddle.optimizer.lr.NaturalExpDecay"),
-    _decay("InverseTimeDecay", "", "torch.optim.lr_scheduler.LambdaLR",
-           "paddle.optimizer.lr.InverseTimeDecay"),
-    _decay("PolynomialDecay", '[schedule] name = "one-cycle"',
-           "torch.optim.lr_scheduler.PolynomialLR", "paddle.optimizer.lr.PolynomialDecay"),
-    _decay("CosineDecay", '[schedule] name = "cosine"',
-           "torch.optim.lr_scheduler.CosineAnnealingLR",
-           "paddle.optimizer.lr.CosineAnnealingDecay"),
-    _decay("NoamDecay", "", "torch.optim.lr_scheduler.LambdaLR", "paddle.optimizer.lr.NoamDecay"),
-    _decay("LinearLrWarmup", '[schedule] name = "one-cycle"',
-           "torch.optim.lr_scheduler.LinearLR", "paddle.optimizer.lr.LinearWarmup"),
+    *(
+        Name(f"{_D}.{old}", digitlab, torch, paddle3, f"decays:{old}", (f"{_S}.{old}",))
+        for old, _, digitlab, torch, paddle3 in _DECAYS
+    ),
     *(
         Name(f"{_L}.{old}", digitlab, torch, paddle3, f"decays:{old}",
              (f"{_L}.learning_rate_scheduler.{old}",))
-        for old, digitlab, torch, paddle3 in (
-            ("piecewise_decay", '[schedule] name = "step"',
-             "torch.optim.lr_scheduler.MultiStepLR", "paddle.optimizer.lr.PiecewiseDecay"),
-            ("exponential_decay", '[schedule] name = "step"',
-             "torch.optim.lr_scheduler.ExponentialLR", "paddle.optimizer.lr.ExponentialDecay"),
-            ("natural_exp_decay", "", "torch.optim.lr_scheduler.LambdaLR",
-             "paddle.optimizer.lr.NaturalExpDecay"),
-            ("inverse_time_decay", "", "torch.optim.lr_scheduler.LambdaLR",
-             "paddle.optimizer.lr.InverseTimeDecay"),
-            ("polynomial_decay", '[schedule] name = "one-cycle"',
-             "torch.optim.lr_scheduler.PolynomialLR", "paddle.optimizer.lr.PolynomialDecay"),
-            ("cosine_decay", '[schedule] name = "cosine"',
-             "torch.optim.lr_scheduler.CosineAnnealingLR",
-             "paddle.optimizer.lr.CosineAnnealingDecay"),
-            ("noam_decay", "", "torch.optim.lr_scheduler.LambdaLR",
-             "paddle.optimizer.lr.NoamDecay"),
-            ("linear_lr_warmup", '[schedule] name = "one-cycle"',
-             "torch.optim.lr_scheduler.LinearLR", "paddle.optimizer.lr.LinearWarmup"),
-        )
+        for _, old, digitlab, torch, paddle3 in _DECAYS
     ),
 
     # Optimizers
