@@ -25,11 +25,11 @@ class Optimizer:
     """One rule, and what it remembers of each parameter.
 
     Attributes:
-        fills: what is remembered, by the names in saved files, with the value it begins with;
-            what the rule asks for as a single number is [1], the rest in the parameter's shape.
+        remembers: what is remembered, by the names in saved files, in the parameter's shape.
+        single: those of it that are single numbers, [1].
     """
 
-    fills: ClassVar[dict[str, float]] = {}
+    remembers: ClassVar[tuple[str, ...]] = ()
     single: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(
@@ -56,7 +56,7 @@ class Optimizer:
         self._learning_rate = learning_rate
         self._parameters = None if parameter_list is None else list(parameter_list)
         self.regularization, self._grad_clip = regularization, grad_clip
-        self._memory: dict[str, dict[str, Variable]] = {key: {} for key in self.fills}
+        self._memory: dict[str, dict[str, Variable]] = {key: {} for key in self.remembers}
         self._loaded: Mapping[str, Any] = {}
         self._current: float | None = None
 
@@ -140,14 +140,16 @@ class Optimizer:
         raise NotImplementedError
 
     def _memory_of(self, parameter: Parameter) -> dict[str, Tensor]:
-        return {key: self._remembered(key, parameter).value for key in self.fills}
+        return {key: self._remembered(key, parameter).value for key in self.remembers}
 
     def _remembered(self, key: str, parameter: Parameter) -> Variable:
         found = self._memory[key].get(parameter.name)
         if found is None:
-            value = parameter.value.new_full((1,), self._fill(key))
-            if key not in self.single:
-                value = torch.full_like(parameter.value, self._fill(key), requires_grad=False)
+            begin = self._fill(key)
+            if key in self.single:
+                value = parameter.value.new_full((1,), begin)
+            else:
+                value = torch.full_like(parameter.value, begin, requires_grad=False)
             found = Variable(value, unique_name(f"{parameter.name}_{key}"))
             found.persistable = True
             if found.name in self._loaded:
@@ -156,7 +158,8 @@ class Optimizer:
         return found
 
     def _fill(self, key: str) -> float:
-        return self.fills[key]
+        """Return what it begins with."""
+        return 0.0
 
     # The learning rate
 
@@ -240,7 +243,7 @@ class SGDOptimizer(Optimizer):
 class MomentumOptimizer(Optimizer):
     """v = momentum × v + g; p -= rate × v, or rate × (g + momentum × v) with `use_nesterov`."""
 
-    fills: ClassVar[dict[str, float]] = {"velocity": 0.0}
+    remembers: ClassVar[tuple[str, ...]] = ("velocity",)
 
     def __init__(
         self,
@@ -270,7 +273,7 @@ class MomentumOptimizer(Optimizer):
 class AdagradOptimizer(Optimizer):
     """m += g²; p -= rate × g / (√m + epsilon)."""
 
-    fills: ClassVar[dict[str, float]] = {"moment": 0.0}
+    remembers: ClassVar[tuple[str, ...]] = ("moment",)
 
     def __init__(
         self,
@@ -302,7 +305,7 @@ class RMSPropOptimizer(Optimizer):
     With `centered`, the square of a mean of g is taken from s under the root.
     """
 
-    fills: ClassVar[dict[str, float]] = {"momentum": 0.0, "mean_square": 0.0, "mean_grad": 0.0}
+    remembers: ClassVar[tuple[str, ...]] = ("momentum", "mean_square", "mean_grad")
 
     def __init__(
         self,
@@ -343,12 +346,12 @@ class AdamOptimizer(Optimizer):
     paddle/fluid/operators/optimizers/adam_op.h.
     """
 
-    fills: ClassVar[dict[str, float]] = {
-        "moment1": 0.0,
-        "moment2": 0.0,
-        "beta1_pow_acc": 0.0,
-        "beta2_pow_acc": 0.0,
-    }
+    remembers: ClassVar[tuple[str, ...]] = (
+        "moment1",
+        "moment2",
+        "beta1_pow_acc",
+        "beta2_pow_acc",
+    )
     single: ClassVar[frozenset[str]] = frozenset(("beta1_pow_acc", "beta2_pow_acc"))
 
     def __init__(
@@ -391,7 +394,7 @@ class AdamaxOptimizer(AdamOptimizer):
     paddle/fluid/operators/optimizers/adamax_op.h.
     """
 
-    fills: ClassVar[dict[str, float]] = {"moment": 0.0, "inf_norm": 0.0, "beta1_pow_acc": 0.0}
+    remembers: ClassVar[tuple[str, ...]] = ("moment", "inf_norm", "beta1_pow_acc")
 
     def _step(
         self, parameter: Tensor, gradient: Tensor, rate: float, memory: dict[str, Tensor]
