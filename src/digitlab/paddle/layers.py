@@ -17,7 +17,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from digitlab.paddle.state import STATE
-from digitlab.paddle.variable import Variable, _at_least_1d, numbers_of, tensor_of, torch_dtype
+from digitlab.paddle.variable import (
+    Variable,
+    at_least_1d,
+    numbers_of,
+    quotient,
+    tensor_of,
+    torch_dtype,
+)
 
 _EXPONENT = -64.0  # softmax's smallest: paddle/fluid/operators/math/softmax_impl.h clips there
 _TOLERABLE = 1e20  # what takes the place of infinity in cross_entropy_op.h
@@ -59,14 +66,13 @@ def squeeze(input: Variable, axes: Sequence[int], name: str | None = None) -> Va
     """Return it without those axes, or without any of length 1 where none is named."""
     value = input.value
     wanted = [axis % value.dim() for axis in (axes or range(value.dim()))]
-    return Variable(_at_least_1d(value.squeeze([a for a in wanted if value.shape[a] == 1])))
+    return Variable(at_least_1d(value.squeeze([a for a in wanted if value.shape[a] == 1])))
 
 
 def unsqueeze(input: Variable, axes: Any, name: str | None = None) -> Variable:
     """Return it with axes of length 1 at those places, one after the other."""
     value = input.value
-    places = numbers_of(axes)
-    for axis in places if isinstance(places, list) else [places]:
+    for axis in _listed(numbers_of(axes)):
         value = value.unsqueeze(axis)
     return Variable(value)
 
@@ -74,7 +80,7 @@ def unsqueeze(input: Variable, axes: Any, name: str | None = None) -> Variable:
 def concat(input: Sequence[Variable], axis: Any = 0, name: str | None = None) -> Variable:
     """Join along an axis."""
     parts = [input] if isinstance(input, Variable) else input
-    return Variable(torch.cat([tensor_of(part) for part in parts], dim=_first(axis)))
+    return Variable(torch.cat([tensor_of(part) for part in parts], dim=int(axis)))
 
 
 def stack(x: Sequence[Variable], axis: int = 0) -> Variable:
@@ -87,7 +93,7 @@ def split(
     input: Variable, num_or_sections: int | Sequence[int], dim: Any = -1, name: str | None = None
 ) -> list[Variable]:
     """Return so many equal parts, or parts of these lengths, one of which may be -1: the rest."""
-    value, axis = input.value, _first(dim)
+    value, axis = input.value, int(dim)
     whole = value.shape[axis]
     if isinstance(num_or_sections, int):
         if whole % num_or_sections:
@@ -225,7 +231,7 @@ def one_hot(input: Variable, depth: Any, allow_out_of_range: bool = False) -> Va
 
 def one_hot_v2(input: Variable, depth: Any, allow_out_of_range: bool = False) -> Variable:
     """Return float32 [.., depth] for labels [..], as `fluid.one_hot` does; [N, 1] stays an axis."""
-    return Variable(functional.one_hot(input.value.long(), _first(depth)).to(torch.float32))
+    return Variable(functional.one_hot(input.value.long(), int(depth)).to(torch.float32))
 
 
 # Numbers from many
@@ -243,7 +249,7 @@ def _reduced(
     axes = numbers_of(dim)
     if axes is None or axes == []:
         axes = list(range(value.dim()))
-    return Variable(_at_least_1d(by(value, axes, keepdim=keep_dim, **more)))
+    return Variable(at_least_1d(by(value, axes, keepdim=keep_dim, **more)))
 
 
 def reduce_sum(
@@ -315,12 +321,12 @@ sums = sum
 
 def argmax(x: Variable, axis: int = 0) -> Variable:
     """Return where the largest is along an axis, the first by default; int64."""
-    return Variable(_at_least_1d(x.value.argmax(axis)))
+    return Variable(at_least_1d(x.value.argmax(axis)))
 
 
 def argmin(x: Variable, axis: int = 0) -> Variable:
     """Return where the smallest is along an axis, the first by default; int64."""
-    return Variable(_at_least_1d(x.value.argmin(axis)))
+    return Variable(at_least_1d(x.value.argmin(axis)))
 
 
 def argsort(
@@ -333,7 +339,7 @@ def argsort(
 
 def topk(input: Variable, k: Any, name: str | None = None) -> tuple[Variable, Variable]:
     """Return the k largest of the last axis, and where they are; int64."""
-    values, places = input.value.topk(_first(k))
+    values, places = input.value.topk(int(k))
     return Variable(values), Variable(places)
 
 
@@ -634,7 +640,7 @@ def matmul(
     """Return the product of matrices, or of many of them."""
     left = x.value.mT if transpose_x and x.value.dim() > 1 else x.value
     right = y.value.mT if transpose_y and y.value.dim() > 1 else y.value
-    product = _at_least_1d(left @ right)
+    product = at_least_1d(left @ right)
     return Variable(product if alpha == 1.0 else product * alpha)
 
 
@@ -683,16 +689,11 @@ def elementwise_mul(
     return _elementwise(torch.mul, x, y, axis, act)
 
 
-def _quotient(left: Tensor, right: Tensor) -> Tensor:
-    whole = not left.is_floating_point()
-    return torch.div(left, right, rounding_mode="trunc" if whole else None)
-
-
 def elementwise_div(
     x: Variable, y: Variable, axis: int = -1, act: Activation = None, name: str | None = None
 ) -> Variable:
     """Return x / y; of integers, without what is left."""
-    return _elementwise(_quotient, x, y, axis, act)
+    return _elementwise(quotient, x, y, axis, act)
 
 
 def elementwise_max(
@@ -779,11 +780,6 @@ def activated(value: Tensor, act: Activation, own: bool = False) -> Variable:
     if act == "relu" and own:
         return Variable(value.relu_())
     return _ACTIVATIONS[act](Variable(value))
-
-
-def _first(number: Any) -> int:
-    """Return a number that may be given as a variable [1]."""
-    return int(number)
 
 
 def _listed(axes: Any) -> list[int]:

@@ -257,7 +257,7 @@ class Variable:
             plain.append(part)
         if any(isinstance(part, slice) and (part.step or 1) < 0 for part in plain):
             value, plain = _turned(value, plain)
-        return Variable(_at_least_1d(value[tuple(plain)]))
+        return Variable(at_least_1d(value[tuple(plain)]))
 
     def __getattr__(self, name: str) -> NoReturn:
         raise AttributeError(f"'Variable' object has no attribute {name!r}{_near(name)}")
@@ -288,11 +288,11 @@ class Variable:
     __rmul__ = __mul__
 
     def __truediv__(self, other: Any) -> Variable:
-        return Variable(_divide(*_pair(self, other)))
+        return Variable(quotient(*_pair(self, other)))
 
     def __rtruediv__(self, other: Any) -> Variable:
         left, right = _pair(self, other)
-        return Variable(_divide(right, left))
+        return Variable(quotient(right, left))
 
     def __pow__(self, other: Any) -> Variable:
         return Variable(torch.pow(*_pair(self, other)))
@@ -405,7 +405,7 @@ def to_variable(
         )
     kind = torch_dtype(array.dtype if dtype is None else dtype)
     tensor = torch.tensor(np.ascontiguousarray(array), dtype=kind, device=STATE.device)
-    return Variable(_at_least_1d(tensor), name or unique_name("generated_var"))
+    return Variable(at_least_1d(tensor), name or unique_name("generated_var"))
 
 
 def tensor_of(value: Any) -> Tensor:
@@ -422,7 +422,7 @@ def numbers_of(value: Any) -> Any:
     return value if value is None or isinstance(value, bool) else int(value)
 
 
-def _at_least_1d(tensor: Tensor) -> Tensor:
+def at_least_1d(tensor: Tensor) -> Tensor:
     """Return [1] for a single number: Paddle 1 has no arrays without an axis."""
     return tensor.reshape(1) if tensor.dim() == 0 else tensor
 
@@ -440,7 +440,7 @@ def _pair(left: Variable, right: Any) -> tuple[Tensor, Any]:
     return tensor, other if other.dtype == tensor.dtype else other.to(tensor.dtype)
 
 
-def _divide(left: Any, right: Any) -> Tensor:
+def quotient(left: Any, right: Any) -> Tensor:
     """Return the quotient; of integers, without what is left."""
     tensor = left if isinstance(left, Tensor) else right
     rounded = None if tensor.is_floating_point() else "trunc"
