@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -85,34 +86,28 @@ def add_up(tensors: Iterable[Tensor]) -> None:
     """Replace each by the sum of all workers', in one exchange a type."""
     import torch.distributed
 
-    for group in _by_type(tensors):
-        joined = torch.cat([one.detach().reshape(-1).cpu() for one in group])
-        torch.distributed.all_reduce(joined)
-        _give(joined, group)
+    _exchange(tensors, torch.distributed.all_reduce)
 
 
 def broadcast(tensors: Iterable[Tensor]) -> None:
     """Replace each by the first worker's."""
     import torch.distributed
 
-    for group in _by_type(tensors):
-        joined = torch.cat([one.detach().reshape(-1).cpu() for one in group])
-        torch.distributed.broadcast(joined, 0)
-        _give(joined, group)
-
-
-def _by_type(tensors: Iterable[Tensor]) -> list[list[Tensor]]:
-    groups: dict[torch.dtype, list[Tensor]] = {}
-    for one in tensors:
-        groups.setdefault(one.dtype, []).append(one)
-    return list(groups.values())
+    _exchange(tensors, lambda joined: torch.distributed.broadcast(joined, 0))
 
 
 @torch.no_grad()
-def _give(joined: Tensor, group: list[Tensor]) -> None:
-    parts = torch.split(joined, [one.numel() for one in group])
-    for one, part in zip(group, parts, strict=True):
-        one.copy_(part.reshape(one.shape))
+def _exchange(tensors: Iterable[Tensor], by: Callable[[Tensor], Any]) -> None:
+    """Have all of a type changed as one tensor on the processor, and take their parts of it."""
+    groups: dict[torch.dtype, list[Tensor]] = {}
+    for one in tensors:
+        groups.setdefault(one.dtype, []).append(one)
+    for group in groups.values():
+        joined = torch.cat([one.reshape(-1).cpu() for one in group])
+        by(joined)
+        parts = torch.split(joined, [one.numel() for one in group])
+        for one, part in zip(group, parts, strict=True):
+            one.copy_(part.reshape(one.shape))
 
 
 def _part() -> None:
