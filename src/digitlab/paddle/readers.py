@@ -113,11 +113,10 @@ def compose(*readers: Reader, check_alignment: bool = True) -> Reader:
     def composed() -> Iterator[tuple[Any, ...]]:
         end = object()
         each = [reader() for reader in readers]
-        if not check_alignment:
-            for samples in zip(*each, strict=False):
-                yield tuple(itertools.chain.from_iterable(map(parts, samples)))
-            return
-        for samples in itertools.zip_longest(*each, fillvalue=end):
+        together: Iterable[tuple[Any, ...]] = zip(*each, strict=False)
+        if check_alignment:
+            together = itertools.zip_longest(*each, fillvalue=end)
+        for samples in together:
             if any(sample is end for sample in samples):
                 raise ComposeNotAligned("outputs of readers are not aligned.")
             yield tuple(itertools.chain.from_iterable(map(parts, samples)))
