@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import weakref
 from collections import defaultdict
 from collections.abc import Iterator
@@ -11,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+
+from digitlab.paddle.notices import tell
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ class State:
         """Say a line on standard error, the first time."""
         if line not in self.told:
             self.told.add(line)
-            print(f"digitlab: {line}", file=sys.stderr)
+            tell(line)
 
 
 STATE = State()
