@@ -13,6 +13,7 @@ from digitlab import signals
 from digitlab.cli.options import JsonOption
 from digitlab.cli.program import fail
 from digitlab.errors import ConfigError
+from digitlab.setting_names import nearest_choice
 from digitlab.wording import did_you_mean, one_of
 
 # A script's own options come after its name.
@@ -179,5 +180,5 @@ def _explain(script: Path) -> None:
 
 def _check_device(device: str | None) -> None:
     if device is not None and device not in _DEVICES:
-        meant = {"gpu": "cuda"}.get(device.lower())
+        meant = nearest_choice(device, _DEVICES)
         raise ConfigError(f"--device {device}: expected {one_of(_DEVICES)}{did_you_mean(meant)}")
