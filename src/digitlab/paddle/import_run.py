@@ -267,7 +267,7 @@ def _write(
 ) -> Path:
     """Write what a run leaves that a reader, an evaluation or another run needs."""
     weights = model.state_dict()
-    sha256, about = weights_sha256(weights), versions()
+    sha256, about, data_sha256 = weights_sha256(weights), versions(), dataset.sha256()
     source = {"file": printable(path.name), "sha256": _sha256_of(path)}
     test, valid = (measured[n].evaluation if n in measured else None for n in ("test", "valid"))
     summary = {
@@ -282,13 +282,13 @@ def _write(
         "seed": recipe.seed,
         "steps": 0,
         "weights_sha256": sha256,
-        "data_sha256": dict(dataset.sha256()),
+        "data_sha256": data_sha256,
         "versions": about,
         "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
     recorded: dict[str, Any] = {
         "imported_from": source,
-        "data_sha256": dict(dataset.sha256()),
+        "data_sha256": data_sha256,
         "network_flag": recipe.network.name if recipe.custom_network else "",
         **begun_here(),
         **about,
