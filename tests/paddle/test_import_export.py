@@ -197,6 +197,23 @@ def test_square_error_has_one_output(small_data: Path, tmp_path: Path) -> None:
     assert digitlab.Recogniser(made.path).model.output == "value"
 
 
+def test_a_box_beside_the_digit_goes_to_paddle_and_back(
+    command: Command, small_data: Path, tmp_path: Path
+) -> None:
+    file, run, back = tmp_path / "a.pdparams", tmp_path / "run", tmp_path / "back"
+    digitlab.train("two-heads", data=str(small_data), epochs=0.1, run_dir=run, reporter=None)
+    assert command("paddle", "export", run, "--to", file).returncode == 0
+    give = ("--network", "two-heads", "--data", small_data, "--run-dir", back)
+    assert "it goes with" in mistake(command("paddle", "import", file, *give))
+    box = ("--objective", "cross-entropy-and-box")
+    assert command("paddle", "import", file, *give, *box).returncode == 0
+    before, after = (json.loads((one / "summary.json").read_text()) for one in (run, back))
+    assert after["weights_sha256"] == before["weights_sha256"]
+    for figure in ("test_accuracy", "test_mean_iou", "valid_mean_iou"):
+        assert after[figure] == pytest.approx(before[figure], rel=1e-3)
+    assert digitlab.Recogniser(back).boxes(np.zeros((1, 28, 28), np.uint8)).shape == (1, 4)
+
+
 def test_mistakes_of_the_command_are_one_line(
     command: Command, whole: Path, tmp_path: Path
 ) -> None:
@@ -204,7 +221,10 @@ def test_mistakes_of_the_command_are_one_line(
     save(_state(CNN), tmp_path / "a.pdparams")
     give = ("paddle", "import", tmp_path / "a.pdparams", "--network")
     assert "there is no such network" in mistake(command(*give, "resnet"))
-    assert "no such objective" in mistake(command(*give, "cnn", "--objective", "mse"))
+    assert mistake(command(*give, "cn")).endswith("; did you mean cnn?")
+    line = mistake(command(*give, "cnn", "--objective", "mse"))
+    assert "no such objective" in line
+    assert line.endswith("; did you mean square-error?")
     assert "there is no such file" in mistake(
         command("paddle", "import", nowhere, *give[3:], "cnn")
     )

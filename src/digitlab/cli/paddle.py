@@ -35,7 +35,11 @@ def import_(
         ),
     ],
     objective: Annotated[
-        str, typer.Option(metavar="|".join(OBJECTIVES), help="square-error: of one output.")
+        str,
+        typer.Option(
+            metavar="|".join(OBJECTIVES),
+            help="square-error: of one output; cross-entropy-and-box: of fourteen.",
+        ),
     ] = "cross-entropy",
     data: DataOption = None,
     run_dir: Annotated[

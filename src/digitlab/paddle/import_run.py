@@ -19,13 +19,14 @@ from digitlab import networks, objectives
 from digitlab.config import (
     CUSTOM_NETWORK,
     NETWORKS,
+    OBJECTIVES,
     DataConfig,
     NetworkConfig,
     ObjectiveConfig,
     Recipe,
 )
 from digitlab.data import load_dataset
-from digitlab.data.dataset import Dataset, Images
+from digitlab.data.dataset import Dataset, Images, Split
 from digitlab.durable_files import write_whole
 from digitlab.errors import ConfigError, ModelError, RunError
 from digitlab.evaluation import Evaluation, evaluate_predictions
@@ -34,6 +35,7 @@ from digitlab.paddle.matching import DoesNotFitError, fitted
 from digitlab.paddle.parameter_files import NAME_TABLE, load
 from digitlab.reading.model_file import Calibration
 from digitlab.recipe_files import NAME, check
+from digitlab.setting_names import nearest_choice, nearest_network
 from digitlab.training.begin import write_config
 from digitlab.training.calibrate import best_temperature
 from digitlab.training.machine import begun_here, versions
@@ -45,7 +47,7 @@ from digitlab.training.model_files import (
 )
 from digitlab.training.run_folder import new_run_folder
 from digitlab.training.state import weights_sha256
-from digitlab.wording import VALIDATION_IMAGES, one_of, percent, printable
+from digitlab.wording import VALIDATION_IMAGES, did_you_mean, one_of, percent, printable
 
 _BATCH = 500
 _GUESSING = 0.3  # an accuracy below which the parameters cannot be meant for such images
@@ -115,7 +117,8 @@ def import_parameters(
     Args:
         path: a .pdparams file of Paddle 1.6 to 3.x.
         network: one of ours, or `my_module:MyNetwork`, with the layers that the file was made with.
-        objective: "cross-entropy" for ten outputs, "square-error" for one.
+        objective: "cross-entropy" for ten outputs, "square-error" for one, "cross-entropy-and-box"
+            for fourteen, of which the last four are the box.
         data: on which it is measured and calibrated; None: MNIST.
         run_dir: where the run goes; None: `runs/FILE-DATE-TIME`.
 
@@ -137,7 +140,7 @@ def import_parameters(
     model.load_state_dict(weights)
     dataset = load_dataset(recipe.data.sources, validation=recipe.data.validation)
     measured = {
-        name: _Measured(_outputs(model, split.images), split.labels, judge)
+        name: _Measured(_outputs(model, split.images), split, judge)
         for name, split in dataset.splits.items()
         if name in ("valid", "test") and len(split)
     }
@@ -172,9 +175,10 @@ def import_parameters(
 class _Measured:
     """What a network makes of a split."""
 
-    def __init__(self, outputs: torch.Tensor, labels: Any, objective: Objective) -> None:
-        self.outputs, self.labels = outputs, labels
-        self.evaluation = evaluate_predictions(labels, objective.digits(outputs).numpy())
+    def __init__(self, outputs: torch.Tensor, split: Split, objective: Objective) -> None:
+        self.outputs, self.labels = outputs, split.labels
+        self.evaluation = evaluate_predictions(split.labels, objective.digits(outputs).numpy())
+        self.figures = objective.figures(outputs, torch.tensor(split.images))
 
 
 def _recipe(path: Path, network: str, objective: str, data: Sequence[str] | None) -> Recipe:
@@ -182,11 +186,12 @@ def _recipe(path: Path, network: str, objective: str, data: Sequence[str] | None
         raise ConfigError(
             f"--network {network}: there is no such network; expected {one_of(NETWORKS)}, or a "
             "class of your own as my_module:MyNetwork"
+            + did_you_mean(nearest_network(network, NETWORKS))
         )
-    if objective not in ("cross-entropy", "square-error"):
+    if objective not in OBJECTIVES:
         raise ConfigError(
-            f"--objective {objective}: there is no such objective; expected cross-entropy or "
-            "square-error"
+            f"--objective {objective}: there is no such objective; expected {one_of(OBJECTIVES)}"
+            + did_you_mean(nearest_choice(objective, OBJECTIVES))
         )
     recipe = Recipe(
         name=path.stem if NAME.fullmatch(path.stem) else "imported",
@@ -223,7 +228,7 @@ def _states(state: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 def _what_fits(state: Mapping[str, Any], recipe: Recipe) -> str:
     """Return the end of a line: which of our networks the file would fit."""
     for network in (recipe.network.name, *NETWORKS):
-        for objective in ("cross-entropy", "square-error"):
+        for objective in OBJECTIVES:
             if (network, objective) == (recipe.network.name, recipe.objective.name):
                 continue
             if network not in NETWORKS:
@@ -252,7 +257,8 @@ def _outputs(model: nn.Module, images: Images) -> torch.Tensor:
 def _calibration(valid: _Measured | None, objective: Objective) -> Calibration | None:
     if objective.outputs == 1 or valid is None or not valid.outputs.isfinite().all():
         return None
-    return Calibration(best_temperature(valid.outputs.numpy(), valid.labels), VALIDATION_IMAGES)
+    logits = objective.named(valid.outputs)["logits"]
+    return Calibration(best_temperature(logits.numpy(), valid.labels), VALIDATION_IMAGES)
 
 
 def _write(
@@ -276,6 +282,7 @@ def _write(
         "test_accuracy": test.accuracy if test else None,
         "test_interval": test.interval if test else None,
         "valid_accuracy": valid.accuracy if valid else None,
+        **{f"{n}_{key}": value for n in measured for key, value in measured[n].figures.items()},
         "temperature": calibration.temperature if calibration else None,
         "calibrated_on": calibration.on if calibration else None,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
