@@ -17,12 +17,12 @@ def main() -> None:
     request = asked()
     heed(lambda line: None)
     sys.stdin = open(os.devnull)  # noqa: SIM115
-    device, pictures = request["device"], request["pictures"]
+    pictures = request["pictures"]
     try:
         status = run_script(
             Path(request["script"]),
             request["arguments"],
-            device=device,
+            device=request["device"],
             pictures=None if pictures is None else Path(pictures),
         )
     except DigitlabError as error:
