@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from real_paddle import PYTHON, needs_paddle
 
 from digitlab.paddle.modules import install
 
 HERE = Path(__file__).parent
 RECORD = HERE / "data" / "computed-by-1.8.5.npz"
-PEERS = Path(__file__).parents[2] / ".bench/venv/bin/python"
 Figures = dict[str, np.ndarray[Any, Any]]
 
 
@@ -75,31 +75,28 @@ def test_a_figure_that_is_off_is_found() -> None:
 
 
 def figures_of(script: str, folder: Path) -> Figures:
-    """Return the figures of a script that real Paddle runs; skip without, or with another one."""
-    python = Path(os.environ.get("DIGITLAB_PADDLE_PYTHON", PEERS))
-    if not python.is_file():
-        pytest.skip(
-            "no PaddlePaddle: make bench installs it, or name its Python by DIGITLAB_PADDLE_PYTHON"
-        )
+    """Return the figures of a script that real Paddle runs; skip with another one."""
     done = subprocess.run(
-        [python, HERE / script, folder / "figures.npz"],
+        [PYTHON, HERE / script, folder / "figures.npz"],
         capture_output=True,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": ""},
     )
     *_, last = done.stderr.splitlines() or [""]
     if last.startswith("is PaddlePaddle"):
-        pytest.skip(f"{python} {last}, not that of {script}")
+        pytest.skip(f"{PYTHON} {last}, not that of {script}")
     assert done.returncode == 0, done.stderr
     return dict(np.load(folder / "figures.npz"))
 
 
+@needs_paddle
 @pytest.mark.process
 def test_the_record_is_what_paddle_1_8_gives(tmp_path: Path) -> None:
     figures = figures_of("fluid_cases.py", tmp_path)
     assert differences(figures, dict(np.load(RECORD))) == []
 
 
+@needs_paddle
 @pytest.mark.process
 def test_paddle_3_computes_the_same(ours: Figures, tmp_path: Path) -> None:
     figures = figures_of("paddle3_cases.py", tmp_path)

@@ -1,18 +1,17 @@
 """Real PaddlePaddle reads what is written here, and computes the same with it; and the reverse.
 
-It runs in an interpreter of its own: that of `make bench`, or what DIGITLAB_PADDLE_PYTHON names,
-which may have PaddlePaddle 1.8 (Python 3.7), too.
+It runs in an interpreter of its own, which may have PaddlePaddle 1.8, too; see real_paddle.py.
 """
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from real_paddle import PYTHON, needs_paddle
 
 from digitlab import networks
 from digitlab.config import NetworkConfig, Recipe
@@ -22,13 +21,6 @@ from digitlab.paddle.parameter_files import load, save
 from digitlab.training.model_files import model_card, write_weights
 from digitlab.training.run_folder import RunFolder
 from digitlab.training.state import weights_sha256
-
-ROOT = Path(__file__).parents[2]
-PYTHON = os.environ.get("DIGITLAB_PADDLE_PYTHON", str(ROOT / ".bench/venv/bin/python"))
-needs_paddle = pytest.mark.skipif(
-    not Path(PYTHON).exists(),
-    reason="no PaddlePaddle: make bench installs it, or name its Python by DIGITLAB_PADDLE_PYTHON",
-)
 
 # The course's convolutional network, whose class each major version spells in its own way.
 _LESSON = """
