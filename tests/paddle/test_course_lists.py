@@ -123,13 +123,6 @@ def test_the_embedded_lists_are_mnist_as_the_course_has_it() -> None:
         assert np.array_equal(np.array(images[:9]) * 256, split.images[:9].reshape(9, 784))
 
 
-@pytest.fixture
-def few_digits(monkeypatch: pytest.MonkeyPatch, small_data: Path) -> None:
-    """Have the embedded data be few, so that their text is short."""
-    few = load_dataset(str(small_data))
-    monkeypatch.setattr(course_lists, "embedded", lambda: few)
-
-
 @pytest.mark.usefixtures("few_digits")
 def test_the_text_of_the_course_says_what_the_lists_say(tmp_path: Path) -> None:
     file = io.BufferedReader(course_lists.CourseFile("mnist.json"))

@@ -26,13 +26,6 @@ def _no_screen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "linux")
 
 
-@pytest.fixture
-def few_digits(monkeypatch: pytest.MonkeyPatch, small_data: Path) -> None:
-    """Have the embedded data be few, so that their text is short."""
-    few = load_dataset(str(small_data))
-    monkeypatch.setattr(course_lists, "embedded", lambda: few)
-
-
 def test_names_that_numpy_and_pillow_had_are_back_and_go_again() -> None:
     names = ("float", "int", "object", "float_", "asscalar", "in1d", "NaN", "product")
     gone = [name for name in names if name not in vars(np)]
