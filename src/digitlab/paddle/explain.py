@@ -12,7 +12,7 @@ from digitlab.paddle.check import covered_by, offers
 from digitlab.paddle.names import sources_of, uses_in
 from digitlab.paddle.table import NAMES, Name, find
 
-WAYS = (("digitlab", "digitlab"), ("PyTorch", "torch"), ("Paddle 3", "paddle3"))
+_WAYS = ("digitlab", "PyTorch", "Paddle 3")
 
 # Of the objects that calls return only the attribute is seen; these names mean one thing each.
 _METHODS = {
@@ -56,7 +56,7 @@ def explained(script: Path) -> Iterator[str]:
             yield f"{source.path}:{number}: {lines[number - 1].strip()}"
             for old, ways in at[number].items():
                 yield f"    {old}"
-                for (shown, _), way in zip(WAYS, ways, strict=True):
+                for shown, way in zip(_WAYS, ways, strict=True):
                     if way:
                         yield f"        {shown:10}{way}"
 

@@ -13,8 +13,7 @@ from typing import Any
 
 import numpy as np
 
-PROTOCOLS = (2, 4)
-LONGEST_TEXT = (1 << 32) - 1  # bytes whose number protocol 2 can say
+_LONGEST_TEXT = (1 << 32) - 1  # bytes whose number protocol 2 can say
 
 
 def pickled(value: Any, protocol: int) -> bytes:
@@ -72,7 +71,7 @@ def _integer(value: int) -> bytes:
 
 
 def _write_text(text: bytes, protocol: int, parts: list[bytes]) -> None:
-    if len(text) <= LONGEST_TEXT:
+    if len(text) <= _LONGEST_TEXT:
         parts += [pickle.BINUNICODE, struct.pack("<I", len(text)), text]
     elif protocol >= 4:
         parts += [pickle.BINUNICODE8, struct.pack("<Q", len(text)), text]
