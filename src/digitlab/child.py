@@ -104,11 +104,7 @@ class Child:
     def last_words(self) -> str:
         """Return the line in which it said why it ended, or where to look."""
         with suppress(OSError):
-            with self.log.open("rb") as log:
-                size = log.seek(0, os.SEEK_END)
-                log.seek(max(self._begins_at, size - _LAST_WORDS))
-                said = log.read(_LAST_WORDS).decode(errors="replace")
-            for line in reversed(said.splitlines()):
+            for line in reversed(last_lines(self.log, self._begins_at)):
                 if line.startswith("digitlab: "):
                     return line.removeprefix("digitlab: ")
         return f"{self.name} {how_it_ended(self.wait())}; see {self.log}"
@@ -131,6 +127,18 @@ class Child:
             hear(None)
 
 
+def make_logs(folder: Path) -> None:
+    """Make the folder of the processes' output.
+
+    Raises:
+        RunError: where that cannot be.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be made: {error.strerror}") from None
+
+
 def open_log(path: Path) -> FileIO:
     """Open a log to append to.
 
@@ -141,6 +149,18 @@ def open_log(path: Path) -> FileIO:
         return FileIO(path, "ab")
     except OSError as error:
         raise RunError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def last_lines(log: Path, begins_at: int) -> list[str]:
+    """Return the last lines of a log that were appended since it had so many bytes.
+
+    Raises:
+        OSError: where it cannot be read.
+    """
+    with log.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(begins_at, size - _LAST_WORDS))
+        return file.read(_LAST_WORDS).decode(errors="replace").splitlines()
 
 
 def asked() -> dict[str, Any]:

@@ -101,6 +101,8 @@ def gone(rank: int) -> bool:
     ],
 )
 def test_a_worker_that_fails_ends_all_and_is_named_with_its_log(end: str, said: str) -> None:
+    Path("log").mkdir()
+    Path("log/workerlog.1").write_text("of an earlier run\n")
     with pytest.raises(RunError) as raised:
         launch(Launch(write(WAITS % end), selected_gpus="0,1,2", log_dir=Path("log")))
     assert str(raised.value) == (f"worker 1 {said}; see log/workerlog.1; all others were ended")

@@ -11,21 +11,19 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 from digitlab import signals
-from digitlab.child import open_log
+from digitlab.child import last_lines, make_logs, open_log
 from digitlab.errors import ConfigError, RunError, check_installed
 from digitlab.paddle.source import read_source
 from digitlab.processes import available_cores, how_it_ended, own_module, start
 
 _PORT = 6170  # the first of several machines where none is named, as in 1.8
 _GRACE = 3.0  # seconds between asking workers to end and ending them
-_LAST = 20_000  # bytes at the end of a log, whose last line tells why a worker failed
 
 
 @dataclass(frozen=True)
@@ -74,10 +72,11 @@ def launch(asked: Launch) -> None:
 
 @dataclass
 class _Worker:
-    """A worker that was started."""
+    """A worker that was started; its output begins at that byte of its log."""
 
     rank: int
     log: Path | None
+    begins_at: int
     process: subprocess.Popen[bytes]
 
 
@@ -106,8 +105,13 @@ class _Workers:
     def _start(self, number: int, environment: dict[str, str]) -> _Worker:
         folder = self.asked.log_dir
         log = None if folder is None else folder / f"workerlog.{number}"
+        begins_at = 0
         with ExitStack() as stack:
-            output = None if log is None else stack.enter_context(_opened(log))
+            output = None
+            if log is not None:
+                make_logs(log.parent)
+                output = stack.enter_context(open_log(log))
+                begins_at = output.seek(0, os.SEEK_END)
             process = start(
                 own_module("digitlab.paddle.worker_process"),
                 stdout=1 if output is None else output,
@@ -124,7 +128,7 @@ class _Workers:
         with suppress(OSError):  # it has ended already
             process.stdin.write(json.dumps(request).encode() + b"\n")
             process.stdin.flush()
-        return _Worker(int(environment["PADDLE_TRAINER_ID"]), log, process)
+        return _Worker(int(environment["PADDLE_TRAINER_ID"]), log, begins_at, process)
 
     def _wait(self) -> None:
         """Wait until all have ended, or one has failed."""
@@ -228,23 +232,11 @@ def _free_ports(host: str, count: int) -> list[int]:
     return found
 
 
-@contextmanager
-def _opened(log: Path) -> Iterator[IO[bytes]]:
-    try:
-        log.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"{log.parent}: cannot be made: {error.strerror}") from None
-    with open_log(log) as file:
-        yield file
-
-
 def _why(worker: _Worker) -> str:
     """Return how a worker ended, what it said last, and where its log is."""
     text = f"worker {worker.rank} {how_it_ended(worker.process.wait())}"
     if worker.log is None:
         return text
-    with worker.log.open("rb") as log:
-        log.seek(max(0, log.seek(0, 2) - _LAST))
-        lines = [line.strip() for line in log.read().decode(errors="replace").splitlines()]
+    lines = [line.strip() for line in last_lines(worker.log, worker.begins_at)]
     said = next((line for line in reversed(lines) if line), "")
     return f"{text}{said and f' ({said[:200]})'}; see {worker.log}"

@@ -18,8 +18,8 @@ from typing import Any
 from uuid import uuid4
 
 from digitlab import events, signals
-from digitlab.child import Child, open_log
-from digitlab.errors import ConfigError, RunError, TrainingError
+from digitlab.child import Child, make_logs, open_log
+from digitlab.errors import ConfigError, TrainingError
 from digitlab.events import Event, Listener
 from digitlab.parallel.plan import Workers
 from digitlab.parallel.seat import seat_here
@@ -247,18 +247,6 @@ class Launcher:
         if self._store:
             self._store.kill()
             self._store.wait()
-
-
-def make_logs(folder: Path) -> None:
-    """Make the folder of the workers' output.
-
-    Raises:
-        RunError: where that cannot be.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"{folder}: cannot be made: {error.strerror}") from None
 
 
 def _how(status: int) -> str:

@@ -11,9 +11,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from digitlab import events, signals
+from digitlab.child import make_logs
 from digitlab.errors import TrainingError, check_training_extra
 from digitlab.events import Event, Listener
-from digitlab.parallel.launch import Launcher, make_logs
+from digitlab.parallel.launch import Launcher
 from digitlab.parallel.plan import Workers
 from digitlab.training.given import Given, check_for_workers, kept_for_workers
 from digitlab.training.interrupt import Interrupted
