@@ -216,3 +216,36 @@ def test_flat_pictures_of_any_format_that_is_read_are_known(tmp_path: Path, suff
     assert is_picture_folder(tmp_path)
     (tmp_path / f"7_a{suffix}").rename(tmp_path / "7_a.txt")
     assert not is_picture_folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("trainingSet", "testSet"),
+        ("TrainSet", "TestSet"),
+        ("train_set", "test_set"),
+        ("train-images", "test-images"),
+        ("Training Data", "testdata"),
+    ],
+)
+def test_folders_of_splits_may_say_what_they_hold(tmp_path: Path, train: str, test: str) -> None:
+    for at in range(3):
+        save(tmp_path / train / "4" / f"{at}.png", glyph(100 + at))
+        save(tmp_path / test / "4" / f"{at}.png", glyph(200 + at))
+    dataset = load_dataset(tmp_path)
+    assert len(dataset.splits["train"]) + len(dataset.splits["valid"]) == 3
+    assert dataset.splits["test"].images.max(axis=(1, 2)).tolist() == [200, 201, 202]
+
+
+@pytest.mark.parametrize("deeper", [False, True])
+def test_a_split_without_labels_is_named_and_passed_over(tmp_path: Path, deeper: bool) -> None:
+    def place(name: str) -> Path:  # as archives unpack: a folder in a folder of its own name
+        return tmp_path / name / name if deeper else tmp_path / name
+
+    for at in range(6):
+        save(place("trainingSet") / "4" / f"img_{at}.png", glyph(100 + at))
+        save(place("trainingSample") / "4" / f"img_{at}.png", glyph(100 + at))
+        save(place("testSet") / f"img_{at}.png", glyph(200 + at))
+    dataset = load_dataset(tmp_path)
+    assert {name: len(split) for name, split in dataset.splits.items()} == {"train": 5, "valid": 1}
+    assert f"{tmp_path}: passed over: trainingSample, testSet" in dataset.warnings

@@ -16,6 +16,9 @@ SPLIT_NAMES = {
     "test": ("test", "testing"),
 }
 _SPLIT_OF = {name: split for split, names in SPLIT_NAMES.items() for name in names}
+_SPLIT = re.compile(
+    rf"({'|'.join(_SPLIT_OF)})(?:[ _-]?(?:set|split|data|images|imgs|digits))?", re.IGNORECASE
+)
 _WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _CHARACTERS = "零一二三四五六七八九"
 _DIGIT = re.compile(r"(?:class|digit|label|num|number)?[ _-]?0*([0-9])", re.IGNORECASE)
@@ -23,8 +26,9 @@ _IGNORED = ("__macosx", "thumbs.db", "desktop.ini")  # left behind by systems an
 
 
 def split_named(name: str) -> str | None:
-    """Return the split that a folder's name means, such as "valid" for "Val"; None for others."""
-    return _SPLIT_OF.get(name.strip().casefold())
+    """Return the split that a folder's name means: "Val", "trainingSet"; None for others."""
+    found = _SPLIT.fullmatch(name.strip())
+    return _SPLIT_OF[found[1].casefold()] if found else None
 
 
 def split_in(name: str) -> str | None:

@@ -34,8 +34,9 @@ def is_picture_folder(folder: Path) -> bool:
 def load_picture_folder(folder: Path) -> Dataset:
     """Load a folder of pictures, one folder a digit, under train, valid and test or without.
 
-    Folders may also have the other names of `digitlab.data.names`, such as val or class_3, and
-    pictures may lie flat where their names begin with their digit, as 3_0001.png.
+    Folders may also have the other names of `digitlab.data.names`, such as val, trainingSet or
+    class_3, or lie in one of their own name, as archives unpack; pictures may lie flat where their
+    names begin with their digit, as 3_0001.png. A split without labels is passed over.
 
     A grey picture of 28 x 28 pixels with a black border is taken as it is, ink bright; any other
     goes through `digitlab.preparation`. Without folders of splits, the pictures of each digit are
@@ -60,7 +61,14 @@ def _load(folder: Path) -> Dataset:
     passed_over: list[Path] = []
     if any(_split_at(path) for path in here):
         named = _split_folders(here, passed_over)
-        files = {name: _files(path, passed_over, strict=True) for name, path in named.items()}
+        unlabelled: dict[str, list[Path]] = {name: [] for name in named}
+        files = {
+            name: _files(_unpacked(path), unlabelled[name], strict=True)
+            for name, path in named.items()
+        }
+        for name, path in named.items():
+            is_whole = any(files.values()) and not files[name]
+            passed_over += [path] if is_whole else unlabelled[name]
         warnings = []
     else:
         files = _divided(_files(folder, passed_over, strict=False))
@@ -98,6 +106,13 @@ def _split_folders(here: Sequence[Path], passed_over: list[Path]) -> dict[str, P
         else:
             named[split] = path
     return {name: named[name] for name in SPLITS if name in named}
+
+
+def _unpacked(folder: Path) -> Path:
+    """Return a folder, or the only thing in it where that is a folder of its own name."""
+    inside = entries_of(folder)
+    is_twice = [path.name for path in inside] == [folder.name] and inside[0].is_dir()
+    return inside[0] if is_twice else folder
 
 
 def _split_at(path: Path) -> str | None:
