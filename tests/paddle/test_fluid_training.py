@@ -147,6 +147,25 @@ def test_layers_begin_as_in_paddle(fluid: Fluid) -> None:
     assert np.abs(table).max() == pytest.approx(math.sqrt(6 / 500), rel=0.01)
 
 
+def test_layers_tell_what_they_were_made_of_as_in_1_8(fluid: Fluid) -> None:
+    layers = fluid.dygraph
+    conv = layers.Conv2D(1, 20, 5, padding=2, act="relu")
+    assert (conv._num_channels, conv._num_filters, conv._filter_size) == (1, 20, 5)
+    assert (conv._stride, conv._padding, conv._dilation) == ([1, 1], [2, 2], [1, 1])
+    assert (conv._groups, conv._act, conv._dtype) == (None, "relu", "float32")
+    pool = layers.Pool2D(pool_size=2, pool_type="avg", pool_stride=(2, 1))
+    assert (pool._pool_type, pool._pool_size, pool._pool_stride) == ("avg", [2, 2], [2, 1])
+    assert (pool._pool_padding, pool._global_pooling, pool._ceil_mode) == ([0, 0], False, False)
+    assert layers.Linear(2, 3, act="softmax")._act == "softmax"
+    assert layers.FC("fc", 10, act="softmax")._size == 10
+    norm = layers.BatchNorm(3, momentum=0.8)
+    assert (norm._momentum, norm._epsilon, norm._use_global_stats) == (0.8, 1e-5, False)
+    drop = layers.Dropout(0.3)
+    assert (drop._dropout_prob, drop._dropout_implementation) == (0.3, "downgrade_in_infer")
+    assert layers.Embedding([10, 3], padding_idx=-1)._padding_idx == 9
+    assert layers.Embedding([10, 3])._padding_idx == -1
+
+
 def test_a_seed_gives_the_same_network_and_none_gives_another(fluid: Fluid) -> None:
     def weight(seed: int | None) -> Any:
         with fluid.dygraph.guard():

@@ -18,8 +18,8 @@ _WAYS = ("digitlab", "PyTorch", "Paddle 3")
 _METHODS = {
     "minimize": ("", "loss.backward() before it, then optimizer.step()", "optimizer.step()"),
     "clear_gradients": ("", "optimizer.zero_grad()", "optimizer.clear_grad()"),
-    "set_dict": ("", "model.load_state_dict(state)", "model.set_state_dict(state)"),
-    "load_dict": ("", "model.load_state_dict(state)", "model.set_state_dict(state)"),
+    "set_dict": ("", ".load_state_dict(state)", ".set_state_dict(state)"),
+    "load_dict": ("", ".load_state_dict(state)", ".set_state_dict(state)"),
     "current_step_lr": ("", 'optimizer.param_groups[0]["lr"]', "optimizer.get_lr()"),
     "gradient": ("", "tensor.grad.numpy()", "tensor.grad.numpy()"),
     "stop_gradient": ("", "not tensor.requires_grad", "tensor.stop_gradient"),
@@ -29,7 +29,7 @@ _METHODS = {
     "train_parameters": ("", "module.parameters()", "layer.parameters()"),
     "numpy": ("", "tensor.detach().cpu().numpy()", "tensor.numpy()"),
     "backward": ("", "loss.backward()", "loss.backward()"),
-    "state_dict": ("", "module.state_dict()", "layer.state_dict()"),
+    "state_dict": ("", ".state_dict()", ".state_dict()"),
 }
 
 

@@ -1,7 +1,8 @@
 """`fluid.dygraph.nn`: the layers with parameters, in the way of 1.7 and 1.8, and in that of 1.6.
 
 In 1.6 the first argument of each is a name, and a layer takes its input's width from its first
-input. Source: python/paddle/fluid/dygraph/nn.py.
+input. What a layer was made of is kept by Paddle's own names and in its kinds, for lessons
+print it: `self.conv1._padding`. Source: python/paddle/fluid/dygraph/nn.py.
 """
 
 from __future__ import annotations
@@ -88,19 +89,18 @@ class FC(Layer):
     ) -> None:
         """Give a name and the width of the output; the input's is known at the first one."""
         super().__init__(f"{name_scope}/FC", dtype)
-        self._size, self._axes, self._act = size, num_flatten_dims, act
-        self._attributes = param_attr, bias_attr
+        self._size, self._num_flatten_dims, self._act = size, num_flatten_dims, act
+        self._param_attr, self._bias_attr = param_attr, bias_attr
 
     def _build_once(self, input: Variable) -> None:
-        width = math.prod(input.shape[self._axes :])
-        weight, bias = self._attributes
-        self.weight = _weight(self, [width, self._size], weight)
-        self.bias = self.create_parameter([self._size], bias, is_bias=True)
+        width = math.prod(input.shape[self._num_flatten_dims :])
+        self.weight = _weight(self, [width, self._size], self._param_attr)
+        self.bias = self.create_parameter([self._size], self._bias_attr, is_bias=True)
 
     def forward(self, input: Variable) -> Variable:
         """Return float [.., size]."""
         value = input.value
-        value = value.reshape(*value.shape[: self._axes], -1)
+        value = value.reshape(*value.shape[: self._num_flatten_dims], -1)
         return activated(_affine(value, self.weight, self.bias), self._act, own=True)
 
 
@@ -129,10 +129,14 @@ class Conv2D(Layer):
         channels are all of the input's, also with `groups`; the bias as 0.
         """
         super().__init__(dtype=dtype)
-        self._filters, self._size = num_filters, _two(filter_size)
+        self._num_channels, self._num_filters, self._filter_size = (
+            num_channels,
+            num_filters,
+            filter_size,
+        )
         self._stride, self._padding, self._dilation = _two(stride), _two(padding), _two(dilation)
-        self._groups, self._act = groups or 1, act
-        self._attributes = param_attr, bias_attr
+        self._groups, self._use_cudnn, self._act = groups, use_cudnn, act
+        self._param_attr, self._bias_attr = param_attr, bias_attr
         if num_channels is not None:
             self._make(num_channels)
 
@@ -144,17 +148,17 @@ class Conv2D(Layer):
         return "weight" not in self._parameters
 
     def _make(self, channels: int) -> None:
-        if channels % self._groups:
-            raise ValueError(f"num_channels {channels} must be divisible by groups {self._groups}")
-        deviation = math.sqrt(2 / (channels * math.prod(self._size)))
-        shape = [self._filters, channels // self._groups, *self._size]
-        weight, bias = self._attributes
-        made = _weight(self, shape, weight, Normal(0.0, deviation))
+        groups, size = self._groups or 1, _two(self._filter_size)
+        if channels % groups:
+            raise ValueError(f"num_channels {channels} must be divisible by groups {groups}")
+        deviation = math.sqrt(2 / (channels * math.prod(size)))
+        shape = [self._num_filters, channels // groups, *size]
+        made = _weight(self, shape, self._param_attr, Normal(0.0, deviation))
         trained = made.trainable  # channels last in memory, in which pooling is faster, too
         made.value = made.value.detach().contiguous(memory_format=torch.channels_last)
         made.trainable = trained
         self.weight = made
-        self.bias = self.create_parameter([self._filters], bias, is_bias=True)
+        self.bias = self.create_parameter([self._num_filters], self._bias_attr, is_bias=True)
 
     def forward(self, input: Variable) -> Variable:
         """Return float [N, num_filters, height, width] after the activation."""
@@ -168,7 +172,7 @@ class Conv2D(Layer):
             self._stride,
             self._padding,
             self._dilation,
-            self._groups,
+            self._groups or 1,
         )
         return activated(result, self._act, own=True)
 
@@ -205,19 +209,19 @@ class Pool2D(Layer):
                 "When the global_pooling is False, pool_size must be passed and be a valid value. "
                 "Received pool_size: -1"
             )
-        self._size, self._stride, self._padding = (
+        self._pool_type, self._global_pooling = pool_type, global_pooling
+        self._pool_size, self._pool_stride, self._pool_padding = (
             _two(part) for part in (pool_size, pool_stride, pool_padding)
         )
-        self._max, self._whole = pool_type == "max", global_pooling
-        self._ceil_mode, self._exclusive = ceil_mode, exclusive
+        self._use_cudnn, self._ceil_mode, self._exclusive = use_cudnn, ceil_mode, exclusive
 
     def forward(self, input: Variable) -> Variable:
         """Return float [N, C, height, width]."""
         value = input.value
-        size, stride, padding = self._size, self._stride, self._padding
-        if self._whole:
-            size, stride, padding = (value.shape[2], value.shape[3]), (1, 1), (0, 0)
-        if self._max:
+        size, stride, padding = self._pool_size, self._pool_stride, self._pool_padding
+        if self._global_pooling:
+            size, stride, padding = list(value.shape[2:]), [1, 1], [0, 0]
+        if self._pool_type == "max":
             return Variable(
                 functional.max_pool2d(value, size, stride, padding, ceil_mode=self._ceil_mode)
             )
@@ -257,7 +261,9 @@ class BatchNorm(Layer):
         """Give the channels; the scale begins as 1, the shift as 0."""
         super().__init__(dtype=dtype)
         self._act, self._is_test, self._momentum, self._epsilon = act, is_test, momentum, epsilon
-        self._global, self._statistics = use_global_stats, trainable_statistics
+        self._use_global_stats, self._trainable_statistics = use_global_stats, trainable_statistics
+        self._data_layout, self._in_place = data_layout, in_place
+        self._param_attr, self._bias_attr = param_attr, bias_attr
         one, zero = Constant(1.0), Constant(0.0)
         self.weight = self.create_parameter([num_channels], param_attr, None, False, one)
         self.bias = self.create_parameter([num_channels], bias_attr, None, True, zero)
@@ -273,8 +279,8 @@ class BatchNorm(Layer):
     def forward(self, input: Variable) -> Variable:
         """Return the input, normalised, scaled and shifted, after the activation."""
         value, mean, variance = input.value, self._mean.value, self._variance.value
-        by_batch = (self.training and not self._is_test) or self._statistics
-        if by_batch and not self._global:
+        by_batch = (self.training and not self._is_test) or self._trainable_statistics
+        if by_batch and not self._use_global_stats:
             with torch.no_grad():
                 axes = [axis for axis in range(value.dim()) if axis != 1]
                 new_variance, new_mean = torch.var_mean(value, axes, correction=0)
@@ -307,13 +313,15 @@ class Dropout(Layer):
     ) -> None:
         """Give the probability, and what happens to the others."""
         super().__init__()
-        self._p, self._seed, self._way, self._is_test = p, seed, dropout_implementation, is_test
+        self._dropout_prob, self._seed, self._is_test = p, seed, is_test
+        self._dropout_implementation = dropout_implementation
 
     def forward(self, input: Variable) -> Variable:
         """Return what is left."""
-        if self._p == 0:
+        if self._dropout_prob == 0:
             return input
-        return dropped(input, self._p, not self.training, self._seed, self._way)
+        way = self._dropout_implementation
+        return dropped(input, self._dropout_prob, not self.training, self._seed, way)
 
 
 class Embedding(Layer):
@@ -331,16 +339,18 @@ class Embedding(Layer):
     ) -> None:
         """Give [rows, width]; the row `padding_idx` reads as 0, and is not trained."""
         super().__init__(dtype=dtype)
+        self._size, self._is_sparse, self._is_distributed = size, is_sparse, is_distributed
+        self._padding_idx = -1 if padding_idx is None else padding_idx % size[0]
+        self._param_attr = param_attr
         self.weight = _weight(self, list(size), param_attr)
-        rows = size[0]
-        self._padding = None if padding_idx is None else padding_idx % rows
 
     def forward(self, input: Variable) -> Variable:
         """Return the rows."""
         numbers = input.value.to(torch.int64)
-        rows = functional.embedding(numbers, self.weight.value, self._padding)
-        if self._padding is not None:
-            rows = rows.masked_fill((numbers == self._padding).unsqueeze(-1), 0.0)
+        none = self._padding_idx < 0
+        rows = functional.embedding(numbers, self.weight.value, None if none else self._padding_idx)
+        if not none:
+            rows = rows.masked_fill((numbers == self._padding_idx).unsqueeze(-1), 0.0)
         return Variable(rows)
 
 
@@ -361,9 +371,9 @@ def _affine(value: Tensor, weight: Parameter, bias: Parameter | None) -> Tensor:
     return product if bias is None else product + bias.value
 
 
-def _two(size: Any) -> tuple[int, int]:
+def _two(size: Any) -> list[int]:
     """Return height and width; one number is both."""
     if isinstance(size, int):
-        return size, size
+        return [size, size]
     height, width = size
-    return int(height), int(width)
+    return [int(height), int(width)]
