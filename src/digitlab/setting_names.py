@@ -145,7 +145,7 @@ def nearest_keys(name: str) -> list[str]:
     """Return the full keys of a recipe that somebody may have meant by what is no key."""
     keys = recipe_keys()
     group, _, short = _plain(name).rpartition(".")
-    others = {**_SYNONYMS, **{flag: key for flag, key in FLAGS.items() if key in keys}}
+    others = {**_SYNONYMS, **FLAGS}
     inside = {key.rpartition(".")[2]: key for key in _of_nearest_group(group)}
     if others.get(short) in inside.values():
         return [others[short]]
@@ -154,8 +154,9 @@ def nearest_keys(name: str) -> list[str]:
     by_last: dict[str, list[str]] = {}
     for key in keys:
         by_last.setdefault(key.rpartition(".")[2], []).append(key)
-    if short in by_last or short in others:
-        near = by_last.get(short) or [others[short]]
+    by_last |= {other: [key] for other, key in others.items() if other not in by_last}
+    if short in by_last:
+        near = by_last[short]
     elif alike := difflib.get_close_matches(short, by_last, 1, 0.75):
         near = by_last[alike[0]]
     else:
