@@ -11,13 +11,15 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 from PIL import Image
 
 import digitlab
 from commands import Command, mistake
-from digitlab import errors, plotting
+from digitlab import errors, flow_pictures, plotting
 from digitlab.course_figures import FIGURES, titles
 from digitlab.drawing import as_hex, lettered
+from digitlab.parallel.pipeline import SCHEDULES
 from digitlab.picture_mark import is_ours
 from digitlab.wording import LANGUAGES
 from made_fonts import forget_fonts, make_font
@@ -36,6 +38,19 @@ def drawn(name: str, language: str = "en") -> tuple[Axes, str]:
 def lines(name: str) -> list[tuple[np.ndarray, np.ndarray]]:
     found = [line.get_xydata().T for line in drawn(name)[0].lines]
     return [(x, y) for x, y in found if len(x) > 1]
+
+
+def numbered(name: str) -> list[Rectangle]:
+    """Return the bars of a figure that have a number in them."""
+    axes, _ = drawn(name)
+    places = [text.get_position() for text in axes.texts]
+    found = [one for one in axes.patches if isinstance(one, Rectangle)]
+    return [one for one in found if one.get_width() < 60 and any(has(one, at) for at in places)]
+
+
+def has(bar: Rectangle, place: tuple[float, float]) -> bool:
+    x, y = place
+    return 0 < x - bar.get_x() < bar.get_width() and 0 < y - bar.get_y() < bar.get_height()
 
 
 def texts(svg: Path) -> list[str]:
@@ -64,6 +79,43 @@ def test_softmax_is_drawn_of_three_numbers_of_which_one_moves() -> None:
     assert np.allclose(moving + one + zero, 1)
     assert np.allclose(moving / zero, np.exp(x))
     assert np.allclose(one / zero, np.e)
+
+
+def test_a_pipeline_is_drawn_in_the_orders_that_stages_keep_and_idles_a_fifth() -> None:
+    for name, orders in flow_pictures.ORDERS.items():
+        for stage, order in enumerate(orders):
+            kept = SCHEDULES[name.lower()](stage, 2, 4)
+            assert order.split() == [f"{'F' if forward else 'B'}{n}" for forward, n in kept]
+    left = [bar.get_x() for bar in numbered("pipeline")]
+    assert len(left) == 2 * 2 * 8
+    for row in np.reshape(left, (4, 8)):
+        assert len({*row}) == 8
+        assert round((max(left) - min(left)) / 56) + 1 == 10  # units of time: (4 + 2 - 1) x 2
+
+
+def test_a_stage_waits_for_what_it_needs_and_for_nothing_else() -> None:
+    for orders in flow_pictures.ORDERS.values():
+        first, last = flow_pictures._timeline(orders)
+        for number in "0123":
+            assert first[f"F{number}"] < last[f"F{number}"] < last[f"B{number}"]
+            assert last[f"B{number}"] < first[f"B{number}"]
+        for stage, other in ((first, last), (last, first)):
+            for work, start in stage.items():
+                reasons = {0, *(t + 1 for t in stage.values()), other[work] + 1}
+                assert start in reasons
+
+
+@pytest.mark.parametrize("bound", range(4))
+def test_staleness_is_drawn_as_servers_hold_weights_back(bound: int) -> None:
+    durations = flow_pictures.DURATIONS
+    starts = flow_pictures._starts(durations, bound)
+    ends = (np.array(starts) + np.array(durations)).tolist()
+    for worker, begins in enumerate(starts):
+        for step, start in enumerate(begins):
+            own = ends[worker][step - 1] if step else 0
+            # The slowest must have come so far that this step is at most `bound` ahead of it.
+            others = [one[step - bound - 1] for one in ends] if step > bound else []
+            assert start == max(own, *others, 0)
 
 
 @each

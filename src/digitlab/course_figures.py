@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from digitlab import flow_pictures
 from digitlab.drawing import BLUE, ORANGE, SOFT, Colour, as_hex
 from digitlab.durable_files import write_whole
 from digitlab.errors import ConfigError, DataError, check_installed
@@ -45,7 +46,8 @@ def draw_figure(name: str, out: str | os.PathLike[str], language: str = "en") ->
     """Draw a figure of the course into a file; the same bytes each time.
 
     Args:
-        name: `sigmoid`, on [-8, 8]; `log`, on (0, 1); or `softmax`, of three numbers.
+        name: `sigmoid`, on [-8, 8]; `log`, on (0, 1); `softmax`, of three numbers; `pipeline`,
+            `tensor`, `branches` or `parameter-server`, how workers share a network; `staleness`.
         out: a .svg, in which text stays text, or a .png. It replaces a picture of ours, but
             nothing else.
         language: of its words, `en` or `zh`.
@@ -177,6 +179,28 @@ FIGURES: Mapping[str, CourseFigure] = MappingProxyType(
         ),
         "softmax": CourseFigure(
             {"en": "Softmax of three numbers", "zh": "三个数的 softmax"}, _softmax
+        ),
+        "pipeline": CourseFigure(
+            {"en": "Pipeline: a stage each", "zh": "流水线并行：每个工作进程一段"},
+            flow_pictures.pipeline,
+        ),
+        "tensor": CourseFigure(
+            {"en": "Tensor parallel: a slice of each layer", "zh": "张量并行：每层各分一片"},
+            flow_pictures.tensor,
+        ),
+        "branches": CourseFigure(
+            {
+                "en": "Branches: parts that do not need each other",
+                "zh": "按分支并行：互不依赖的部分",
+            },
+            flow_pictures.branches,
+        ),
+        "parameter-server": CourseFigure(
+            {"en": "Parameter servers: pull and push", "zh": "参数服务器：拉取与推送"},
+            flow_pictures.parameter_server,
+        ),
+        "staleness": CourseFigure(
+            {"en": "Waiting for each other, or not", "zh": "等与不等"}, flow_pictures.staleness
         ),
     }
 )

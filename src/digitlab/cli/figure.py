@@ -25,7 +25,7 @@ def figure(
     ] = "en",
     as_list: Annotated[bool, typer.Option("--list", help="List the figures there are.")] = False,
 ) -> None:
-    """Draw a figure of the course: the sigmoid, the logarithm, softmax.
+    """Draw a figure of the course: a function, or how workers share a network.
 
     Examples:
 
@@ -36,8 +36,9 @@ def figure(
     if as_list:
         if name is not None or out is not None:
             raise ConfigError("--list stands alone, or with --language")
+        width = max(map(len, FIGURES)) + 2
         for one, title in titles(language).items():
-            print(f"{one:10}{title}")
+            print(f"{one:{width}}{title}")
         return
     if name is None:
         raise ConfigError(f"a figure has to be named: {one_of(FIGURES)}")
