@@ -63,7 +63,7 @@ class Branches(nn.Module):
 
     def deal(self, features: Tensor) -> tuple[Tensor, ...]:
         """Return what each part takes; what flows back is added from the first to the last."""
-        features = _without_gaps(features)
+        features = without_gaps(features)
         if features.requires_grad and torch.is_grad_enabled():
             return _dealt(features, len(self.parts))
         return (features,) * len(self.parts)
@@ -85,7 +85,7 @@ class Branches(nn.Module):
         output: Tensor = self.parts[number](taken)
         if _version(taken) != before:
             raise RuntimeError(f"part {number} changes its input in place; others take it, too")
-        output = _without_gaps(output)
+        output = without_gaps(output)
         if output.requires_grad and torch.is_grad_enabled():
             (output,) = _dealt(output, 1)
         return output
@@ -184,7 +184,7 @@ def _dealt(features: Tensor, count: int) -> tuple[Tensor, ...]:
     return dealt
 
 
-def _without_gaps(tensor: Tensor) -> Tensor:
+def without_gaps(tensor: Tensor) -> Tensor:
     """Return the tensor, or a copy where it is a cut-out, or one value stands for many."""
     dense = torch.empty_like(tensor, device="meta").stride()
     return tensor if tensor.stride() == dense else tensor.clone()

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from digitlab import networks
 from digitlab.branches import Branches
 from digitlab.errors import ConfigError
+from digitlab.parallel import branch_parallel, passing
+from digitlab.parallel.exchange import Exchange
 
 
 def branches(make: Callable[[], nn.Module], workers: int = 2, **more: Any) -> Trained:
@@ -105,6 +107,21 @@ def test_a_checkpoint_is_gone_on_with_in_other_layouts() -> None:
     ended = branches(three, 2, steps=2, begun=begun, step=4)
     assert ended.steps == whole.steps[4:]
     assert all(torch.equal(ended.tensors[name], whole.tensors[name]) for name in whole.tensors)
+
+
+def test_what_passes_is_sent_without_gaps(monkeypatch: pytest.MonkeyPatch) -> None:
+    passed: list[Tensor] = []
+
+    def pass_on(exchange: Exchange, tensor: Tensor | None, rank: int) -> None:
+        passed.extend(() if tensor is None else (tensor,))
+        passing.pass_on(exchange, tensor, rank)
+
+    monkeypatch.setattr(branch_parallel, "pass_on", pass_on)
+    branches(lambda: networks.two_columns(10), steps=1)
+    assert passed
+    for tensor in passed:
+        ends = zip(tensor.shape, tensor.stride(), strict=True)
+        assert 1 + sum((n - 1) * step for n, step in ends) == tensor.numel()
 
 
 def test_two_columns_are_held_by_two() -> None:

@@ -21,7 +21,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from digitlab.branches import Branches, Stage, stages
+from digitlab.branches import Branches, Stage, stages, without_gaps
 from digitlab.data.batches import WHOLE, Batch
 from digitlab.data.dataset import Images
 from digitlab.errors import ConfigError
@@ -181,8 +181,11 @@ class BranchParallel(InParts):
         return branches.join([given[number] for number in range(len(self.owners))])
 
     def _hand_out(self, owner: int, values: Tensor) -> Tensor:
-        """Pass values on; return what stands for them until `_wait` is called."""
-        pass_on(self.sockets, values, owner)
+        """Pass values on; return what stands for them until `_wait` is called.
+
+        The gradient of one output is cut out of that of the join: what lies between is not sent.
+        """
+        pass_on(self.sockets, without_gaps(values), owner)
         return values.new_empty(0)
 
     def _wait(self, owner: int, token: Tensor) -> Tensor | None:
