@@ -1,7 +1,8 @@
 """The matrix of faults and phases of a run of several workers, for `make chaos` (T6, T8).
 
 Each trial ends in recovery with the same bits, or in a line that names who was lost; then the run
-can be gone on with, to the same bits. No process is left in either case.
+can be gone on with, to the same bits. No process is left in either case. It is so for every way to
+share the work, but for the bits of slices, which are nearly those, and of stale servers (T4, T5).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import shutil
 import signal
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,10 @@ from statistics import median
 import crews
 import pytest
 from crews import TIMEOUT, Crew
+from safetensors.torch import load_file
 from test_workers import Alone, assert_same, begin, finish_alone, on_hosts
+
+from digitlab.training.metrics import read_metrics
 
 pytestmark = pytest.mark.process
 
@@ -63,7 +67,66 @@ FAULTS = (
     Fault("SIGSTOP the launcher", _stop_launcher_for_a_while),
     Fault("SIGINT", lambda crew: crew.process.send_signal(signal.SIGINT), False),
 )
+SERVER_FAULTS = (
+    Fault("SIGKILL a server", _to(signal.SIGKILL, lambda crew: crew.worker(3))),
+    Fault("SIGSTOP a server", _to(signal.SIGSTOP, lambda crew: crew.worker(3))),
+)
 HOST_FAULTS = ("SIGKILL a host", "SIGSTOP a host", "link down")
+
+
+STALENESS = 2
+
+
+def _assert_nearly_same(run: Path, whole: Path) -> None:
+    """Check the weights of slices, whose sums have another order."""
+    assert _steps_of(run) == _steps_of(whole)
+    mine, theirs = (load_file(one / "model.safetensors") for one in (run, whole))
+    assert mine.keys() == theirs.keys()
+    for name, values in theirs.items():
+        assert (mine[name] - values).abs().max() < 1e-3, name
+
+
+def _assert_each_push_once(run: Path, whole: Path) -> None:
+    """Check the history that survives: every push once, none staler than the bound."""
+    lines = list(read_metrics(run / "ledger.jsonl"))
+    assert [line["step"] for line in lines] == _steps_of(whole)
+    pushes = [push for line in lines for push in line.get("pushes", [])]
+    names = [(push["server"], push["worker"], push["step"]) for push in pushes]
+    assert len(set(names)) == len(names)
+    assert max((push["ahead"] for push in pushes), default=0) <= STALENESS
+    last = max((step for _, _, step in names), default=0)  # one process may have done the rest
+    each = {(s, w, step) for s in (2, 3) for w in (0, 1) for step in range(1, last + 1)}
+    assert set(names) == each
+
+
+def _steps_of(run: Path) -> list[int]:
+    return [line["step"] for line in read_metrics(run / "ledger.jsonl")]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A way to share the work, and what must be true of a run in the end."""
+
+    words: tuple[object, ...]
+    network: str = "Plain"
+    recipe: str = "adamw"
+    check: Callable[[Path, Path], None] = assert_same
+    serves: bool = False
+
+
+_SERVERS = ("--workers", 2, "--parallel", "parameter-server", "--servers", 2)
+DATA = Layout(("--workers", 3))
+IN_PARTS = {
+    "pipeline": Layout(("--workers", 3, "--parallel", "pipeline"), "Staged"),
+    "tensor": Layout(
+        ("--workers", 2, "--parallel", "tensor"), "Staged", "momentum", _assert_nearly_same
+    ),
+    "branches": Layout(("--workers", 2, "--parallel", "branches"), "Branched"),
+    "parameter-server": Layout(_SERVERS, serves=True),
+    "stale": Layout(
+        (*_SERVERS, "--staleness", STALENESS), check=_assert_each_push_once, serves=True
+    ),
+}
 
 
 class Table:
@@ -171,31 +234,59 @@ def table(capsys: pytest.CaptureFixture[str]) -> Iterator[Table]:
 
 @pytest.mark.chaos
 def test_any_fault_in_any_phase_ends_well(crew_folder: Path, alone: Alone, table: Table) -> None:
+    _try_all(crew_folder, alone, DATA, FAULTS, TRIALS, table)
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("name", IN_PARTS)
+def test_any_fault_in_any_phase_of_parts_and_servers_ends_well(
+    crew_folder: Path, alone: Alone, table: Table, name: str
+) -> None:
+    layout = IN_PARTS[name]
+    faults = FAULTS + SERVER_FAULTS if layout.serves else FAULTS
+    _try_all(crew_folder, alone, layout, faults, max(1, TRIALS // 3), table)
+
+
+def _try_all(
+    folder: Path,
+    alone: Alone,
+    layout: Layout,
+    faults: Sequence[Fault],
+    trials: int,
+    table: Table,
+) -> None:
     chance = random.Random(11)
-    whole = alone("adamw", "Plain")
-    for trial in range(3 * TRIALS):
-        for fault in FAULTS:
+    whole = alone(layout.recipe, layout.network)
+    for trial in range(3 * trials):
+        for fault in faults:
             for phase in PHASES:
-                if trial >= TRIALS and table.trials[fault.name, phase]:
+                if trial >= trials and table.trials[fault.name, phase]:
                     continue  # only what was always missed by a moment is tried more often
                 name = f"{fault.name}, {phase}, trial {trial}"
                 try:
-                    _try(crew_folder, whole, fault, phase, chance, table)
+                    _try(folder, whole, layout, fault, phase, chance, table)
                 except AssertionError as error:
                     table.failures.append(f"{name}: {error}")
-                shutil.rmtree(crew_folder / "run", ignore_errors=True)
-                shutil.rmtree(crew_folder / "logs", ignore_errors=True)
+                shutil.rmtree(folder / "run", ignore_errors=True)
+                shutil.rmtree(folder / "logs", ignore_errors=True)
     assert table.failures == []
-    missed = [(f.name, p) for f in FAULTS for p in PHASES if not table.trials[f.name, p]]
+    missed = [(f.name, p) for f in faults for p in PHASES if not table.trials[f.name, p]]
     assert missed == []
 
 
 def _try(
-    folder: Path, whole: Path, fault: Fault, phase: str, chance: random.Random, table: Table
+    folder: Path,
+    whole: Path,
+    layout: Layout,
+    fault: Fault,
+    phase: str,
+    chance: random.Random,
+    table: Table,
 ) -> None:
     _slow(folder)
-    words = ("--workers", 3, "--timeout", TIMEOUT, "--start-timeout", START_TIMEOUT)
-    with Crew(folder, *begin(*words)) as crew:
+    words = (*layout.words, "--timeout", TIMEOUT, "--start-timeout", START_TIMEOUT)
+    whom = {"recipe": layout.recipe, "network": layout.network}
+    with Crew(folder, *begin(*words, **whom)) as crew:
         _reach(crew, phase, chance)
         hit, struck = _phase(crew), time.monotonic()
         fault.strike(crew)
@@ -203,7 +294,7 @@ def _try(
         _measure(table, fault.name, crew, struck)
         table.trials[fault.name, hit] += 1
         if status == 0:
-            assert_same(folder / "run", whole)
+            layout.check(folder / "run", whole)
             return
         assert not fault.recovers, crew.story()
         if fault.name == "SIGINT":
@@ -213,8 +304,8 @@ def _try(
     for file in ("slow", "slow-evaluation", "slow-disk"):
         (folder / file).unlink()
     if (folder / "run" / "config.toml").exists():
-        finish_alone(folder)
-        assert_same(folder / "run", whole)
+        finish_alone(folder, layout.network)
+        layout.check(folder / "run", whole)
     else:
         assert "--resume" not in crew.last_line, crew.story()
 
