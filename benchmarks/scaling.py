@@ -6,7 +6,9 @@ hits all alike: the ratios of a round say more than its seconds. Throughput is t
 all processes of a measurement train; start-up is no part of it. Bytes are those
 that the kernel counts in a network of this benchmark's own, which takes root on Linux. The model
 is fed with what was measured (`scaling_model.py`); `--measured FILE` takes it from an earlier run's
-`--json FILE`.
+`--json FILE`. Of a model in parts and of parameter servers (`scaling_parts.py`): `idle`, how long
+the stages of a pipeline wait; `parts`, throughput; `wire`, bytes; `staleness`, accuracy; `bits`,
+hashes of weights by what a run began as and was resumed as.
 """
 
 from __future__ import annotations
@@ -14,70 +16,31 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import statistics
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 import scaling_model
-from digitlab import networks
+import scaling_parts
+from scaling_runs import (
+    WARM_UP,
+    Ask,
+    ask,
+    ended,
+    own_network,
+    parameters_of,
+    sharded,
+    side_by_side,
+    spread,
+    start,
+)
 
-HERE = Path(__file__).parent
-PARTS = ("speed", "bytes", "accuracy", "model")
-WARM_UP = 20  # steps that are not counted
-Ask = dict[str, Any]
-
-
-def ask(
-    workers: Mapping[str, Any] | None, last: int | None, first: int = WARM_UP, **train: Any
-) -> Ask:
-    """Return what `timed_run.py` is asked for: tutorial-cnn, the steps after `first` to `last`."""
-    chosen = {"recipe": "tutorial-cnn", "threads": 1, **train}
-    return {"train": chosen, "workers": workers, "stop": last, "marks": [first, last]}
-
-
-def sharded(shards: int) -> dict[str, Any]:
-    """Return the argument that sets the number of shards."""
-    return {"settings": {"training.shards": shards}}
-
-
-def start(asked: Mapping[str, Any], prefix: Sequence[str] = ()) -> subprocess.Popen[str]:
-    """Start a run."""
-    command = [*prefix, sys.executable, str(HERE / "timed_run.py"), json.dumps(asked)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "TORCH_CPP_LOG_LEVEL": "ERROR"}
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment)
-
-
-def ended(process: subprocess.Popen[str]) -> dict[str, Any]:
-    """Wait for a run and return what it said; stop with its words where it failed."""
-    out, error = process.communicate()
-    if process.returncode:
-        sys.exit(f"timed_run.py failed:\n{error[-2000:]}")
-    result: dict[str, Any] = json.loads(out.splitlines()[-1])
-    return result
-
-
-def side_by_side(asks: Sequence[Ask]) -> tuple[float, float]:
-    """Return the summed steps a second of runs while all train, and processor seconds a step."""
-    runs = [ended(process) for process in [start(asked) for asked in asks]]
-    first = max(run["times"][WARM_UP - 1] for run in runs)
-    last = min(run["times"][-1] for run in runs)
-    total, seconds = 0.0, []
-    for asked, run in zip(asks, runs, strict=True):
-        times, taken = run["times"], run["processor"]
-        seconds.append((taken[1] - taken[0]) / (asked["stop"] - WARM_UP))
-        counted = [moment for moment in times if first <= moment <= last]
-        if len(counted) < 10:
-            sys.exit("the runs hardly met: give more --steps")
-        total += (len(counted) - 1) / (counted[-1] - counted[0])
-    return total, statistics.mean(seconds)
+PARTS = ("speed", "bytes", "accuracy", "model", *scaling_parts.PARTS)
 
 
 def measure_speed(rounds: int, steps: int) -> dict[str, Any]:
@@ -113,11 +76,6 @@ def exchange(size: int) -> float:
     return float(ended(start({"exchange": size}))["seconds"])
 
 
-def parameters_of(network: str) -> int:
-    """Return how many parameters a network has that answers ten digits."""
-    return sum(parameter.numel() for parameter in networks.build(network, 10, 1).parameters())
-
-
 def adds_a_second(parameters: int) -> float:
     """Return the floats that this process adds in a second, vectors of so many at a time."""
     vectors = [torch.ones(parameters) for _ in range(16)]
@@ -134,11 +92,6 @@ def adds_a_second(parameters: int) -> float:
 def ratios(speeds: Mapping[str, Sequence[float]], name: str, base: str) -> list[float]:
     """Return the ratio of each round."""
     return [a / b for a, b in zip(speeds[name], speeds[base], strict=True)]
-
-
-def spread(values: Sequence[float], show: Callable[[float], str]) -> str:
-    """Return median and range."""
-    return f"{show(statistics.median(values))} ({show(min(values))} to {show(max(values))})"
 
 
 def show_speed(found: Mapping[str, Any]) -> None:
@@ -168,15 +121,6 @@ def show_speed(found: Mapping[str, Any]) -> None:
             f"\nexchange of {int(size):,} bytes, two idle workers: {1e6 * seconds:.0f} µs", end=""
         )
     print()
-
-
-def own_network() -> list[str] | None:
-    """Return what to put before a command so that it has a loopback of its own, or None."""
-    if shutil.which("unshare") is None or shutil.which("ip") is None:
-        return None
-    prefix = ["unshare", "-n", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
-    done = subprocess.run([*prefix, "true"], capture_output=True)
-    return None if done.returncode else prefix
 
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -331,6 +275,11 @@ def main() -> None:
         print()
         found["accuracy"] = measure_accuracy(chosen.seeds, chosen.epochs)
         show_accuracy(found["accuracy"], chosen.epochs)
+    for name in scaling_parts.PARTS:
+        if name in parts:
+            print()
+            found[name] = scaling_parts.measure(name, chosen)
+            scaling_parts.show(name, found[name])
     if "model" in parts:
         if "speed" not in found:
             sys.exit("the model is fed with part speed: measure it, too, or give --measured")

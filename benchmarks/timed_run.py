@@ -6,7 +6,7 @@ after}, prints a line of JSON: `times`, seconds of the system's monotonic clock 
 was heard of; `processor`, the seconds of the processor that this process and those it started had
 taken by each mark; `bytes`, what had gone over the loopback interface by then, as the kernel counts
 it, without the machine's other traffic only in a network of its own; and the run's summary, {} of
-one that was stopped.
+one that was stopped. With "folder", the run stays there and is gone on with where there is one.
 {"idle": workers, "seconds": S} counts the bytes of workers that only beat, and {"exchange": bytes}
 times an exchange of two workers that do nothing else.
 """
@@ -78,10 +78,13 @@ def train(asked: dict[str, Any]) -> dict[str, Any]:
     timed = Timed(asked["stop"], asked["marks"])
     workers = None if asked["workers"] is None else Workers(**asked["workers"])
     with tempfile.TemporaryDirectory() as folder:
+        place = Path(asked.get("folder", folder)) / "run"
+        if place.exists():
+            chosen = {"threads": asked["train"].get("threads"), "resume": place}
+        else:
+            chosen = {**asked["train"], "run_dir": place}
         try:
-            run = digitlab.train(
-                **asked["train"], workers=workers, run_dir=Path(folder) / "run", reporter=timed
-            )
+            run = digitlab.train(**chosen, workers=workers, reporter=timed)
             summary = dict(run.summary)
         except KeyboardInterrupt:
             summary = {}
