@@ -1,4 +1,4 @@
-"""Timed runs of `digitlab train`, one or several at a time: what the parts of `scaling.py` share."""
+"""Timed runs of `digitlab train`, one or several at a time, for the parts of `scaling.py`."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -143,6 +143,54 @@ def test_a_timed_run_tells_when_its_steps_were(tmp_path: Path) -> None:
     assert len(said["bytes"]) == len(said["processor"]) == 2
     assert said["bytes"][1] >= said["bytes"][0] > 0 or not linux  # steps may be heard of in one go
     assert said["processor"][1] >= said["processor"][0] > 0 or not linux
+
+
+def test_a_timed_run_is_gone_on_with_in_another_layout(tmp_path: Path) -> None:
+    settings = {"training.shards": 2, "training.calibrate": 0}
+    train = {"recipe": "tutorial-mlp", "threads": 1, "epochs": 0.4, "settings": settings}
+    asked: dict[str, Any] = {"train": {**train, "batch_size": 500}, "marks": [], "folder": "."}
+    for more in (
+        {"workers": {"count": 2, "parallel": "pipeline"}, "stop": 2},
+        {"workers": None, "stop": None},
+    ):
+        done = subprocess.run(
+            [sys.executable, str(BENCHMARK.with_name("timed_run.py")), json.dumps(asked | more)],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            cwd=tmp_path,
+        )
+        assert done.returncode == 0, done.stderr
+        said = json.loads(done.stdout)
+        assert bool(said["summary"]) == (more["stop"] is None)
+    assert 0 < len(said["times"]) < 40 == said["summary"]["steps"]
+
+
+@pytest.fixture(scope="module")
+def scaling_parts() -> Iterator[ModuleType]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(BENCHMARK.parent))
+        yield importlib.import_module("scaling_parts")
+
+
+def test_bytes_by_calculation_are_those_of_what_each_layout_sends(
+    scaling_parts: ModuleType,
+) -> None:
+    of = scaling_parts.calculated
+    gradient = 4 * 20_350
+    assert of({"count": 2}, 100) == gradient
+    assert of(scaling_parts.served(1), 100) == pytest.approx(4 * gradient / 3)
+    assert of(scaling_parts.served(2), 100) == gradient
+    assert of(scaling_parts.PIPELINE, 100) == 100 * (2 * 4 * 980 + 8) / 2
+    assert of(scaling_parts.TENSOR, 100) == 400 * (15_680 / 2 + 3_920 * 1.5 + 10 + 980 / 2)
+    first, second = 784 + 2 * 980, 2 * (1_960 + 216)  # the picture needs no gradient
+    assert of(scaling_parts.BRANCHES, 100) == 400 * (first + second) / 2
+
+
+def test_the_stages_of_a_pipeline_tell_how_long_they_wait(scaling_parts: ModuleType) -> None:
+    stages = scaling_parts._waits(scaling_parts.ONE_BACK, 2, 1, 3)
+    assert len(stages) == 2
+    assert all(0 < stage["waited"] < stage["whole"] for stage in stages)
 
 
 @pytest.fixture(scope="module")
