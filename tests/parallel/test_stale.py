@@ -287,6 +287,18 @@ def test_a_wish_is_granted_after_one_step_at_which_all_rest() -> None:
         assert torch.equal(tensor, end.whole[name]), name
 
 
+@pytest.mark.parametrize("slot", range(5))
+def test_whoever_is_asked_to_stop_stops_all(slot: int) -> None:
+    """Also a server that grants no wishes, of which signals may reach one alone."""
+
+    def wish(who: int, step: int) -> Wish:
+        return Wish(stop=15 * (who == slot and step >= 1))
+
+    every = run(3, 2, 2, wish=wish, steps=3 * EPOCH)
+    assert len({one.position for one in every}) == 1
+    assert {len(one.granted) for one in every} == {1}
+
+
 def test_a_checkpoint_waits_until_nothing_is_under_way() -> None:
     """Worker 1 wishes for one, gets it after step 0 or 1, and waits there for worker 0."""
     calls, third = [0], threading.Event()

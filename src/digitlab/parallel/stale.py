@@ -12,6 +12,7 @@ more than `--staleness` steps ahead of the slowest worker's. For each step
 All rest after a step where somebody wished for it, at the end of an epoch, and at the end: no
 worker begins the next before every server has taken all pushes. There checkpoints are written. For
 which step a wish is granted is for the first server to say: the next of which nobody has weights.
+A wish of another server reaches it by a worker.
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ class Stale(ParameterServer):
         self._granted: dict[int, Wish] = {}  # by step
         self._seen: dict[int, tuple[float, int]] = {}  # loss and hits of what was pushed, by step
         self._rest_after: int | None = None  # for which the first server granted a wish
+        self._passed_on = _NO_WISH  # in another server, its own; in a worker, what one told it
         self._log: list[Push] = []  # of which the worker that leads has not heard
 
     def begin(self, run: Run) -> None:
@@ -78,12 +80,14 @@ class Stale(ParameterServer):
     def _compute(self, batch: Batch, wish: Wish) -> BatchGradient:
         pushes: list[Push] = []
         for server in self.servers:
-            self._say(server, batch.step, wish.stop, int(wish.save))
+            self._say(server, batch.step, wish.stop or self._passed_on.stop, int(wish.save))
         granted = _NO_WISH
         for server in self.servers:
             stop, save = self._hear(server, 2)
             if server == self.servers[0]:  # it alone decides
                 granted = Wish(stop, bool(save))
+            elif stop:
+                self._passed_on = Wish(stop)
             self._hear_log(server, pushes)
             self.take(server)
         mean, size = self._mean(batch)
@@ -134,7 +138,10 @@ class Stale(ParameterServer):
         step = batch.step
         if not self._next:
             self._next = dict.fromkeys(self.workers, step)
-        self._consider(wish)
+        if self.team.seat.slot == self.servers[0]:
+            self._consider(wish)
+        else:
+            self._passed_on = wish
         while min(self._next.values()) <= step:
             for worker in self.sockets.ready([*self._busy()]):
                 self._hear_from(worker)
@@ -197,8 +204,8 @@ class Stale(ParameterServer):
             del self._waiting[worker]
             self._answered = max(self._answered, step)
             self._read[worker] = self._run.taken(), step - slowest
-            granted = self._granted[step] if step == self._rest_after else _NO_WISH
-            self._say(worker, granted.stop, int(granted.save))
+            said = self._granted[step] if step == self._rest_after else self._passed_on
+            self._say(worker, said.stop, int(said.save))
             self._tell_log(worker)
             self.give(worker)
 
