@@ -67,10 +67,13 @@ def processor() -> str:
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Return a line for each fact that bits depend on and that is not as it was."""
     made_by = ("torch", "numpy", "opencv", "processor", "capability", "device", "gpu")
+    asked = ["sync", "staleness"]
+    if "tensor" in (then.get("parallel"), now.get("parallel")):  # of the others all have the same
+        asked.append("parallel")
     return [
         f"{name} was {then[name]}, is now {now.get(name)}; "
         "the run goes on, its bits may differ from an uninterrupted run's"
-        for name in (*made_by, "sync", "staleness")
+        for name in (*made_by, *asked)
         if name in then and then[name] != now.get(name)
     ]
 
