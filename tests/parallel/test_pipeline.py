@@ -63,6 +63,22 @@ def frozen(*names: str) -> Callable[[], nn.Module]:
     return make
 
 
+class Spectrum(nn.Module):
+    """Gives complex numbers, of which torch puts off the conjugation."""
+
+    def forward(self, values: Tensor) -> Tensor:
+        return torch.fft.rfft(values.flatten(1)).conj()
+
+
+class Magnitude(nn.Module):
+    def forward(self, values: Tensor) -> Tensor:
+        return values.abs() + values.imag
+
+
+def with_spectrum() -> nn.Module:
+    return nn.Sequential(nn.Conv2d(1, 2, 5, 4), Spectrum(), Magnitude(), nn.Linear(37, 10))
+
+
 class Poison(nn.Module):
     """Makes the gradient of what is before it NaN, but no output, where a picture is dark."""
 
@@ -94,6 +110,7 @@ class Poison(nn.Module):
         (with_batch_norm, 2, {"samples": 33}),
         (with_batch_norm, 4, {}),
         (with_batch_norm, 3, {"cut": (5, 6)}),
+        (with_spectrum, 2, {"cut": (2,)}),
         (frozen("0.weight", "0.bias"), 3, {"cut": (1, 3)}),  # no gradient goes back
         (frozen("2.weight", "6.bias"), 2, {"cut": (2,)}),
         (frozen("6.weight", "6.bias"), 2, {"cut": (6,)}),  # a stage that trains nothing

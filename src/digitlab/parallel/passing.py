@@ -15,6 +15,7 @@ from digitlab.parallel.sockets import Sockets
 _TYPES = (
     *(torch.float32, torch.bfloat16, torch.float16, torch.float64),
     *(torch.int64, torch.uint8, torch.bool),
+    *(torch.int32, torch.int16, torch.int8, torch.complex64, torch.complex128),
 )
 _DIMENSIONS = 8
 _NOTHING = -1  # in place of the number of dimensions: there is no tensor
@@ -27,7 +28,7 @@ def pass_on(sockets: Sockets, tensor: Tensor | None, rank: int) -> None:
         head = [0, 0, _NOTHING] + [0] * (_HEAD - 3)
         sockets.post(torch.tensor(head, device=sockets.device), rank)
         return
-    values = tensor.detach()
+    values = tensor.detach().resolve_conj().resolve_neg()  # what torch puts off has no bytes
     span = 1 + sum((n - 1) * step for n, step in zip(values.shape, values.stride(), strict=True))
     span = span if values.numel() else 0
     room = [0] * (_DIMENSIONS - values.dim())
