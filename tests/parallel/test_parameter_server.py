@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 import torch
-from thread_teams import Trained, assert_same_bits, plan_of, train
+from thread_teams import Trained, assert_same_bits, digits, each, plan_of, train
 from torch import nn
 
 from digitlab import networks
 from digitlab.config import OptimizerConfig, Recipe, TrainingConfig
 from digitlab.errors import ConfigError
 from digitlab.parallel.parameter_server import cut_rows, part_of
+from digitlab.parallel.strategy import Job, Strategy
+from digitlab.training.state import TrainingState
 
 
 def recipe(optimizer: str = "adamw", **training: Any) -> Recipe:
@@ -111,6 +113,24 @@ def test_a_checkpoint_of_any_layout_is_gone_on_with_in_any_other(ends: str) -> N
         ended = served(with_batch_norm, 3, 3, steps=3, begun=begun, step=3)
     assert ended.steps == whole.steps[3:]
     assert all(torch.equal(ended.tensors[name], whole.tensors[name]) for name in whole.tensors)
+
+
+@pytest.mark.parametrize("parallel", ["parameter-server", "pipeline"])
+def test_a_long_evaluation_is_not_a_long_silence(parallel: str) -> None:
+    """A server only waits meanwhile, and takes whoever is silent for too long for lost."""
+
+    def work(strategy: Strategy, state: TrainingState, job: Job) -> tuple[list[int], torch.Tensor]:
+        told: list[int] = []
+        outputs = strategy.outputs(digits(4300).images, told.append)
+        strategy.finish(lambda: None)
+        return told, outputs
+
+    (_, expected), *_ = each(small, recipe(), None, work)
+    count = 1 if parallel == "parameter-server" else 2
+    for told, outputs in each(small, recipe(), plan_of(count, parallel), work):
+        assert torch.equal(outputs, expected)
+        assert {4000, 4300} <= {*told}  # eight batches for each of two
+        assert told == sorted(told)
 
 
 def test_only_servers_hold_optimizer_state_and_each_number_once() -> None:

@@ -15,7 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import safetensors.torch
@@ -46,6 +46,9 @@ from digitlab.parallel.strategy import (
 )
 from digitlab.parallel.team import Team, tensor_of
 
+# Batches of an evaluation, for each process, between two times that all hear of each other: who
+# only waits, as a server does, must not take the others for lost.
+_IN_SILENCE = 8
 _STEP = 16  # numbers: memory is taken in steps of 64 bytes
 _FACTS = struct.Struct("<dqqqq")  # loss, correct, finite, stop, save
 
@@ -134,12 +137,18 @@ class InParts(ABC):
         if not self._together:
             return self.pool.outputs(images, after)
         last = [len(images) % EVALUATION_BATCH]
+        size = EVALUATION_BATCH * _IN_SILENCE * self.team.share.size
+        parts = []
         with (
             evaluation_mode(self.job.network),
             self._placed_as_in_the_whole(last),
             torch.inference_mode(),
         ):
-            return self.team.all_or_none(lambda: self._outputs(images, after))
+            for begin in range(0, len(images) or 1, size):
+                told = partial(_told, after, begin) if after else None
+                operation = partial(self._outputs, images[begin : begin + size], told)
+                parts.append(self.team.all_or_none(operation))
+        return torch.cat(parts)
 
     def finish(self, action: Callable[[], None]) -> None:
         """Gather the whole where this worker leads, and do it there; see `Strategy.finish`."""
@@ -242,6 +251,10 @@ class InParts(ABC):
             assert content is not None
             every.append(content.numpy().tobytes())
         return every
+
+
+def _told(after: Callable[[int], None], before: int, done: int) -> None:
+    after(before + done)
 
 
 def _begins_in_the_vector(network: nn.Module) -> dict[str, int]:
