@@ -176,6 +176,9 @@ def test_torchrun_sets_the_number_of_workers(
         digitlab.train(small_recipe, workers=2)
     with pytest.raises(ConfigError, match=r"--log-dir .*: unset TORCHELASTIC_RUN_ID"):
         digitlab.train(small_recipe, workers=Workers(log_dir="logs"))
+    only_servers = Workers(parallel="parameter-server", servers=2)
+    with pytest.raises(ConfigError, match="2 servers would leave no worker of all that torchrun"):
+        digitlab.train(small_recipe, workers=only_servers)
 
 
 def test_variables_that_torchrun_left_are_passed_over_with_a_line(silent: int) -> None:

@@ -25,6 +25,7 @@ from digitlab.training.given import Given, Network, named_data, network_name
 from digitlab.training.reporters import quiet
 from digitlab.training.request import Request
 from digitlab.training.run_folder import RunFolder, RunResult, existing_run_folder
+from digitlab.wording import counted
 
 
 def train(
@@ -116,6 +117,12 @@ def train(
         if refused:
             raise ConfigError(
                 f"{refused[0]} cannot stand here: it is for torchrun to say; {way_out()}"
+            )
+        if plan.servers_here >= seat.workers:
+            raise ConfigError(
+                f"{counted(plan.servers_here, 'server')} would leave no worker of all that "
+                f"torchrun starts, {seat.workers}; give a larger --nproc-per-node, or fewer "
+                "--servers"
             )
         training = request.load_recipe().training
         device = "cuda" if plan.devices else training.device
