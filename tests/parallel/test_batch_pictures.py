@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+import fcntl
+import json
 import os
 import signal
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
@@ -20,6 +25,7 @@ from digitlab.data.batches import Batches
 from digitlab.data.dataset import Split
 from digitlab.parallel.batch_pictures import Augmented, MadeAhead, build
 from digitlab.parallel.strategy import Job
+from digitlab.processes import own_module, start
 from digitlab.recipe_files import load_recipe
 from digitlab.synthesis.handwriting import vary
 
@@ -47,11 +53,21 @@ def children(pid: int | str) -> list[int]:
     return [int(child) for child in found]
 
 
+def state_of(pid: int) -> str:
+    """Return the letter that stands for it in /proc."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
 def is_running(pid: int) -> bool:
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return state_of(pid) != "Z"
     except OSError:
         return False
+
+
+def waiting_in(pipe: IO[bytes]) -> int:
+    """Return how many bytes a pipe holds."""
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def assert_right(job: Job, makers: MadeAhead, step: int) -> None:
@@ -95,6 +111,33 @@ def test_killed_processes_cost_no_picture(job: Job) -> None:
     finally:
         makers.close()
     assert not set(children(os.getpid())) & mine
+
+
+@needs_proc
+def test_a_process_that_is_stopped_while_it_answers_answers_whole(job: Job) -> None:
+    """So it is for a terminal's Ctrl-Z and fg: signals end a write before all is written."""
+    handwriting, count = job.recipe.handwriting, len(job.train)
+    settings = {"seed": 1, "count": count, "handwriting": dataclasses.asdict(handwriting)}
+    asked = {"epoch": 1, "samples": list(range(count))}
+    unbuffered = {"PYTHONUNBUFFERED": "1"}
+    with start(own_module("digitlab.synthesis.maker"), settings=unbuffered) as maker:
+        assert maker.stdin is not None
+        assert maker.stdout is not None
+        maker.stdin.write(json.dumps(settings).encode() + b"\n")
+        maker.stdin.write(job.train.images.tobytes() + job.train.labels.astype("<i8").tobytes())
+        maker.stdin.write(json.dumps(asked).encode() + b"\n")
+        maker.stdin.close()
+        watchdog = time.monotonic() + 120
+        while waiting_in(maker.stdout) < 2**16:  # the pipe is full
+            assert time.monotonic() < watchdog
+            time.sleep(0.05)
+        maker.send_signal(signal.SIGSTOP)
+        while state_of(maker.pid) != "T":
+            assert time.monotonic() < watchdog
+        maker.send_signal(signal.SIGCONT)
+        answer = maker.stdout.read()
+    images, labels = vary(job.train, np.arange(count), 1, 1, handwriting)
+    assert answer == images.tobytes() + labels.astype("<i8").tobytes()
 
 
 @needs_proc

@@ -7,6 +7,7 @@ whole world: it ends when that is closed. It needs no PyTorch, and so starts in 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import IO
 
@@ -25,7 +26,7 @@ def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
         requests: a line of JSON with `seed`, `count` and `handwriting`, then uint8
             [count, 28, 28] and int64 [count], then a line of JSON with `epoch` and `samples` a
             batch.
-        answers: takes uint8 [N, 28, 28] and int64 [N] a batch.
+        answers: takes uint8 [N, 28, 28] and int64 [N] a batch; no raw file, which may write less.
     """
     settings = json.loads(requests.readline())
     config, count = HandwritingConfig(**settings["handwriting"]), settings["count"]
@@ -42,6 +43,8 @@ def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
 if __name__ == "__main__":
     cv2.setNumThreads(1)
     try:
-        serve(sys.stdin.buffer, sys.stdout.buffer)
+        # Not `sys.stdout.buffer`: it is raw under PYTHONUNBUFFERED, and then a process that is
+        # stopped and goes on (Ctrl-Z, fg) drops what the pipe had no room for.
+        serve(sys.stdin.buffer, os.fdopen(1, "wb", closefd=False))
     except BrokenPipeError:
         sys.exit(1)
