@@ -30,11 +30,16 @@ import scaling_parts
 from scaling_runs import (
     WARM_UP,
     Ask,
+    accuracies,
     ask,
+    beats_of,
+    bytes_a_step,
     ended,
     own_network,
     parameters_of,
+    say,
     sharded,
+    show_accuracies,
     side_by_side,
     spread,
     start,
@@ -65,7 +70,7 @@ def measure_speed(rounds: int, steps: int) -> dict[str, Any]:
             speeds[name].append(batch * steps_a_second)
             processor[name].append(1e3 * seconds / batch)
             said = f"{speeds[name][-1]:,.0f} images/s, {processor[name][-1]:.4f} ms of processor"
-            print(f"  {name}: {said} an image", file=sys.stderr, flush=True)
+            say(f"{name}: {said} an image")
     sizes = (24, scaling_model.FLOAT * parameters_of("cnn"))
     exchanges = {size: exchange(size) for size in sizes}
     return {"images_per_second": speeds, "processor_ms": processor, "exchange": exchanges}
@@ -143,22 +148,14 @@ def measure_bytes() -> dict[str, Any] | None:
     plans = [(kind, 2, 4) for kind in KINDS]
     plans += [("exact", *sizes) for sizes in ((2, 8), (3, 8), (4, 4), (4, 8))]
     plans += [("ddp", 4, 4)]
-    beats = {
-        workers: ended(start({"idle": workers, "seconds": 10}, prefix))["bytes_per_second"]
-        for workers in sorted({workers for _, workers, _ in plans})
-    }
+    beats = {size: beats_of(size, prefix) for size in sorted({size for _, size, _ in plans})}
     rows = []
     for kind, workers, shards in plans:
-        last = first + counted
         crew = {"count": workers, **KINDS[kind]}
-        asked = ask(crew, last, first, batch_size=batch, **sharded(shards))
-        run = ended(start(asked, prefix))
-        seconds = run["times"][last - 1] - run["times"][first - 1]
-        sent = run["bytes"][1] - run["bytes"][0]
-        row = {"kind": kind, "workers": workers, "shards": shards}
-        row["bytes"] = (sent - beats[workers] * seconds) / counted / workers
-        rows.append(row)
-        print(f"  {kind}, {workers} workers: {row['bytes']:,.0f}", file=sys.stderr, flush=True)
+        asked = ask(crew, first + counted, first, batch_size=batch, **sharded(shards))
+        sent = bytes_a_step(asked, prefix, beats[workers]) / workers
+        rows.append({"kind": kind, "workers": workers, "shards": shards, "bytes": sent})
+        say(f"{kind}, {workers} workers: {sent:,.0f}")
     return {"beats": beats, "rows": rows}
 
 
@@ -173,26 +170,6 @@ def show_bytes(found: Mapping[str, Any] | None) -> None:
         print(f"{head:<40}{row['bytes']:>9,.0f}")
     beats = ", ".join(f"{value:,.0f} of {n} workers" for n, value in found["beats"].items())
     print(f"\nnot in it: beats, bytes a second in all: {beats}")
-
-
-def measure_accuracy(seeds: int, epochs: float) -> dict[str, list[float]]:
-    """Return test accuracy by kind, a list by seed, of 2 workers."""
-    found: dict[str, list[float]] = {kind: [] for kind in KINDS}
-    for seed in range(1, seeds + 1):
-        for kind, options in KINDS.items():
-            asked = ask({"count": 2, **options}, None, seed=seed, epochs=epochs)
-            found[kind].append(ended(start(asked))["summary"]["test_accuracy"])
-            print(f"  {kind}, seed {seed}: {found[kind][-1]}", file=sys.stderr, flush=True)
-    return found
-
-
-def show_accuracy(found: Mapping[str, Sequence[float]], epochs: float) -> None:
-    """Print accuracy."""
-    seeds = len(found["exact"])
-    print(f"test accuracy after {epochs:g} epochs, 2 workers, %, mean of {seeds} seeds (range)\n")
-    for kind, values in found.items():
-        low, high = 100 * min(values), 100 * max(values)
-        print(f"{kind:<24}{100 * statistics.mean(values):.2f} ({low:.2f} to {high:.2f})")
 
 
 def fitted(speed: Mapping[str, Any]) -> dict[str, dict[str, float]]:
@@ -273,8 +250,9 @@ def main() -> None:
         show_bytes(found["bytes"])
     if "accuracy" in parts:
         print()
-        found["accuracy"] = measure_accuracy(chosen.seeds, chosen.epochs)
-        show_accuracy(found["accuracy"], chosen.epochs)
+        crews = {kind: {"count": 2, **options} for kind, options in KINDS.items()}
+        found["accuracy"] = accuracies(crews, chosen.seeds, chosen.epochs)
+        show_accuracies(f"after {chosen.epochs:g} epochs, 2 workers", found["accuracy"])
     for name in scaling_parts.PARTS:
         if name in parts:
             print()

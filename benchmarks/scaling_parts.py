@@ -9,6 +9,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,16 @@ from digitlab.branches import Branches
 from scaling_runs import (
     HERE,
     Ask,
+    accuracies,
     ask,
+    beats_of,
+    bytes_a_step,
     ended,
     own_network,
     parameters_of,
+    say,
     sharded,
+    show_accuracies,
     side_by_side,
     spread,
     start,
@@ -58,7 +64,8 @@ def measure(name: str, chosen: argparse.Namespace) -> Any:
         case "wire":
             return measure_wire()
         case "staleness":
-            return measure_staleness(chosen.seeds, chosen.epochs)
+            crews = {f"staleness {bound}": served(1, bound) for bound in STALENESSES}
+            return accuracies(crews, chosen.seeds, chosen.epochs)
         case _:
             return measure_bits()
 
@@ -69,14 +76,10 @@ def show(name: str, found: Any) -> None:
         "idle": show_idle,
         "parts": show_parts,
         "wire": show_wire,
-        "staleness": show_staleness,
+        "staleness": partial(show_accuracies, "of 2 workers and a server"),
         "bits": show_bits,
     }
     tables[name](found)
-
-
-def _say(text: str) -> None:
-    print(f"  {text}", file=sys.stderr, flush=True)
 
 
 # How long the stages of a pipeline wait
@@ -94,7 +97,7 @@ def measure_idle(rounds: int, steps: int) -> list[dict[str, Any]]:
                 stages = _waits(crew, shards, first, first + steps)
                 row["idle"].append(statistics.mean(s["waited"] / s["whole"] for s in stages))
                 row["busy"].append([(s["whole"] - s["waited"]) / steps for s in stages])
-                _say(f"{schedule}, {shards} micro-batches: idle {row['idle'][-1]:.1%}")
+                say(f"{schedule}, {shards} micro-batches: idle {row['idle'][-1]:.1%}")
     return rows
 
 
@@ -156,7 +159,7 @@ def measure_parts(rounds: int, steps: int) -> dict[str, list[float]]:
     for _ in range(rounds):
         for name, asked in plans.items():
             speeds[name].append(100 * side_by_side([asked])[0])
-            _say(f"{name}: {speeds[name][-1]:,.0f} images/s")
+            say(f"{name}: {speeds[name][-1]:,.0f} images/s")
     return speeds
 
 
@@ -165,9 +168,7 @@ def show_parts(found: Mapping[str, Sequence[float]]) -> None:
     rounds = len(found["data, 2 workers"])
     print(f"images a second; of one process's, %; median of {rounds} (min to max)\n")
     for name, values in found.items():
-        base = found[f"one process, {8 if name.endswith(', 8') else 4} shards"]
-        if name.startswith("one process, 8"):
-            base = found[name]
+        base = found[f"one process, {8 if ', 8' in name else 4} shards"]
         against = [100 * a / b for a, b in zip(values, base, strict=True)]
         said = spread(values, lambda x: f"{x:,.0f}")
         print(f"{name:<36}{said:<28}{spread(against, lambda x: f'{x:.1f}')}")
@@ -198,15 +199,11 @@ def measure_wire() -> list[dict[str, Any]] | None:
     for name, recipe, crew in plans:
         size = crew["count"] + crew.get("servers", 0)
         if size not in beats:
-            beats[size] = ended(start({"idle": size, "seconds": 5}, prefix))["bytes_per_second"]
-        last = first + counted
-        asked = ask(crew, last, first, recipe=recipe, batch_size=batch, **sharded(4))
-        run = ended(start(asked, prefix))
-        seconds = run["times"][last - 1] - run["times"][first - 1]
-        sent = run["bytes"][1] - run["bytes"][0] - beats[size] * seconds
-        row = {"name": name, "bytes": sent / counted / size, "calculated": calculated(crew, batch)}
-        rows.append(row)
-        _say(f"{name}: {row['bytes']:,.0f}; by calculation {row['calculated']:,.0f}")
+            beats[size] = beats_of(size, prefix)
+        asked = ask(crew, first + counted, first, recipe=recipe, batch_size=batch, **sharded(4))
+        sent, should = bytes_a_step(asked, prefix, beats[size]) / size, calculated(crew, batch)
+        rows.append({"name": name, "bytes": sent, "calculated": should})
+        say(f"{name}: {sent:,.0f}; by calculation {should:,.0f}")
     return rows
 
 
@@ -288,31 +285,6 @@ def show_wire(found: Sequence[Mapping[str, Any]] | None) -> None:
         print(f"{row['name']:<36}{row['bytes']:>12,.0f}{row['calculated']:>12,.0f}{more:>+8.1f} %")
 
 
-# What staleness costs
-
-
-def measure_staleness(seeds: int, epochs: float) -> dict[str, list[float]]:
-    """Return test accuracy by staleness, a list by seed, of 2 workers and a server."""
-    found: dict[str, list[float]] = {str(staleness): [] for staleness in STALENESSES}
-    for seed in range(1, seeds + 1):
-        for staleness in STALENESSES:
-            asked = ask(served(1, staleness), None, seed=seed, epochs=epochs)
-            accuracy = ended(start(asked))["summary"]["test_accuracy"]
-            found[str(staleness)].append(accuracy)
-            _say(f"staleness {staleness}, seed {seed}: {accuracy}")
-    return found
-
-
-def show_staleness(found: Mapping[str, Sequence[float]]) -> None:
-    """Print accuracy."""
-    seeds = len(found["0"])
-    print(f"test accuracy, 2 workers and a server, %, mean of {seeds} seeds (range)\n")
-    for staleness, values in found.items():
-        low, high = 100 * min(values), 100 * max(values)
-        mean = 100 * statistics.mean(values)
-        print(f"staleness {staleness:<6}{mean:.2f} ({low:.2f} to {high:.2f})")
-
-
 # The same bits
 
 
@@ -339,7 +311,7 @@ def measure_bits() -> list[dict[str, str]]:
                     sha = _hash_of(recipe, crew, crews)
                     row = {"recipe": recipe, "began": began, "resumed": resumed, "sha256": sha}
                     rows.append({**row, "one_process": whole})
-                    _say(f"{recipe}, {began}, then {resumed}: {sha[:12]} of {whole[:12]}")
+                    say(f"{recipe}, {began}, then {resumed}: {sha[:12]} of {whole[:12]}")
     return rows
 
 

@@ -68,6 +68,47 @@ def side_by_side(asks: Sequence[Ask]) -> tuple[float, float]:
     return total, statistics.mean(seconds)
 
 
+def bytes_a_step(asked: Ask, prefix: Sequence[str], beats: float) -> float:
+    """Return the bytes that all processes of a run receive in a step, without their beats."""
+    first, last = asked["marks"]
+    run = ended(start(asked, prefix))
+    seconds = run["times"][last - 1] - run["times"][first - 1]
+    sent = run["bytes"][1] - run["bytes"][0]
+    return float((sent - beats * seconds) / (last - first))
+
+
+def beats_of(processes: int, prefix: Sequence[str]) -> float:
+    """Return the bytes a second that so many processes receive while they have nothing to do."""
+    return float(ended(start({"idle": processes, "seconds": 10}, prefix))["bytes_per_second"])
+
+
+def accuracies(
+    crews: Mapping[str, Mapping[str, Any]], seeds: int, epochs: float
+) -> dict[str, list[float]]:
+    """Return the test accuracy of tutorial-cnn by the names of crews, a list by seed."""
+    found: dict[str, list[float]] = {name: [] for name in crews}
+    for seed in range(1, seeds + 1):
+        for name, crew in crews.items():
+            asked = ask(crew, None, seed=seed, epochs=epochs)
+            found[name].append(ended(start(asked))["summary"]["test_accuracy"])
+            say(f"{name}, seed {seed}: {found[name][-1]}")
+    return found
+
+
+def show_accuracies(of: str, found: Mapping[str, Sequence[float]]) -> None:
+    """Print accuracies of runs that are told in words."""
+    seeds = len(next(iter(found.values())))
+    print(f"test accuracy {of}, %, mean of {seeds} seeds (range)\n")
+    for name, values in found.items():
+        low, high = 100 * min(values), 100 * max(values)
+        print(f"{name:<24}{100 * statistics.mean(values):.2f} ({low:.2f} to {high:.2f})")
+
+
+def say(text: str) -> None:
+    """Tell how far the measurement is."""
+    print(f"  {text}", file=sys.stderr, flush=True)
+
+
 def parameters_of(network: str) -> int:
     """Return how many parameters a network has that answers ten digits."""
     return sum(parameter.numel() for parameter in networks.build(network, 10, 1).parameters())

@@ -124,18 +124,24 @@ def test_the_model_of_many_workers_is_fed_with_what_was_measured(tmp_path: Path)
     assert Image.open(tmp_path / "scaling.png").size == (1000, 600)
 
 
-def test_a_timed_run_tells_when_its_steps_were(tmp_path: Path) -> None:
-    train = {"recipe": "tutorial-mlp", "threads": 1, "settings": {"training.shards": 2}}
-    asked = {"train": train, "workers": {"count": 2}, "stop": 25, "marks": [5, 25]}
+def timed_run(asked: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return what timed_run.py says of a run that it is asked for, in a folder."""
     done = subprocess.run(
         [sys.executable, str(BENCHMARK.with_name("timed_run.py")), json.dumps(asked)],
         capture_output=True,
         text=True,
         timeout=300,
-        cwd=tmp_path,
+        cwd=folder,
     )
     assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout)
+    said: dict[str, Any] = json.loads(done.stdout)
+    return said
+
+
+def test_a_timed_run_tells_when_its_steps_were(tmp_path: Path) -> None:
+    train = {"recipe": "tutorial-mlp", "threads": 1, "settings": {"training.shards": 2}}
+    asked = {"train": train, "workers": {"count": 2}, "stop": 25, "marks": [5, 25]}
+    said = timed_run(asked, tmp_path)
     assert said["summary"] == {}
     assert len(said["times"]) >= 25
     assert said["times"] == sorted(said["times"])
@@ -153,15 +159,7 @@ def test_a_timed_run_is_gone_on_with_in_another_layout(tmp_path: Path) -> None:
         {"workers": {"count": 2, "parallel": "pipeline"}, "stop": 2},
         {"workers": None, "stop": None},
     ):
-        done = subprocess.run(
-            [sys.executable, str(BENCHMARK.with_name("timed_run.py")), json.dumps(asked | more)],
-            capture_output=True,
-            text=True,
-            timeout=300,
-            cwd=tmp_path,
-        )
-        assert done.returncode == 0, done.stderr
-        said = json.loads(done.stdout)
+        said = timed_run(asked | more, tmp_path)
         assert bool(said["summary"]) == (more["stop"] is None)
     assert 0 < len(said["times"]) < 40 == said["summary"]["steps"]
 
