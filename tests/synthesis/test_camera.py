@@ -11,12 +11,26 @@ from hypothesis import strategies as st
 
 from digitlab.data import load_dataset
 from digitlab.errors import ConfigError
-from digitlab.synthesis.camera import KINDS, photograph
+from digitlab.synthesis.camera import KINDS, NOTHING, photograph, photograph_nothing
 from digitlab.synthesis.pens import brushed, drawn, thinned
 
 Bytes = npt.NDArray[np.uint8]
 
 DIGITS = load_dataset("mnist").splits["test"].images[:100]
+FIRST_SUMS = [
+    12720919,
+    12199668,
+    2110348,
+    12118599,
+    6785684,
+    23922272,
+    26265631,
+    12935904,
+    32912763,
+    9824892,
+    8651525,
+    428826,
+]
 QUICK = [kind for kind in KINDS if kind != "large"]
 
 
@@ -89,6 +103,107 @@ def test_blur_softens_and_noise_roughens() -> None:
             [np.abs(np.diff(p.astype(float), axis=1)).mean() for p in taken(kind)]
         )
     assert steps["blur"] < steps["plain"] < steps["noise"]
+
+
+def difference_in(kind: str, count: int = 30) -> list[tuple[Bytes, Bytes]]:
+    """Pictures of a kind, and where each is darker than halfway to its median."""
+    found = []
+    for picture in taken(kind, count):
+        grey = cv2.blur(picture, (2, 2)).min(axis=2).astype(np.float32)
+        halfway = (np.percentile(grey, 0.5) + np.median(grey)) / 2
+        found.append((picture, (grey < halfway).astype(np.uint8)))
+    return found
+
+
+def lines_in(dark: Bytes) -> int:
+    """How many rows and columns of a picture are dark from side to side."""
+    near = cv2.dilate(dark, np.ones((3, 3), np.uint8))
+    return int((near.mean(axis=0) > 0.9).sum() + (near.mean(axis=1) > 0.9).sum())
+
+
+def test_a_cell_has_lines_and_a_plain_picture_has_none() -> None:
+    with_lines = {
+        kind: np.mean([lines_in(dark) > 0 for _, dark in difference_in(kind)])
+        for kind in ("plain", "cell")
+    }
+    assert with_lines["plain"] < 0.1
+    assert with_lines["cell"] > 0.5
+
+
+def test_print_covers_the_ground_of_a_pattern() -> None:
+    rough = {}
+    for kind in ("plain", "pattern"):
+        corners = [picture[:8, :8].astype(float).std() for picture in taken(kind, 30)]
+        rough[kind] = np.median(corners)
+    assert rough["pattern"] > 3 * rough["plain"]
+
+
+def test_a_broken_digit_is_in_more_pieces_and_neighbours_are_cut_by_the_edge() -> None:
+    pieces, at_edge = {}, {}
+    for kind in ("plain", "broken", "neighbours"):
+        seen = difference_in(kind)
+        pieces[kind] = np.mean(
+            [cv2.connectedComponents(cv2.dilate(dark, np.ones((2, 2))))[0] for _, dark in seen]
+        )
+        at_edge[kind] = np.mean([dark[:, [0, -1]].max() > 0 for _, dark in seen])
+    assert pieces["broken"] > pieces["plain"] + 0.3
+    assert at_edge["plain"] < 0.3
+    assert at_edge["neighbours"] > 0.6
+
+
+def test_a_reflection_is_the_brightest_and_a_circle_surrounds() -> None:
+    brightest = [np.percentile(picture.min(axis=2), 99.8) for picture in taken("reflection", 20)]
+    assert np.median(brightest) > 220
+    for kind, least, most in (("circled", 0.7, 1.0), ("plain", 0.0, 0.25)):
+        closed = []
+        for _, dark in difference_in(kind, 20):
+            ways = [dark, dark[:, ::-1], dark.T, dark.T[:, ::-1]]
+            # From the middle of each side, ink comes sooner than the middle of the picture.
+            closed.append(all(way[len(way) // 2, : way.shape[1] // 3].any() for way in ways))
+        assert least <= np.mean(closed) <= most
+
+
+def test_an_underline_is_as_wide_as_the_digit_and_below_it() -> None:
+    spread = {
+        kind: np.median(
+            [
+                dark.sum(axis=1)[len(dark) // 2 :].max() / dark.sum(axis=1).mean()
+                for _, dark in difference_in(kind)
+            ]
+        )
+        for kind in ("plain", "underlined")
+    }
+    assert spread["underlined"] > 1.3 * spread["plain"]
+
+
+def test_a_sheet_is_a_half_to_a_fifth_of_the_picture() -> None:
+    for picture in taken("sheet", 20):
+        grey = picture.mean(axis=2)
+        level, _ = cv2.threshold(picture.max(axis=2), 0, 255, cv2.THRESH_OTSU)
+        assert 0.1 < (grey > level * 0.9).mean() < 0.75
+        # A table is darker than paper.
+        assert np.percentile(grey, 99) > grey[[0, 0, -1, -1], [0, -1, 0, -1]].min() + 20
+
+
+@pytest.mark.parametrize("kind", NOTHING)
+def test_a_picture_of_nothing_is_always_the_same(kind: str) -> None:
+    pictures = [photograph_nothing(kind, 3, sample) for sample in range(10)]
+    assert all(picture.dtype == np.uint8 and picture.shape[2] == 3 for picture in pictures)
+    assert np.array_equal(pictures[4], photograph_nothing(kind, 3, 4))
+    assert not all(np.array_equal(pictures[0], other) for other in pictures[1:])
+    changes = np.median([np.ptp(cv2.blur(picture, (5, 5))) for picture in pictures])
+    assert changes < 90 if kind == "soiled" else changes > 60
+
+
+def test_an_unknown_kind_of_nothing_is_named() -> None:
+    with pytest.raises(ConfigError, match="kind = 'fog': expected one of empty-cell, soiled"):
+        photograph_nothing("fog", 0, 0)
+
+
+def test_the_kinds_that_came_first_stay_as_they_were() -> None:
+    # The sums of these pictures are in the figures of the card of the model that ships.
+    sums = [int(photograph(DIGITS[0], kind, 1, 0).sum(dtype=np.int64)) for kind in KINDS[:12]]
+    assert sums == FIRST_SUMS
 
 
 def test_thinned_strokes_lie_within_the_strokes() -> None:

@@ -8,6 +8,8 @@ a function of its arguments, as everything that is random is (docs/design.md, in
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -15,7 +17,9 @@ import numpy.typing as npt
 
 from digitlab.chance import Draws, hashed, uniform
 from digitlab.errors import ConfigError
+from digitlab.synthesis import surroundings
 from digitlab.synthesis.pens import brushed, drawn, thinned
+from digitlab.synthesis.surroundings import Cell, Edges
 
 Picture = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -36,12 +40,35 @@ KINDS = (
     "low-resolution",
     "small",
     "large",
+    "cell",
+    "pattern",
+    "broken",
+    "neighbours",
+    "reflection",
+    "circled",
+    "underlined",
+    "sheet",
 )
+NOTHING = ("empty-cell", "soiled", "thing")
 
 _SIDE = 28
-_DRAWS = 96  # more than any kind takes
+_DRAWS = 96  # more than any kind takes for itself
+_MORE = 1 << 20  # the place of the draws for what is around a digit, behind those of the noise
+_MORE_DRAWS = 1200  # more than four neighbours or a thing take
 _NOISE_TILE = 512  # pixels; larger pictures repeat it
 _DIGIT = (50.0, 130.0)  # pixels, the height of a digit where the kind says nothing else
+_HEIGHTS = {
+    "cell": (13.0, 110.0),
+    "pattern": (13.0, 50.0),
+    "broken": (16.0, 130.0),
+    "neighbours": (14.0, 110.0),
+    "reflection": (18.0, 110.0),
+    "circled": (18.0, 130.0),
+    "underlined": (18.0, 130.0),
+    "sheet": (18.0, 110.0),
+}
+_SMALL_FILES = ("cell", "pattern", "empty-cell")
+_OPACITY = {"cell": (0.3, 1.0), "pattern": (0.42, 1.0)}
 _PENS = ((25, 25, 30), (30, 45, 130), (20, 60, 180), (165, 30, 40), (30, 100, 60), (85, 85, 85))
 _LINES = ((120, 150, 200), (150, 170, 190), (130, 130, 130), (200, 140, 140), (110, 170, 150))
 
@@ -63,7 +90,15 @@ def photograph(image: Picture, kind: str, seed: int, sample: int) -> Picture:
     - ``thin``: a pen down to one pixel; ``brush``: strokes as thick as loops and gaps allow;
     - ``blur``: out of focus, or moved; ``noise``; ``jpeg``: of quality 10 to 40;
     - ``low-resolution``: 8 to 14 pixels high, then enlarged or not;
-    - ``small``: about 28 pixels in all; ``large``: 2,000 to 4,000, the digit small or large in it.
+    - ``small``: about 28 pixels in all; ``large``: 2,000 to 4,000, the digit small or large in it;
+    - ``cell``: cut from a printed form, one to four lines of the cell left, of any thickness and
+      darkness, at the picture's edge or not; the digit faint or thin, touching a line or across it;
+    - ``pattern``: few pixels on security print of waves, rosettes, dots or hatching;
+    - ``broken``: gaps and faint parts, as dry pens and thresholds leave them;
+    - ``neighbours``: parts of other digits at the edges, and tall, narrow crops;
+    - ``reflection``: a bright spot beside the digit; ``circled``; ``underlined``;
+    - ``sheet``: of which the photograph is a half, a third or a fifth, on a darker table, straight
+      or turned by 8 degrees.
 
     Args:
         image: uint8 [28, 28], ink bright, not blank.
@@ -81,20 +116,90 @@ def photograph(image: Picture, kind: str, seed: int, sample: int) -> Picture:
         raise ConfigError(f"kind = {kind!r}: expected one of {', '.join(KINDS)}")
     chance = _Chance(seed, KINDS.index(kind), sample)
     height = _digit_height(chance, kind)
-    shape, matrix = _framed(chance, image, kind, height)
-    board = kind == "dark" and chance.between(0, 1) < 0.5
+    scene = _framed(chance, image, kind, height)
+    board = kind in ("dark", "reflection") and chance.between(0, 1) < 0.5
     paper, pen = _colours(chance, board)
-    picture = np.empty((*shape, 3), np.uint8)
+    picture = np.empty((*scene.shape, 3), np.uint8)
     picture[:] = np.array(paper, np.uint8)
     if kind in ("ruled", "squared"):
         _rule(picture, chance, height, kind == "squared")
-    _write(picture, _ink(chance, image, kind, height, matrix, shape), pen, chance, board)
-    light = _light(chance, shape)
+    _lay(picture, scene, kind, height, paper, chance)
+    ink = _ink(chance, image, kind, height, scene.matrix, scene.shape)
+    _write(picture, _changed(ink, scene, kind, height, chance), pen, chance, kind, board)
+    light = _light(chance, scene.shape)
     if kind == "shadow":
-        light = _shaded(chance, light, matrix, height)
+        light = _shaded(chance, light, scene.matrix, height)
     exposure = chance.between(0.2, 0.45) if kind == "dark" and not board else 1.0
+    if kind == "reflection" and not board:
+        exposure = chance.between(0.4, 0.85)
     picture = np.asarray(cv2.multiply(picture, cv2.merge([light] * 3), scale=exposure / 255))
+    if kind == "reflection":
+        surroundings.reflect(picture, scene.box, height, chance.more)
     return _developed(chance, picture, kind, height)
+
+
+def photograph_nothing(kind: str, seed: int, sample: int) -> Picture:
+    """Return a picture in which nobody has written a digit.
+
+    - ``empty-cell``: two or three lines of a printed cell; ``soiled``: a sheet, blank or with a
+      faint fleck or stain; ``thing``: surfaces of several colours that fill the picture.
+
+    Args:
+        kind: one of `NOTHING`.
+        seed: of the whole set of pictures, at least 0.
+        sample: of this picture in the set, at least 0.
+
+    Returns:
+        uint8 [H, W, 3], RGB.
+
+    Raises:
+        ConfigError: for another kind.
+    """
+    if kind not in NOTHING:
+        raise ConfigError(f"kind = {kind!r}: expected one of {', '.join(NOTHING)}")
+    chance = _Chance(seed, len(KINDS) + _MORE + NOTHING.index(kind), sample)
+    height = math.exp(chance.between(math.log(14), math.log(130)))
+    paper, _ = _colours(chance, board=False)
+    cell = None
+    wide, tall = (round(height * chance.between(1.1, 3)) for _ in range(2))
+    if kind == "empty-cell":
+        cell = surroundings.cell_around(chance.more, height, 0.6 * height, fewest=2)
+        wide = math.ceil(0.6 * height + cell.margins[0] + cell.margins[2])
+        tall = math.ceil(height + cell.margins[1] + cell.margins[3])
+    picture = np.empty((tall, wide, 3), np.uint8)
+    picture[:] = np.array(paper, np.uint8)
+    if cell is not None:
+        left, top, right, bottom = cell.margins
+        box = (left, top, wide - right, tall - bottom)
+        surroundings.print_cell(picture, cell, box, height, paper, chance.more)
+    elif kind == "soiled":
+        surroundings.soil(picture, chance.more)
+    else:
+        surroundings.fill_with_a_thing(picture, chance.more)
+    light = _light(chance, (tall, wide))
+    picture = np.asarray(cv2.multiply(picture, cv2.merge([light] * 3), scale=1 / 255))
+    return _developed(chance, picture, kind, height)
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """Where everything is.
+
+    Attributes:
+        shape: height and width of the picture.
+        matrix: float64 [2, 3], from the image's pixels to the picture's.
+        box: of the digit, before it is turned; of a sheet in the sheet.
+        cell: that is around the digit.
+        seen: of neighbours, at each side.
+        sheet: float64 [2, 3] from a sheet to the picture, and its width and height.
+    """
+
+    shape: tuple[int, int]
+    matrix: Affine
+    box: Edges
+    cell: Cell | None = None
+    seen: Edges | None = None
+    sheet: tuple[Affine, tuple[float, float]] | None = None
 
 
 class _Chance(Draws):
@@ -103,6 +208,13 @@ class _Chance(Draws):
     def __init__(self, seed: int, kind: int, sample: int) -> None:
         super().__init__(uniform(seed, "camera", kind, sample, np.arange(_DRAWS)).tolist())
         self.place = (seed, kind, sample)
+
+    @cached_property
+    def more(self) -> Draws:
+        """The draws for what is around a digit: those of a plain picture do not move for them."""
+        seed, kind, sample = self.place
+        numbers = uniform(seed, "camera", kind, sample, _MORE + np.arange(_MORE_DRAWS))
+        return Draws(numbers.tolist())
 
     def noise(self, height: int, width: int) -> Floats:
         """Return float32 [height, width], uniform in [-1, 1), repeated beyond a large tile."""
@@ -123,30 +235,79 @@ def _digit_height(chance: _Chance, kind: str) -> float:
         return math.exp(chance.between(math.log(90), math.log(1500)))
     if kind == "thin":
         return math.exp(chance.between(math.log(80), math.log(500)))
-    return chance.between(*_DIGIT)
+    low, high = _HEIGHTS.get(kind, _DIGIT)
+    if kind in _HEIGHTS:
+        return math.exp(chance.between(math.log(low), math.log(high)))
+    return chance.between(low, high)
 
 
-def _framed(
-    chance: _Chance, image: Picture, kind: str, height: float
-) -> tuple[tuple[int, int], Affine]:
-    """Return the shape of the picture, and where its digit is: float64 [2, 3] from the image's."""
+def _framed(chance: _Chance, image: Picture, kind: str, height: float) -> _Scene:
+    """Return the picture's shape and where its digit is, and what else is there."""
     rows, columns = np.flatnonzero(image.max(axis=1) > 60), np.flatnonzero(image.max(axis=0) > 60)
     middle = np.array([columns[0] + columns[-1], rows[0] + rows[-1]]) / 2
     scale = height / (rows[-1] - rows[0] + 1)
     width = scale * (columns[-1] - columns[0] + 1)
+    cell, seen, margins = None, None, None
+    if kind == "cell":
+        cell = surroundings.cell_around(chance.more, height, width)
+        margins = cell.margins
+    elif kind == "neighbours":
+        margins, seen = surroundings.neighbours_beside(chance.more, height)
+    elif kind == "circled":
+        margins = surroundings.circle_margins(height, width, chance.more)
+    elif kind == "underlined":
+        margins = surroundings.underline_margins(height, chance.more)
     if kind == "large":
         size = (chance.between(2000, 4000), chance.between(2000, 4000))
     elif kind == "small":
         size = (chance.between(26, 34), chance.between(26, 34))
+    elif margins is not None:
+        size = (width + margins[0] + margins[2], height + margins[1] + margins[3])
     else:
         size = (max(width, height) * chance.between(1.3, 2.6), height * chance.between(1.3, 2.6))
     wide, tall = math.ceil(size[0]), math.ceil(size[1])
     turn = math.radians(chance.between(-6, 6))
     inset_x, inset_y = (1.1 * side / 2 + 2 for side in (width, height))
-    x = chance.between(inset_x, max(inset_x, wide - inset_x))
-    y = chance.between(inset_y, max(inset_y, tall - inset_y))
+    if margins is not None:
+        x, y = margins[0] + width / 2, margins[1] + height / 2
+    else:
+        x = chance.between(inset_x, max(inset_x, wide - inset_x))
+        y = chance.between(inset_y, max(inset_y, tall - inset_y))
     linear = scale * np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
-    return (tall, wide), np.column_stack([linear, np.array([x, y]) - linear @ middle])
+    matrix = np.column_stack([linear, np.array([x, y]) - linear @ middle])
+    box = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+    if kind != "sheet":
+        return _Scene((tall, wide), matrix, box, cell, seen)
+    shape, onto = surroundings.sheet_on_table(chance.more, size)
+    matrix = onto @ np.vstack([matrix, [0, 0, 1]])
+    return _Scene(shape, matrix, box, sheet=(onto, size))
+
+
+def _lay(
+    picture: Picture, scene: _Scene, kind: str, height: float, paper: Colour, chance: _Chance
+) -> None:
+    """Lay what is printed, or a table with a sheet, under the ink, in place."""
+    if scene.cell is not None:
+        surroundings.print_cell(picture, scene.cell, scene.box, height, paper, chance.more)
+    elif kind == "pattern":
+        surroundings.print_pattern(picture, height, chance.more)
+    elif scene.sheet is not None:
+        onto, size = scene.sheet
+        surroundings.lay_table(picture, paper, chance.more)
+        surroundings.lay_sheet(picture, onto, size, paper, chance.more)
+
+
+def _changed(ink: Floats, scene: _Scene, kind: str, height: float, chance: _Chance) -> Floats:
+    """Return ink with what else a pen has written, or without what is lost of it."""
+    if kind == "broken":
+        return surroundings.broken(ink, height, chance.more)
+    if scene.seen is not None:
+        return surroundings.with_neighbours(ink, scene.seen, scene.box, height, chance.more)
+    if kind == "circled":
+        return surroundings.circled(ink, scene.box, height, chance.more)
+    if kind == "underlined":
+        return surroundings.underlined(ink, scene.box, height, chance.more)
+    return ink
 
 
 def _colours(chance: _Chance, board: bool) -> tuple[Colour, Colour]:
@@ -171,9 +332,10 @@ def _ink(
     shape: tuple[int, int],
 ) -> Floats:
     """Return how much ink lies on each pixel, float32 [H, W] in [0, 1]."""
-    thin_pen = chance.between(0, 1) < 0.3 and kind not in ("brush", "small", "low-resolution")
+    often = 0.65 if kind == "cell" else 0.3
+    thin_pen = chance.between(0, 1) < often and kind not in ("brush", "small", "low-resolution")
     if kind == "thin" or thin_pen:
-        finest = 1.0 if kind == "thin" else max(2.0, 0.035 * height)
+        finest = 1.0 if kind in ("thin", "cell") else max(2.0, 0.035 * height)
         thickest = max(2.0, 0.02 * height) if kind == "thin" else 0.08 * height
         width = max(1, round(chance.between(finest, max(finest, thickest))))
         return drawn(thinned(image), matrix, shape, width, smooth=chance.between(0, 1) < 0.7)
@@ -186,13 +348,16 @@ def _ink(
     soft = warped.astype(np.float32)
     if scale > 2:
         soft = cv2.GaussianBlur(soft, (0, 0), 0.35 * min(scale, 8)).astype(np.float32)
-    steep = max(1.0, min(scale, 8.0) / 2)
+    # Of the kinds that came first, small digits lie in a veil of ink.
+    steep = max(2.0 if kind in _HEIGHTS else 1.0, min(scale, 8.0) / 2)
     return np.clip((soft / 255 - level) * steep + 0.5, 0, 1).astype(np.float32)
 
 
-def _write(picture: Picture, ink: Floats, pen: Colour, chance: _Chance, board: bool) -> None:
+def _write(
+    picture: Picture, ink: Floats, pen: Colour, chance: _Chance, kind: str, board: bool
+) -> None:
     """Lay ink on the ground, in place; chalk leaves grains free."""
-    opacity = chance.between(0.75, 1.0)
+    opacity = chance.between(*_OPACITY.get(kind, (0.75, 1.0)))
     rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
     if not len(rows):
         return
@@ -276,6 +441,8 @@ def _developed(chance: _Chance, picture: Picture, kind: str, height: float) -> P
         picture = _coarse(chance, picture, height)
     if kind == "jpeg":
         picture = _compressed(picture, int(chance.between(10, 41)))
+    elif kind in _SMALL_FILES and chance.between(0, 1) < 0.4:
+        picture = _compressed(picture, int(chance.between(40, 91)))
     return picture
 
 
