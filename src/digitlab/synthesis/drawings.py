@@ -24,7 +24,7 @@ _PIECES = 6  # of a curve between two points
 
 
 @cache
-def _strokes(form: str) -> tuple[Points, ...]:
+def strokes_of(form: str) -> tuple[Points, ...]:
     """Return the strokes of a form as dense points in 0..1, curves resolved."""
     strokes = []
     for stroke in form.split("/"):
@@ -51,12 +51,12 @@ def curve(points: Points) -> Points:
 
 def drawn_digit(digit: int, draws: Draws) -> Floats:
     """Return a drawn digit, float32 [CANVAS, CANVAS], ink 0 to 1."""
-    return _drawn(_strokes(draws.choice(DIGITS[digit])), draws)
+    return _drawn(strokes_of(draws.choice(DIGITS[digit])), draws)
 
 
 def drawn_other(draws: Draws) -> Floats:
     """Return a drawn letter or sign, float32 [CANVAS, CANVAS], ink 0 to 1."""
-    return _drawn(_strokes(draws.choice(OTHERS)), draws)
+    return _drawn(strokes_of(draws.choice(OTHERS)), draws)
 
 
 def scribble(draws: Draws) -> Floats:
