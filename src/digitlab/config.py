@@ -17,7 +17,7 @@ OBJECTIVES = ("cross-entropy", "square-error", "cross-entropy-and-box")
 OPTIMIZERS = ("sgd", "momentum", "adagrad", "rmsprop", "adam", "adamw")
 SCHEDULES = ("constant", "step", "cosine", "one-cycle")
 PRECISIONS = ("float32", "bf16")
-PREPARATIONS = ("none", "2")
+PREPARATIONS = ("none", "2", "3")
 TRAIN_ON = ("train", "all")
 VALIDATIONS = ("hash", "last")
 
@@ -68,6 +68,9 @@ class HandwritingConfig:
     bend: float = setting(0.0, "pixels of smooth displacement", low=0, high=10)
     pen: float = setting(0.0, "probability of another pen", low=0, high=1)
     spoil: float = setting(0.0, "how often cameras and scanners spoil; 1 is usual", low=0, high=2)
+    remains: float = setting(
+        0.0, "how often lines, neighbours, print and gaps are left; 1 is usual", low=0, high=2
+    )
 
     @property
     def is_on(self) -> bool:

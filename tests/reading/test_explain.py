@@ -16,7 +16,7 @@ from PIL import Image
 from digitlab import Recogniser, preparation
 from digitlab.decoding import load_picture
 from digitlab.errors import DigitlabError
-from digitlab.preparation import Glyph, Step, find_glyph
+from digitlab.preparation import VERSION, Glyph, Step, find_glyph
 from digitlab.reading import explain as explain_module
 from digitlab.reading import recogniser as recogniser_module
 from digitlab.reading import sheet as sheet_module
@@ -41,10 +41,15 @@ def several(monkeypatch: pytest.MonkeyPatch) -> Finder:
     def make(*digits: int) -> npt.NDArray[np.uint8]:
         pictures = [picture_of(digit) for digit in digits]
 
-        def found(_: Any, name: str = "", record: Callable[[Step], None] | None = None) -> Any:
+        def found(
+            _: Any,
+            name: str = "",
+            record: Callable[[Step], None] | None = None,
+            version: str = VERSION,
+        ) -> Any:
             glyphs = []
             for at, picture in enumerate(pictures):
-                glyph = find_glyph(picture, name, record)
+                glyph = find_glyph(picture, name, record, version)
                 x, *rest = glyph.box
                 glyphs.append(Glyph(glyph.image, (x + 160 * at, *rest)))
             return tuple(reversed(glyphs))

@@ -4,9 +4,11 @@ The one preparation of pictures, used by data, training, evaluation and reading.
 version that it was trained with in its property `preparation`:
 
 - ``none``: images of a dataset, which are 28 x 28 with bright ink already, are fed as they are;
-- ``2``: images of a dataset go through `normalise`, too, in training, evaluation and reading.
+- ``2``: images of a dataset go through `normalise`, too, in training, evaluation and reading;
+- ``3``: the same, and of pictures it knows more: sheets, cells, print, circles, reflections.
 
-Pictures from files always go through `prepare`, whichever it is: they are no dataset yet.
+Pictures from files always go through `prepare`, whichever it is: they are no dataset yet. For
+``none`` that is the way of VERSION.
 
 The steps: the ground is estimated (ground.py) and what differs from it becomes ink between 0 and 1,
 without the lines of ruled and squared paper (ink.py, ruled_lines.py); one digit is chosen among the
@@ -29,6 +31,8 @@ from digitlab.preparation.choice import Components
 from digitlab.preparation.glyph import SIDE, Box, ink_box, normalise
 from digitlab.preparation.ground import array_ground, shrunk
 from digitlab.preparation.ink import Record, find_ink, levels
+from digitlab.preparation.reflections import without_reflections
+from digitlab.preparation.sheet import Sheet, find_sheet
 
 __all__ = [
     "MAX_PIXELS",
@@ -46,7 +50,7 @@ __all__ = [
 ]
 
 VERSIONS = PREPARATIONS
-VERSION = VERSIONS[-1]
+VERSION = "2"  # where nobody says which; the newest, once the model that ships is of it
 
 FIRST_LOOK = 512  # pixels; larger pictures are shrunk for the first look
 SECOND_LOOK = 1024  # pixels, where nothing is seen at first
@@ -82,13 +86,16 @@ class Step:
     image: Picture
 
 
-def prepare(picture: Picture) -> Picture:
+def prepare(picture: Picture, version: str = VERSION) -> Picture:
     """Return the digit in a picture as uint8 [28, 28]; `find_glyph` also says where it was."""
-    return find_glyph(picture).image
+    return find_glyph(picture, version=version).image
 
 
 def find_glyph(
-    picture: Picture, name: str = "the picture", record: Callable[[Step], None] | None = None
+    picture: Picture,
+    name: str = "the picture",
+    record: Callable[[Step], None] | None = None,
+    version: str = VERSION,
 ) -> Glyph:
     """Find one digit and make it what the network wants.
 
@@ -98,28 +105,35 @@ def find_glyph(
         name: what to call the picture in an error.
         record: is given each step of the way, from the picture to the 28 x 28. A small digit in a
             large picture is looked at twice, and both ways are given.
+        version: one of VERSIONS, as a model's property `preparation` says.
 
     Raises:
+        ConfigError: for a version that this digitlab does not know.
         PictureError: `blank` where nothing stands out from the ground, `not-a-picture` for an array
             of another shape or type.
     """
+    _check(version)
+    newer = version == "3"
     if record is None:
-        return _find(picture, name, None)
-    return _find(picture, name, lambda what, image: record(Step(what, image)))
+        return _find(picture, name, None, newer)
+    return _find(picture, name, lambda what, image: record(Step(what, image)), newer)
 
 
-def explain(picture: Picture, name: str = "the picture") -> tuple[Step, ...]:
+def explain(
+    picture: Picture, name: str = "the picture", version: str = VERSION
+) -> tuple[Step, ...]:
     """Return each step from a picture to the 28 x 28 that `find_glyph` gives, which is the last.
 
     Args:
         picture: as of `find_glyph`.
         name: what to call the picture in an error.
+        version: as of `find_glyph`.
 
     Raises:
-        PictureError: as `find_glyph` does.
+        ConfigError, PictureError: as `find_glyph` does.
     """
     steps: list[Step] = []
-    find_glyph(picture, name, steps.append)
+    find_glyph(picture, name, steps.append, version)
     return tuple(steps)
 
 
@@ -131,16 +145,12 @@ def prepare_images(images: npt.NDArray[np.uint8], version: str) -> npt.NDArray[n
 
     Args:
         images: uint8 [N, 28, 28], ink bright.
-        version: ``none`` gives the same array back; ``2`` normalises each image.
+        version: ``none`` gives the same array back; others normalise each image.
 
     Raises:
         ConfigError: for a version that this digitlab does not know.
     """
-    if version not in VERSIONS:
-        raise ConfigError(
-            f"preparation = {version!r}: expected one of {', '.join(VERSIONS)}; "
-            "a newer digitlab may know it"
-        )
+    _check(version)
     if version == "none":
         return images
     prepared = np.zeros_like(images)
@@ -149,27 +159,55 @@ def prepare_images(images: npt.NDArray[np.uint8], version: str) -> npt.NDArray[n
     return prepared
 
 
-def _find(picture: Picture, name: str, record: Record | None) -> Glyph:
+def _check(version: str) -> None:
+    if version not in VERSIONS:
+        raise ConfigError(
+            f"preparation = {version!r}: expected one of {', '.join(VERSIONS)}; "
+            "a newer digitlab may know it"
+        )
+
+
+def _find(picture: Picture, name: str, record: Record | None, newer: bool) -> Glyph:
     picture = as_picture(picture, name)
     if record is not None:
         record("picture", picture)
+    if newer:
+        sheet = find_sheet(picture.reshape(*picture.shape[:2], -1))
+        if sheet is not None:
+            return _on_sheet(sheet, picture, name, record)
     try:
-        glyph = _look(picture, name, FIRST_LOOK, True, record)
+        glyph = _look(picture, name, FIRST_LOOK, True, record, newer)
     except PictureError:
         if max(picture.shape) <= FIRST_LOOK:
             raise
-        glyph = _look(picture, name, SECOND_LOOK, True, record)
+        glyph = _look(picture, name, SECOND_LOOK, True, record, newer)
     if record is not None:
         record("as the network sees it", glyph.image)
     return glyph
 
 
-def _look(picture: Picture, name: str, side: int, closer: bool, record: Record | None) -> Glyph:
+def _on_sheet(sheet: Sheet, picture: Picture, name: str, record: Record | None) -> Glyph:
+    """Find a digit on a sheet that is a part of a picture."""
+    if record is not None:
+        record("sheet", sheet.picture)
+    glyph = _look(sheet.picture, name, FIRST_LOOK, True, record, True)
+    if record is not None:
+        record("as the network sees it", glyph.image)
+    size = (picture.shape[1], picture.shape[0])
+    rivals = tuple(Glyph(one.image, sheet.box_in_photograph(one.box, size)) for one in glyph.rivals)
+    return Glyph(glyph.image, sheet.box_in_photograph(glyph.box, size), rivals)
+
+
+def _look(
+    picture: Picture, name: str, side: int, closer: bool, record: Record | None, newer: bool
+) -> Glyph:
     """Find a digit in a picture shrunk to a side; if it is small there, look again, closer."""
     height, width = picture.shape[:2]
     small = shrunk(picture.reshape(height, width, -1), side)
-    ink = find_ink(small, name, record)
-    components = Components(ink)
+    if newer:
+        small = without_reflections(small)
+    ink = find_ink(small, name, record, newer)
+    components = Components(ink, newer)
     if array_ground(small) is None:  # an array of few levels has no room for anything else
         ink = components.digit()
     if record is not None:
@@ -189,7 +227,7 @@ def _look(picture: Picture, name: str, side: int, closer: bool, record: Record |
         part = picture[y : top + tall + margin, x : left + wide + margin]
         if record is not None:
             record("closer look", part)
-        near = _look(part, name, side, False, record)
+        near = _look(part, name, side, False, record, newer)
         return Glyph(near.image, (near.box[0] + x, near.box[1] + y, *near.box[2:]), rivals)
     return Glyph(normalise(ink), (left, top, wide, tall), rivals)
 

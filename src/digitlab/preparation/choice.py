@@ -19,6 +19,12 @@ NEAR = 0.3  # of the digit's longer side: its parts are nearer
 LEAST = 0.03  # of the heaviest part's ink: other parts have more
 LONGEST = 1.5  # of the heaviest part's longer side: lines and boxes are longer than parts
 ALONG = 0.1  # of the border of the picture; no stroke covers more
+RINGED = 0.3  # of a circle's height: a digit inside is higher
+ROUND = 1.8  # times as wide as high, or as high as wide, a circle is at most
+RING = 0.68  # of the way from its middle to its edge: nearly all of a circle is farther out
+RING_TURNS = 30  # of 36 directions in which it is seen
+FLAT = 3.5  # times as wide as high, a line below a digit is at least
+APART = 0.025  # of the digit's height between it and a line below
 CUT = 0.25  # what ink counts that runs out of the picture
 
 # Of the taller part's height: parts of one character, one above the other, are nearer.
@@ -38,9 +44,10 @@ class Components:
 
     Args:
         ink: float32 [H, W] in [0, 1], not blank.
+        newer: as version 3 does it: without circles around a digit and lines below it.
     """
 
-    def __init__(self, ink: Floats) -> None:
+    def __init__(self, ink: Floats, newer: bool = False) -> None:
         self._ink = ink
         mask = (ink > INKED).view(np.uint8)
         # Each component takes a square of four pixels at least, so that 16 bits number them all.
@@ -67,11 +74,57 @@ class Components:
         along = np.bincount(border, minlength=len(stats)) > ALONG * len(border)
         worth[along] *= CUT**2
         worth[0] = -1
+        if newer:
+            self._set_aside(worth)
         self._main = main = _main(worth, labels, np.asarray(stats, np.int32))
         # What may be a part of the digit, or another beside it: no speck, line, edge or box.
         longest = LONGEST * max(self._width[main], self._height[main])
         self._like = (np.maximum(self._width, self._height) <= longest) & ~along & (worth >= 0)
         self._like &= self._mass >= LEAST * self._mass[main]
+
+    def _set_aside(self, worth: Worths) -> None:
+        """Let circles around others, and lines below others, be worth less than nothing."""
+        order = np.argsort(-self._mass, kind="stable")[:PARTS]
+        for one in order[self._mass[order] > 0].tolist():
+            others = [at for at in order.tolist() if at != one and worth[at] > 0]
+            if not others or worth[one] < 0:
+                continue
+            others = np.array(others)
+            if self._is_ring(one, others) or self._is_underline(one, others):
+                worth[one] = -1
+
+    def _is_ring(self, one: int, others: Labels) -> bool:
+        """Whether a component runs around another that is large enough for a digit."""
+        width, height = int(self._width[one]), int(self._height[one])
+        inside = (self._left[others] > self._left[one]) & (self._right[others] < self._right[one])
+        inside &= (self._top[others] > self._top[one]) & (self._bottom[others] < self._bottom[one])
+        inside &= self._height[others] >= RINGED * height
+        if not inside.any() or not 1 / ROUND <= width / height <= ROUND:
+            return False
+        top, left = int(self._top[one]), int(self._left[one])
+        part = (self._labels[top : top + height, left : left + width] == one).view(np.uint8)
+        # Rays from the middle meet it nearly everywhere, and far out.
+        rows, columns = np.nonzero(part)
+        y, x = (rows - (height - 1) / 2) / height * 2, (columns - (width - 1) / 2) / width * 2
+        if np.percentile(np.hypot(x, y), 5) < RING:
+            return False
+        turns = np.unique(np.floor(np.arctan2(y, x) * (36 / (2 * np.pi))))
+        return len(turns) >= RING_TURNS
+
+    def _is_underline(self, one: int, others: Labels) -> bool:
+        """Whether a component is a flat line below another, apart from it."""
+        width, height = self._width[one], self._height[one]
+        if width < FLAT * height or width < 5:
+            return False
+        tall = others[self._height[others] > self._width[others] / FLAT]
+        over = np.minimum(self._right[tall], self._right[one]) - np.maximum(
+            self._left[tall], self._left[one]
+        )
+        high = self._height[tall]
+        below = (over >= OVER * np.minimum(self._width[tall], width)) & (high >= 0.6 * width / 2)
+        gap = self._top[one] - self._bottom[tall]
+        below &= (gap >= APART * high) & (gap <= 0.6 * high) & (high > 2 * height)
+        return bool(below.any())
 
     def digit(self) -> Floats:
         """Return the ink, float32 [H, W], of the digit and its near parts, without the rest.

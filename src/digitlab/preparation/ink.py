@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from digitlab.errors import PictureError
+from digitlab.preparation.borders import without_borders
 from digitlab.preparation.glyph import SIDE
 from digitlab.preparation.ground import find_ground
 from digitlab.preparation.pixels import along, mean_of_channels, percentiles_of, scaled
@@ -19,16 +20,25 @@ Floats = npt.NDArray[np.float32]
 Record = Callable[[str, Picture], None]
 
 NOISY = 0.08  # of the ink's strength; such pictures are smoothed
+BLOCKS = 8  # along each side of a picture
+PRINTED = 0.3  # of the ink's strength: print is stronger
+EVERYWHERE = 0.85  # of the blocks: no digit has ink in as many
+MOSTLY = 0.6  # of the blocks: a digit that fills the picture has ink in fewer
+PRINT_BLUR = 0.008  # of the longer side
+PRINT_LEVELS = (0.25, 0.33, 0.41, 0.49, 0.57, 0.65)  # of the ink's strength
 FAINTEST_INK = 14.0  # grey levels from the ground; less is blank paper
 
 
-def find_ink(pixels: Picture, name: str, record: Record | None = None) -> Floats:
+def find_ink(
+    pixels: Picture, name: str, record: Record | None = None, newer: bool = False
+) -> Floats:
     """Return how much ink lies on each pixel, without the lines of ruled and squared paper.
 
     Args:
         pixels: uint8 [H, W, C], grey or RGB; dark ink on light ground or light on dark.
         name: what to call the picture in an error.
         record: called with the name and the image of each step.
+        newer: as version 3 does it, without the borders of cells, too.
 
     Returns:
         float32 [H, W] in [0, 1].
@@ -60,6 +70,10 @@ def find_ink(pixels: Picture, name: str, record: Record | None = None) -> Floats
             kept = np.divide(cleaned, strength, out=np.ones_like(strength), where=strength > 1e-6)
             strength = _strength(difference, lines & (kept < 0.5), name) * kept
             noise = None
+        if newer:
+            strength, noise = _without_borders(strength, noise, difference, name)
+    if newer and ground.kind == "photograph" and _covered(strength, PRINTED) > EVERYWHERE:
+        return _above_print(difference, strength, name, record)
     steep = ground.kind in ("photograph", "checkerboard") or (
         ground.kind == "even" and max(pixels.shape) > 2 * SIDE
     )
@@ -67,6 +81,41 @@ def find_ink(pixels: Picture, name: str, record: Record | None = None) -> Floats
     if record is not None:
         record("ink without lines", levels(255 * ink))
     return ink
+
+
+def _covered(strength: Floats, level: float) -> float:
+    """Return in how many of the picture's blocks something reaches a level."""
+    tall, wide = (max(1, side // BLOCKS) for side in strength.shape)
+    rows, columns = strength.shape[0] // tall, strength.shape[1] // wide
+    blocks = strength[: rows * tall, : columns * wide].reshape(rows, tall, columns, wide)
+    return float((blocks.max(axis=(1, 3)) > level).mean())
+
+
+def _above_print(difference: Floats, strength: Floats, name: str, record: Record | None) -> Floats:
+    """Return the ink in [0, 1] on a ground that is printed all over, which ink is darker than."""
+    smooth = cv2.GaussianBlur(difference, (0, 0), PRINT_BLUR * max(strength.shape) + 0.3)
+    strength = _strength(np.asarray(smooth, np.float32).reshape(difference.shape), None, name)
+    low = next((at for at in PRINT_LEVELS if _covered(strength, at) < MOSTLY), PRINT_LEVELS[-1])
+    ink: Floats = np.clip((strength - low) / 0.3, 0, 1).astype(np.float32)
+    if record is not None:
+        record("ink above the print", levels(255 * ink))
+    return ink
+
+
+def _without_borders(
+    strength: Floats, noise: float | None, difference: Floats, name: str
+) -> tuple[Floats, float | None]:
+    """Return the strength of ink without the borders of a cell, and the noise that is known."""
+    noise = _noise(strength) if noise is None else noise
+    found = without_borders(strength, noise)
+    if found is None:
+        return strength, noise
+    if found.empty:
+        raise PictureError(f"{name} is blank: nothing stands in its cell", "blank")
+    kept = np.divide(
+        found.strength, strength, out=np.ones_like(strength), where=np.abs(strength) > 1e-6
+    )
+    return _strength(difference, found.mask & (kept < 0.5), name) * kept, None
 
 
 def _strength(difference: Floats, lines: npt.NDArray[np.bool_] | None, name: str) -> Floats:

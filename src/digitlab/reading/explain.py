@@ -124,7 +124,9 @@ def explain_reading(recogniser: Recogniser, picture: Picture, reading: Reading) 
     if not digits:  # blank: nothing to explain, but the picture itself
         return Explanation(picture, reading, (), ())
     steps: list[Step] = []
-    found = find_glyphs(picture, reading.file or "the picture", steps.append)
+    found = find_glyphs(
+        picture, reading.file or "the picture", steps.append, recogniser.model.preparation
+    )
     image_at = {glyph.box: glyph.image for glyph in found}
     images = [image_at[digit.box] for digit in digits]
     no_digits: list[float | None] = [None] * len(digits)

@@ -9,11 +9,14 @@ from collections.abc import Callable
 
 from digitlab.decoding import Picture
 from digitlab.errors import PictureError
-from digitlab.preparation import Glyph, Step, find_glyph
+from digitlab.preparation import VERSION, Glyph, Step, find_glyph
 
 
 def find_glyphs(
-    picture: Picture, name: str = "the picture", record: Callable[[Step], None] | None = None
+    picture: Picture,
+    name: str = "the picture",
+    record: Callable[[Step], None] | None = None,
+    version: str = VERSION,
 ) -> tuple[Glyph, ...]:
     """Find what may be a digit, and make each what the network wants.
 
@@ -25,6 +28,7 @@ def find_glyphs(
             or light on dark.
         name: what to call the picture in an error.
         record: is given each step of the preparation as it is done.
+        version: of the preparation, as the model's property `preparation` says.
 
     Returns:
         Glyphs in any order, each uint8 [28, 28] with its box in pixels of the picture.
@@ -33,7 +37,7 @@ def find_glyphs(
         PictureError: `not-a-picture` for an array of another shape or type.
     """
     try:
-        return (find_glyph(picture, name, record),)
+        return (find_glyph(picture, name, record, version),)
     except PictureError as error:
         if error.code != "blank":
             raise

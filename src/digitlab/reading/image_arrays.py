@@ -83,7 +83,7 @@ def prepared_images(images: Images, preparation: str) -> Images:
     prepared = np.zeros((len(images), SIDE, SIDE), np.uint8)
     for picture, place in zip(levels(images), prepared, strict=True):
         with suppress(PictureError):  # blank, which is all that can be wrong with it
-            place[:] = prepare(picture)
+            place[:] = prepare(picture, preparation)
     return prepared
 
 
@@ -96,5 +96,5 @@ def _dataset_like(images: npt.NDArray[np.uint8], preparation: str) -> npt.NDArra
     for at in np.flatnonzero(np.median(border, axis=1) > 127):
         with suppress(PictureError):  # all white: blank
             prepared[at] = 0
-            prepared[at] = prepare(images[at])
+            prepared[at] = prepare(images[at], preparation)
     return prepared

@@ -96,8 +96,8 @@ class Recogniser:
     ) -> Reading:
         """Read a picture of one digit in three steps: `find_glyphs`, `classify`, `assemble`.
 
-        The picture always goes through `preparation.prepare`, whatever the model's property
-        `preparation` is, because that property speaks of images of a dataset.
+        The picture always goes through `preparation.prepare`, of the version that the model names;
+        of the usual one where it says `none`, which speaks of images of a dataset alone.
 
         A file is decoded in this process, which is fastest; hostile headers are refused, but a
         fault of a decoder could still end the process. For files of strangers give a `decoder`.
@@ -168,7 +168,7 @@ class Recogniser:
         name = name or name_of(source)
         try:
             page = next(load_pages(source, name, max_pixels, decoder))
-            glyphs = find_glyphs(page.picture, name or "the picture")
+            glyphs = find_glyphs(page.picture, name or "the picture", None, self.model.preparation)
         except PictureError as error:
             return Reading(name, error=ReadingError(error.code, str(error))), None
         digits = self.classify(glyphs, reject)

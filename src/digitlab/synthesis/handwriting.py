@@ -20,13 +20,14 @@ from digitlab.config import HandwritingConfig
 from digitlab.data.dataset import Images, Labels, Split
 from digitlab.preparation import normalise
 from digitlab.synthesis.drawings import CANVAS, drawn_digit, drawn_other, scribble
+from digitlab.synthesis.remains import corner, with_remains
 from digitlab.synthesis.styles import enlarged, restyled
 
 Floats = npt.NDArray[np.float32]
 Field = Callable[[int], Floats]  # float32 [side, side] of a sample's noise, 0 to 1
 
 NO_DIGIT = 10
-_NUMBERS = 192  # of chance for a sample, more than any path through here draws
+_NUMBERS = 256  # of chance for a sample, more than any path through here draws
 _GRID = 5
 _BOXED = 0.15  # of the stretched
 _INKED = 0.4  # of full ink; more counts as a stroke
@@ -61,13 +62,17 @@ def vary(
             return uniform(seed, "pixels", epoch, sample, cells).reshape(side, side).astype("f4")
 
         if draws.chance(config.no_digit):
-            ink = _no_digit(split, sample, draws, field)
+            ink = _no_digit(split, sample, draws, field, config.remains)
             labels[at] = NO_DIGIT
         elif draws.chance(config.drawn):
             ink = drawn_digit(int(labels[at]), draws)
         else:
             ink = restyled(split.images[sample], int(labels[at]), draws, config.styles)
         written = _with_pen(_warped(ink, draws, config), draws, config)
+        if labels[at] != NO_DIGIT and config.remains:
+            left = with_remains(written, draws, config.remains)
+            # A gap makes two pieces of one, and remains are more than a line.
+            written = left if _is_seen(left, written) else written
         spoilt = _spoilt(written, draws, config, field)
         if not _is_readable(spoilt, written):
             spoilt = written
@@ -87,15 +92,26 @@ def _is_readable(spoilt: Floats, before: Floats) -> bool:
     return pieces <= pieces_before + 2 and area >= area_before / 4
 
 
+def _is_seen(left: Floats, before: Floats) -> bool:
+    """Whether most of a digit is still there: of its ink, not of its remains."""
+    kept = np.minimum(left, before).sum()
+    return bool(left.max() > _INKED and kept >= 0.45 * before.sum())
+
+
 def _line_of(ink: Floats) -> tuple[int, float]:
     """Return in how many pieces the ink lies, and which part of the canvas it covers."""
     mask = ink > _INKED * ink.max()
     return int(cv2.connectedComponents(mask.astype(np.uint8))[0]), float(mask.mean())
 
 
-def _no_digit(split: Split, sample: int, draws: Draws, field: Field) -> Floats:
-    """Return what is no digit: a letter, a turned digit, two digits, a scribble, a blot."""
+def _no_digit(split: Split, sample: int, draws: Draws, field: Field, remains: float) -> Floats:
+    """Return what is no digit: a letter, a turned digit, two digits, a scribble, a blot.
+
+    With remains, also the lines of an empty cell.
+    """
     kind = draws.next()
+    if remains and draws.chance(0.05 * remains):
+        return corner(draws)
     digit = int(split.labels[sample])
     if kind < 0.5:
         return drawn_other(draws)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from digitlab.data.dataset import Images, Labels, Split
 from digitlab.errors import PictureError
-from digitlab.preparation import prepare
+from digitlab.preparation import VERSION, prepare
 from digitlab.synthesis.camera import KINDS, can_be_photographed, photograph
 
 # All that spoil a digit; a picture of several thousand pixels is none of them, and slow to make.
@@ -26,7 +26,11 @@ _SECTIONS = 40  # each takes a third of what is left, down to a millionth
 
 
 def photographed(
-    split: Split, count: int, seed: int, progress: Callable[[int, int], None] | None = None
+    split: Split,
+    count: int,
+    seed: int,
+    progress: Callable[[int, int], None] | None = None,
+    version: str = VERSION,
 ) -> tuple[Images, Labels]:
     """Return `count` digits of a split as the preparation finds them in made pictures.
 
@@ -35,6 +39,7 @@ def photographed(
         count: pictures; the kinds take turns, and so do the images.
         seed: of the pictures.
         progress: is called with (done, all) after each picture.
+        version: of the preparation that reads them.
 
     Returns:
         uint8 [N, 28, 28] and int64 [N]; N is less than `count` where nothing was found in some,
@@ -46,7 +51,7 @@ def photographed(
         sample = int(visible[at % len(visible)])
         picture = photograph(split.images[sample], _KINDS[at % len(_KINDS)], seed, at)
         try:
-            images.append(prepare(picture))
+            images.append(prepare(picture, version))
             labels.append(int(split.labels[sample]))
         except PictureError:  # nothing to be seen: no digit is read, and none is wrong
             pass

@@ -161,7 +161,7 @@ def _calibrated(
         def made(done: int, every: int) -> None:
             trainer.tell(events.count(on, done, every))
 
-        images, labels = photographed(valid, count, recipe.seed, made)
+        images, labels = photographed(valid, count, recipe.seed, made, recipe.data.preparation)
         outputs = _outputs(trainer, images)
     else:
         trainer.tell(events.note("calibrate", "", count=len(labels), on=on))

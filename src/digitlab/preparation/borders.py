@@ -1,0 +1,320 @@
+"""The printed lines of a cell around a digit: told from its strokes, and taken out; used by ink.py.
+
+A border is straight and even, and runs from one edge of the picture, or from another border, to the
+next. Strokes do so only where the picture is cut close to the digit; then they are far inside, or
+of the same pen as what they touch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+
+LOOK_SIDE = 128  # pixels; borders are sought on a copy of this size
+SMALLEST = 14  # pixels; what is smaller has no room for a cell
+FAINTEST = 0.15  # of the ink's strength
+STEEPEST = 0.1  # pixels down for each across
+LONG = 0.6  # of the picture that a border covers
+WIDEST = 0.2  # of the picture
+CORNER = 0.08  # of the picture, by which lines may miss each other in a corner
+BESIDE = 0.3  # of the picture: a 1 that fills its height is nearer to the middle
+OUTER = 0.36  # of the picture: borders that touch ink are nearer to its edge
+TIP = 0.03  # of the picture: ends that are nearer to its edge reach it
+NEARLY = 0.08  # the same, for what need not
+LEFT = 0.25  # of the picture's shorter side: a digit between borders is longer
+OTHER_PEN = 1.4  # times as dark or as wide: no stroke of the digit
+
+
+@dataclass
+class _Border:
+    """A nearly horizontal border.
+
+    Attributes:
+        rows: int64 [B, W], its pixels' rows at each column, clipped to the picture.
+        inside: bool [B, W], which of these are in the picture.
+        level: the strength of its ink.
+        ends: first and last column that it covers.
+        middle: its row at the middle of the picture.
+        turned: whether it runs from top to bottom, in a picture that was transposed.
+    """
+
+    rows: Ints
+    inside: Mask
+    level: float
+    ends: tuple[int, int]
+    middle: float
+    turned: bool
+
+    def at_edges(self, tip: float) -> tuple[bool, bool]:
+        """Whether its first and its last end reach the picture's edge, or nearly."""
+        length = self.rows.shape[1]
+        tip = max(1, tip * length)
+        return self.ends[0] <= tip, self.ends[1] >= length - 1 - tip
+
+    def through(self, others: list[_Border]) -> bool:
+        """Whether both ends reach the picture's edge, or a border across this one."""
+        begins, goes_on = self.at_edges(NEARLY)
+        half = self.rows.shape[1] / 2
+        for other in others:
+            reach = len(other.rows) / 2 + 1
+            if other.middle < half:
+                begins = begins or self.ends[0] <= other.middle + reach
+            else:
+                goes_on = goes_on or self.ends[1] >= other.middle - reach
+        return begins and goes_on
+
+    def stands_alone(self, others: list[_Border]) -> bool:
+        """Whether it ends inside the picture, and no border across it ends at it: it is a 1."""
+        if all(self.at_edges(TIP)):
+            return False
+        return not any(
+            abs(end - self.middle) <= len(self.rows) / 2 + CORNER * other.rows.shape[1]
+            for other in others
+            for end in other.ends
+        )
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """Ink without borders.
+
+    Attributes:
+        strength: float32 [H, W], of what is left.
+        mask: bool [H, W], where the borders were.
+        empty: whether nothing else is there.
+    """
+
+    strength: Floats
+    mask: Mask
+    empty: bool
+
+
+def without_borders(strength: Floats, noise: float) -> Cleaned | None:
+    """Return the strength of ink without the borders of a cell; None where there are none.
+
+    Args:
+        strength: float32 [H, W], 1 for ink.
+        noise: the standard deviation of the ground.
+    """
+    if min(strength.shape) < SMALLEST:
+        return None
+    floor = min(max(FAINTEST, 4 * noise), 0.5)
+    across = _find(strength, floor, turned=False)
+    down = _find(np.ascontiguousarray(strength.T), floor, turned=True)
+    across, down = (
+        [one for one in across if one.through(down)],
+        [one for one in down if one.through(across) and not one.stands_alone(across)],
+    )
+    found = across + down
+    if not found:
+        return None
+    part = _rest(strength, found, noise)
+    if part is None:
+        if len(found) == 1 and not _is_beside(found[0], strength.shape):  # a 1
+            return None
+        mask = np.zeros(strength.shape, bool)
+        for one in found:
+            _mark(mask, one)
+        return Cleaned(np.where(mask, 0, strength), mask, True)
+    near = np.asarray(cv2.dilate(part.view(np.uint8), np.ones((3, 3), np.uint8)), bool)
+    kept = [one for one in found if _is_border(one, strength, near, part, found)]
+    if not kept:
+        return None
+    cleaned, mask = strength.copy(), np.zeros(strength.shape, bool)
+    for one in kept:
+        _take(one, cleaned, floor)
+        _mark(mask, one)
+    return Cleaned(cleaned, mask, False)
+
+
+def _find(strength: Floats, floor: float, turned: bool) -> list[_Border]:
+    """Return what is straight, nearly horizontal and long enough (Hough, 1962)."""
+    scale = min(1.0, LOOK_SIDE / max(strength.shape))
+    small = strength
+    if scale < 1:
+        size = tuple(max(1, round(side * scale)) for side in strength.shape[::-1])
+        small = np.asarray(cv2.resize(strength, size, interpolation=cv2.INTER_AREA))
+    inked = (small > floor).view(np.uint8)
+    tall, wide = inked.shape
+    columns = cv2.reduce(inked, 0, cv2.REDUCE_MAX)
+    if cv2.countNonZero(columns) < LONG * wide:
+        return []
+    steps = max(1, int(STEEPEST * wide / 2))
+    slopes = np.arange(-steps, steps + 1) * (2 / wide)
+    # A row beside is still the line, where it falls between two.
+    ys, xs = np.nonzero(cv2.dilate(inked, np.ones((3, 1), np.uint8)))
+    margin = steps + 2
+    places = np.rint(ys[None] - slopes[:, None] * (xs - (wide - 1) / 2)[None]).astype(np.int64)
+    places += margin + (tall + 2 * margin) * np.arange(len(slopes))[:, None]
+    counted = np.bincount(places.ravel(), minlength=len(slopes) * (tall + 2 * margin))
+    coverage = counted.reshape(len(slopes), -1)[:, margin : margin + tall] / wide
+    found: list[_Border] = []
+    best = coverage.max(axis=0)
+    while len(found) < 4:
+        row = int(best.argmax())
+        if best[row] < LONG:
+            break
+        slope = float(slopes[int(coverage[:, row].argmax())])
+        top = bottom = row
+        while top > 0 and best[top - 1] >= LONG:
+            top -= 1
+        while bottom < tall - 1 and best[bottom + 1] >= LONG:
+            bottom += 1
+        best[max(0, top - 2) : bottom + 3] = 0
+        if bottom - top - 1 > WIDEST * tall + 1:
+            continue
+        middle = ((top + bottom) / 2 + 0.5) / scale - 0.5
+        one = _measured(strength, middle, slope, max(1, bottom - top - 1) / scale, floor, turned)
+        if one is not None:
+            found.append(one)
+    return found
+
+
+def _measured(
+    strength: Floats, middle: float, slope: float, thickness: float, floor: float, turned: bool
+) -> _Border | None:
+    """Return a border as it is in the whole picture; None where it is not straight and even."""
+    height, width = strength.shape
+    columns = np.arange(width)
+    reach = int(thickness + 3)
+    offsets = np.arange(-reach, reach + 1)
+    centre = middle + slope * (columns - (width - 1) / 2)
+    for last in (False, True):  # the second time around what the first has fitted
+        rows = np.rint(centre).astype(np.int64)[None] + offsets[:, None]
+        inside = (rows >= 0) & (rows < height)
+        rows = rows.clip(0, height - 1)
+        around = np.where(inside, strength[rows, columns], 0)
+        profile = np.median(around, axis=1)
+        peak = int(profile.argmax())
+        level = float(profile[peak])
+        if level < floor:
+            return None
+        least = max(0.2 * level, 0.04)
+        top = bottom = peak
+        while top > 0 and profile[top - 1] > least:
+            top -= 1
+        while bottom < 2 * reach and profile[bottom + 1] > least:
+            bottom += 1
+        wide = bottom - top + 1
+        if wide > max(4, WIDEST * height + 3):
+            return None
+        band = around[top : bottom + 1].clip(0)
+        covered = band.max(axis=0) > 0.5 * level
+        if np.count_nonzero(covered) < LONG * width:
+            return None
+        # Where nothing crosses it, it is as wide and as high everywhere.
+        mass = band.sum(axis=0)
+        plain = covered & (mass < 1.5 * np.median(mass[covered]))
+        places = (band[:, plain] * offsets[top : bottom + 1, None]).sum(axis=0) / mass[plain]
+        places = np.rint(centre)[plain] + places
+        fitted = np.polyfit(columns[plain], places, 1)
+        away = np.abs(places - np.polyval(fitted, columns[plain]))
+        if last and np.percentile(away, 80) > 0.4 + 0.1 * wide:
+            return None
+        centre = np.polyval(fitted, columns)
+    ends = np.flatnonzero(covered)
+    top, bottom = max(0, top - 1), min(2 * reach, bottom + 1)
+    return _Border(
+        rows[top : bottom + 1],
+        inside[top : bottom + 1],
+        level,
+        (int(ends[0]), int(ends[-1])),
+        float(centre.mean()),
+        turned,
+    )
+
+
+def _view(array: npt.NDArray[np.generic], one: _Border) -> npt.NDArray[np.generic]:
+    return array.T if one.turned else array
+
+
+def _mark(mask: Mask, one: _Border) -> None:
+    columns = np.broadcast_to(np.arange(one.rows.shape[1]), one.rows.shape)
+    _view(mask, one)[one.rows[one.inside], columns[one.inside]] = True
+
+
+def _is_beside(one: _Border, shape: tuple[int, ...]) -> bool:
+    """Whether a single line is no 1: it lies on its side, or is cut at both ends off the middle."""
+    if not one.turned:
+        return True
+    away = min(one.middle, shape[1] - 1 - one.middle)
+    return all(one.at_edges(TIP)) and away < BESIDE * shape[1]
+
+
+def _rest(strength: Floats, found: list[_Border], noise: float) -> Mask | None:
+    """Return the largest part beside borders, bool [H, W]; None where none is a digit's.
+
+    What is left may be much fainter than borders are.
+    """
+    mask = np.zeros(strength.shape, bool)
+    for one in found:
+        _mark(mask, one)
+    # The soft edges of borders may be as dark as a faint digit.
+    wide = cv2.dilate(mask.view(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    left = np.where(wide, 0, strength)
+    level = float(
+        np.partition(left, -max(1, left.size // 100), axis=None)[-max(1, left.size // 100)]
+    )
+    rest = left > max(level / 3, min(4 * noise, level / 1.6))
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(rest.view(np.uint8), connectivity=8)
+    if len(stats) < 2:
+        return None
+    best = 1 + int(stats[1:, 4].argmax())
+    if max(stats[best, 2:4]) < LEFT * min(strength.shape):
+        return None
+    return np.asarray(labels == best)
+
+
+def _is_border(
+    one: _Border, strength: Floats, near: Mask, part: Mask, found: list[_Border]
+) -> bool:
+    """Whether a line is a border, and no stroke of the digit beside it."""
+    columns = np.arange(one.rows.shape[1])
+    height = near.shape[1] if one.turned else near.shape[0]
+    touched = _view(near, one)[one.rows, columns].any(axis=0)
+    outer = min(one.middle, height - 1 - one.middle) < OUTER * height
+    if not touched.any():
+        return True
+    if not outer:
+        return False
+    if len(found) > 1:
+        return True
+    dark = float(np.median(strength[part]))
+    wide = _width(part)
+    thick = max(1.0, len(one.rows) - 2)
+    return not (
+        one.level < OTHER_PEN * dark
+        and dark < OTHER_PEN * one.level
+        and thick < OTHER_PEN * wide
+        and wide < OTHER_PEN * thick
+    )
+
+
+def _width(part: Mask) -> float:
+    padded = cv2.copyMakeBorder(part.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
+    inside = cv2.distanceTransform(padded, cv2.DIST_L2, 3)
+    return max(1.0, 4 * cv2.mean(inside, padded)[0] - 2)
+
+
+def _take(one: _Border, cleaned: Floats, floor: float) -> None:
+    """Take a border out, in place, where no stroke crosses it and nothing darker lies on it."""
+    view = cleaned.T if one.turned else cleaned
+    columns = np.arange(one.rows.shape[1])
+    height = len(view)
+    least = max(floor, 0.2)
+    beside = []
+    for row, away in ((one.rows[0], -1), (one.rows[0], -2), (one.rows[-1], 1), (one.rows[-1], 2)):
+        at = row + away
+        there = (at >= 0) & (at < height)
+        beside.append(np.where(there, view[at.clip(0, height - 1), columns], 0) > least)
+    crossed = (beside[0] & beside[1]) | (beside[2] & beside[3])
+    values = view[one.rows, columns]
+    darker = values > 1.5 * one.level + 0.15
+    view[one.rows, columns] = np.where(crossed | darker, values, 0)
