@@ -29,10 +29,11 @@ OUTER = 0.36  # of the picture: borders that touch ink are nearer to its edge
 TIP = 0.03  # of the picture: ends that are nearer to its edge reach it
 NEARLY = 0.08  # the same, for what need not
 LEFT = 0.25  # of the picture's shorter side: a digit between borders is longer
+CROSSING = 0.2  # of the picture: strokes of a 4 cross farther from its edge
 OTHER_PEN = 1.4  # times as dark or as wide: no stroke of the digit
 
 
-@dataclass
+@dataclass(eq=False)
 class _Border:
     """A nearly horizontal border.
 
@@ -40,6 +41,7 @@ class _Border:
         rows: int64 [B, W], its pixels' rows at each column, clipped to the picture.
         inside: bool [B, W], which of these are in the picture.
         level: the strength of its ink.
+        thickness: in pixels, without soft edges.
         ends: first and last column that it covers.
         middle: its row at the middle of the picture.
         turned: whether it runs from top to bottom, in a picture that was transposed.
@@ -48,6 +50,7 @@ class _Border:
     rows: Ints
     inside: Mask
     level: float
+    thickness: float
     ends: tuple[int, int]
     middle: float
     turned: bool
@@ -124,7 +127,16 @@ def without_borders(strength: Floats, noise: float) -> Cleaned | None:
             _mark(mask, one)
         return Cleaned(np.where(mask, 0, strength), mask, True)
     near = np.asarray(cv2.dilate(part.view(np.uint8), np.ones((3, 3), np.uint8)), bool)
-    kept = [one for one in found if _is_border(one, strength, near, part, found)]
+    if any(_are_a_four(one, other, strength, part) for one in across for other in down):
+        return None
+    touching = [one for one in found if _touches(one, near)]
+    apart = [one for one in found if one not in touching]
+    # Where all touch the digit, and are of its pen, they are its strokes: a 4 cut out closely.
+    kept = apart + [
+        one
+        for one in touching
+        if _is_outer(one, strength.shape) and (apart or _is_of_another_pen(one, strength, part))
+    ]
     if not kept:
         return None
     cleaned, mask = strength.copy(), np.zeros(strength.shape, bool)
@@ -225,6 +237,7 @@ def _measured(
         rows[top : bottom + 1],
         inside[top : bottom + 1],
         level,
+        max(1.0, float(np.median(mass[plain])) / level),
         (int(ends[0]), int(ends[-1])),
         float(centre.mean()),
         turned,
@@ -272,29 +285,32 @@ def _rest(strength: Floats, found: list[_Border], noise: float) -> Mask | None:
     return np.asarray(labels == best)
 
 
-def _is_border(
-    one: _Border, strength: Floats, near: Mask, part: Mask, found: list[_Border]
-) -> bool:
-    """Whether a line is a border, and no stroke of the digit beside it."""
+def _touches(one: _Border, near: Mask) -> bool:
+    """Whether a line touches what is near to the digit, bool [H, W]."""
     columns = np.arange(one.rows.shape[1])
-    height = near.shape[1] if one.turned else near.shape[0]
-    touched = _view(near, one)[one.rows, columns].any(axis=0)
-    outer = min(one.middle, height - 1 - one.middle) < OUTER * height
-    if not touched.any():
-        return True
-    if not outer:
-        return False
-    if len(found) > 1:
-        return True
-    dark = float(np.median(strength[part]))
-    wide = _width(part)
-    thick = max(1.0, len(one.rows) - 2)
-    return not (
-        one.level < OTHER_PEN * dark
-        and dark < OTHER_PEN * one.level
-        and thick < OTHER_PEN * wide
-        and wide < OTHER_PEN * thick
+    return bool(_view(near, one)[one.rows, columns].any())
+
+
+def _are_a_four(one: _Border, other: _Border, strength: Floats, part: Mask) -> bool:
+    """Whether two lines, of the pen of what is beside them, cross far inside the picture."""
+    height, width = strength.shape
+    inside = min(one.middle, height - 1 - one.middle) > CROSSING * height
+    inside &= min(other.middle, width - 1 - other.middle) > CROSSING * width
+    return bool(inside) and not (
+        _is_of_another_pen(one, strength, part) and _is_of_another_pen(other, strength, part)
     )
+
+
+def _is_outer(one: _Border, shape: tuple[int, ...]) -> bool:
+    height = shape[1] if one.turned else shape[0]
+    return min(one.middle, height - 1 - one.middle) < OUTER * height
+
+
+def _is_of_another_pen(one: _Border, strength: Floats, part: Mask) -> bool:
+    """Whether a line is much darker or paler, wider or finer than the strokes of the digit."""
+    dark = float(np.percentile(strength[part], 80))
+    pairs = ((one.level, dark), (one.thickness, _width(part)))
+    return any(max(pair) > OTHER_PEN * min(pair) for pair in pairs)
 
 
 def _width(part: Mask) -> float:

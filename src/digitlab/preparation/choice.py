@@ -86,10 +86,9 @@ class Components:
         """Let circles around others, and lines below others, be worth less than nothing."""
         order = np.argsort(-self._mass, kind="stable")[:PARTS]
         for one in order[self._mass[order] > 0].tolist():
-            others = [at for at in order.tolist() if at != one and worth[at] > 0]
-            if not others or worth[one] < 0:
+            others = order[(order != one) & (worth[order] > 0)].astype(np.int32)
+            if not len(others) or worth[one] < 0:
                 continue
-            others = np.array(others)
             if self._is_ring(one, others) or self._is_underline(one, others):
                 worth[one] = -1
 

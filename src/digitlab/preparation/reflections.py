@@ -17,7 +17,7 @@ MOST = 0.2  # of the picture; what covers more is paper
 SOLID = 0.85  # of its convex hull that a spot fills
 ROUND = 5.0  # times as long as wide; streaks that are longer may be strokes of bright ink
 STREAK = 14.0  # the same, where ink is dark
-DARK = 0.4  # of the way from the spot to the ground, beyond the ground: ink that is darker
+DARK = 0.25  # of the way from the spot to the ground, beyond the ground: ink that is darker
 LEAST = 0.004  # of the picture that ink covers
 ABOVE = 18  # grey levels by which a spot is brighter than bright ink
 EVEN = 4  # grey levels; drawings have no reflections
@@ -39,13 +39,16 @@ def without_reflections(pixels: Picture) -> Picture:
     bright = (grey > (ground + peak) / 2).view(np.uint8)
     if cv2.countNonZero(bright) > MOST * bright.size:
         return pixels
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(bright)
+    count, found, stats, _ = cv2.connectedComponentsWithStats(bright)
+    labels = np.asarray(found, np.int32)
     if count > 60:
         return pixels
     dark = np.count_nonzero(grey < ground - max(DARK * (peak - ground), 15)) >= LEAST * grey.size
     longest = STREAK if dark else ROUND
     large = [one for one in range(1, count) if stats[one, 4] >= 6]
-    spots = [one for one in large if _is_spot(labels, stats[one], one, longest)]
+    spots = [
+        one for one in large if _is_spot(labels, np.asarray(stats[one], np.int32), one, longest)
+    ]
     if not dark:  # then ink is bright, too, and not as bright
         others = np.isin(labels, [0, *spots], invert=True)
         if np.count_nonzero(others) < LEAST * grey.size:

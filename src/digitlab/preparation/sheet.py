@@ -52,7 +52,7 @@ class Sheet:
 
 
 def find_sheet(pixels: Picture) -> Sheet | None:
-    """Return the one bright sheet with ink on it in a photograph, uint8 [H, W, C]; None for none."""
+    """Return the bright sheet with ink in a photograph, uint8 [H, W, C]; None for none."""
     if min(pixels.shape[:2]) < SMALLEST:
         return None
     small = shrunk(pixels, LOOK_SIDE)
@@ -64,12 +64,17 @@ def find_sheet(pixels: Picture) -> Sheet | None:
             np.uint8,
         ).reshape(small.shape[:2])
     )
-    level, bright = cv2.threshold(grey, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    bright = cv2.threshold(grey, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)[1]
     share = cv2.countNonZero(bright) / bright.size
     if not SHARES[0] / 2 <= share <= SHARES[1]:
         return None
     _, labels, stats, _ = cv2.connectedComponentsWithStats(np.asarray(bright, np.uint8))
     sheet = 1 + int(stats[1:, 4].argmax())
+    left, top, width, height, _ = stats[sheet].tolist()
+    edges = (left <= 1) + (top <= 1)
+    edges += (left + width >= small.shape[1] - 1) + (top + height >= small.shape[0] - 1)
+    if edges > 2:  # the lit side of a shadow runs out of the picture three times
+        return None
     mask = (labels == sheet).view(np.uint8)
     outline = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]
     points = max(outline, key=len)
@@ -79,7 +84,8 @@ def find_sheet(pixels: Picture) -> Sheet | None:
     area = cv2.countNonZero(filled)
     if not SHARES[0] <= area / mask.size <= SHARES[1]:
         return None
-    middle, size, angle = cv2.minAreaRect(hull)
+    (x, y), (wide, tall), angle = cv2.minAreaRect(hull)
+    middle, size = (float(x), float(y)), (float(wide), float(tall))
     if min(size) < 8 or area < RECTANGULAR * (size[0] + 1) * (size[1] + 1):
         return None
     ink = 1 - cv2.countNonZero(mask & filled) / area
