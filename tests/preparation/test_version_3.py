@@ -90,8 +90,8 @@ def test_the_box_on_a_turned_sheet_is_in_the_photograph() -> None:
     box = find_glyph(picture, version="3").box
     turn = cv2.getRotationMatrix2D((75, 85), -8, 1)
     there = cv2.transform((FIVE + np.array([35, 30]))[None].astype(np.float64), turn)[0]
-    left, top = there.min(axis=0) + (180, 130)
-    right, bottom = there.max(axis=0) + (180, 130)
+    left, top = np.add(there.min(axis=0), (180, 130))
+    right, bottom = np.add(there.max(axis=0), (180, 130))
     # Around the box of a turned digit is a larger one.
     assert -16 < box[0] - left < 2
     assert -16 < box[1] - top < 2
