@@ -203,7 +203,7 @@ def _measured(
         inside = (rows >= 0) & (rows < height)
         rows = rows.clip(0, height - 1)
         around = np.where(inside, strength[rows, columns], 0)
-        profile = np.median(around, axis=1)
+        profile = np.median(around[:, :: max(1, width // 48)], axis=1)
         peak = int(profile.argmax())
         level = float(profile[peak])
         if level < floor:
@@ -226,11 +226,14 @@ def _measured(
         plain = covered & (mass < 1.5 * np.median(mass[covered]))
         places = (band[:, plain] * offsets[top : bottom + 1, None]).sum(axis=0) / mass[plain]
         places = np.rint(centre)[plain] + places
-        fitted = np.polyfit(columns[plain], places, 1)
-        away = np.abs(places - np.polyval(fitted, columns[plain]))
+        # The line of least squares, in closed form: numpy's own takes half of the time.
+        at = columns[plain] - columns[plain].mean()
+        slope = float(at @ places) / max(float(at @ at), 1e-9)
+        middle = float(places.mean()) - slope * float(columns[plain].mean())
+        away = np.abs(places - middle - slope * columns[plain])
         if last and np.percentile(away, 80) > 0.4 + 0.1 * wide:
             return None
-        centre = np.polyval(fitted, columns)
+        centre = middle + slope * columns
     ends = np.flatnonzero(covered)
     top, bottom = max(0, top - 1), min(2 * reach, bottom + 1)
     return _Border(
