@@ -214,6 +214,8 @@ def _look(
         record("digit", levels(255 * ink))
     box = ink_box(ink)
     scale = (width / small.shape[1], height / small.shape[0])
+    if box[2]:  # else normalise says what it gives
+        ink = ink[box[1] : box[1] + box[3], box[0] : box[0] + box[2]]
     left, top, wide, tall = _enlarged(box, scale, (width, height))
     if not closer:  # whoever looks closer has seen what else there is
         return Glyph(normalise(ink), (left, top, wide, tall))

@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from digitlab.preparation.pixels import lit_columns, percentiles_of
+
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
@@ -110,7 +112,7 @@ def without_borders(strength: Floats, noise: float) -> Cleaned | None:
         return None
     floor = min(max(FAINTEST, 4 * noise), 0.5)
     across = _find(strength, floor, turned=False)
-    down = _find(np.ascontiguousarray(strength.T), floor, turned=True)
+    down = _find(strength.T, floor, turned=True)
     across, down = (
         [one for one in across if one.through(down)],
         [one for one in down if one.through(across) and not one.stands_alone(across)],
@@ -149,19 +151,24 @@ def without_borders(strength: Floats, noise: float) -> Cleaned | None:
 def _find(strength: Floats, floor: float, turned: bool) -> list[_Border]:
     """Return what is straight, nearly horizontal and long enough (Hough, 1962)."""
     scale = min(1.0, LOOK_SIDE / max(strength.shape))
+    tall, wide = (max(1, round(side * scale)) for side in strength.shape)
+    if lit_columns(strength, floor, wide) < LONG * wide:  # no line covers more than all ink does
+        return []
+    strength = np.ascontiguousarray(strength)
     small = strength
     if scale < 1:
-        size = tuple(max(1, round(side * scale)) for side in strength.shape[::-1])
-        small = np.asarray(cv2.resize(strength, size, interpolation=cv2.INTER_AREA))
-    inked = (small > floor).view(np.uint8)
-    tall, wide = inked.shape
-    columns = cv2.reduce(inked, 0, cv2.REDUCE_MAX)
-    if cv2.countNonZero(columns) < LONG * wide:
-        return []
-    steps = max(1, int(STEEPEST * wide / 2))
-    slopes = np.arange(-steps, steps + 1) * (2 / wide)
+        small = np.asarray(cv2.resize(strength, (wide, tall), interpolation=cv2.INTER_AREA))
     # A row beside is still the line, where it falls between two.
-    ys, xs = np.nonzero(cv2.dilate(inked, np.ones((3, 1), np.uint8)))
+    near = cv2.dilate((small > floor).view(np.uint8), np.ones((3, 1), np.uint8))
+    steps = max(1, int(STEEPEST * wide / 2))
+    # Lines are sought only where the ink of as many rows as one crosses covers enough columns.
+    reach = np.ones((2 * steps + 1, 1), np.uint8)
+    crossed = cv2.reduce(cv2.dilate(near, reach), 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)
+    rows = (np.asarray(crossed) >= LONG * wide - _halves(steps, wide)).view(np.uint8)
+    if not rows.any():
+        return []
+    ys, xs = np.nonzero(near * np.asarray(cv2.dilate(rows, reach)))
+    slopes = np.arange(-steps, steps + 1) * (2 / wide)
     margin = steps + 2
     places = np.rint(ys[None] - slopes[:, None] * (xs - (wide - 1) / 2)[None]).astype(np.int64)
     places += margin + (tall + 2 * margin) * np.arange(len(slopes))[:, None]
@@ -189,6 +196,12 @@ def _find(strength: Floats, floor: float, turned: bool) -> list[_Border]:
     return found
 
 
+def _halves(steps: int, wide: int) -> int:
+    """Return the most columns at which a line falls between two rows, and may count both."""
+    rises = 2 * np.arange(1, steps + 1)[:, None] * (2 * np.arange(wide) - wide + 1)
+    return 1 + int((rises % (2 * wide) == wide).sum(axis=1).max())
+
+
 def _measured(
     strength: Floats, middle: float, slope: float, thickness: float, floor: float, turned: bool
 ) -> _Border | None:
@@ -203,7 +216,7 @@ def _measured(
         inside = (rows >= 0) & (rows < height)
         rows = rows.clip(0, height - 1)
         around = np.where(inside, strength[rows, columns], 0)
-        profile = np.median(around[:, :: max(1, width // 48)], axis=1)
+        profile = _medians(around[:, :: max(1, width // 48)])
         peak = int(profile.argmax())
         level = float(profile[peak])
         if level < floor:
@@ -223,7 +236,7 @@ def _measured(
             return None
         # Where nothing crosses it, it is as wide and as high everywhere.
         mass = band.sum(axis=0)
-        plain = covered & (mass < 1.5 * np.median(mass[covered]))
+        plain = covered & (mass < 1.5 * _medians(mass[covered]))
         places = (band[:, plain] * offsets[top : bottom + 1, None]).sum(axis=0) / mass[plain]
         places = np.rint(centre)[plain] + places
         # The line of least squares, in closed form: numpy's own takes half of the time.
@@ -231,7 +244,7 @@ def _measured(
         slope = float(at @ places) / max(float(at @ at), 1e-9)
         middle = float(places.mean()) - slope * float(columns[plain].mean())
         away = np.abs(places - middle - slope * columns[plain])
-        if last and np.percentile(away, 80) > 0.4 + 0.1 * wide:
+        if last and percentiles_of(away, 80)[0] > 0.4 + 0.1 * wide:
             return None
         centre = middle + slope * columns
     ends = np.flatnonzero(covered)
@@ -240,11 +253,20 @@ def _measured(
         rows[top : bottom + 1],
         inside[top : bottom + 1],
         level,
-        max(1.0, float(np.median(mass[plain])) / level),
+        max(1.0, float(_medians(mass[plain])) / level),
         (int(ends[0]), int(ends[-1])),
         float(centre.mean()),
         turned,
     )
+
+
+def _medians(values: Floats) -> Floats:
+    """Return the medians along the last axis, as numpy does, which takes four times as long."""
+    half = values.shape[-1] // 2
+    if values.shape[-1] % 2:
+        return np.asarray(np.partition(values, half)[..., half])
+    parted = np.partition(values, (half - 1, half))
+    return np.asarray((parted[..., half - 1] + parted[..., half]) / 2)
 
 
 def _view(array: npt.NDArray[np.generic], one: _Border) -> npt.NDArray[np.generic]:

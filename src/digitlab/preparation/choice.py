@@ -84,8 +84,19 @@ class Components:
 
     def _set_aside(self, worth: Worths) -> None:
         """Let circles around others, and lines below others, be worth less than nothing."""
+        if self._count < 3:  # the ground is a component, too
+            return
         order = np.argsort(-self._mass, kind="stable")[:PARTS]
-        for one in order[self._mass[order] > 0].tolist():
+        order = order[self._mass[order] > 0]
+        left, top, right, bottom = (
+            side[order] for side in (self._left, self._top, self._right, self._bottom)
+        )
+        height = self._height[order]
+        around = np.less.outer(left, left) & np.less.outer(top, top)
+        around &= np.greater.outer(right, right) & np.greater.outer(bottom, bottom)
+        around &= np.less_equal.outer(RINGED * height, height)
+        flat = self._width[order] >= FLAT * height
+        for one in order[flat | around.any(axis=1)].tolist():
             others = order[(order != one) & (worth[order] > 0)].astype(np.int32)
             if not len(others) or worth[one] < 0:
                 continue
@@ -148,7 +159,12 @@ class Components:
             kept |= new
             box = [self._left[kept].min(), self._top[kept].min()]
             box += [self._right[kept].max(), self._bottom[kept].max()]
-        return self._only(kept, (0, 0, self._ink.shape[1], self._ink.shape[0]))
+        left, top, right, bottom = (int(edge) for edge in box)
+        part = self._only(kept, (left, top, right - left, bottom - top))
+        ink = np.zeros_like(self._ink)
+        left, top = max(0, left - 2), max(0, top - 2)
+        ink[top : top + part.shape[0], left : left + part.shape[1]] = part
+        return ink
 
     def rivals(self) -> Iterator[tuple[Box, Floats]]:
         """Yield what may be a digit of its own: box and ink, float32, of each, the heaviest first.

@@ -47,7 +47,7 @@ def find_ink(
         PictureError: `blank` where nothing stands out from the ground.
     """
     ground = find_ground(pixels)
-    difference: Floats = pixels.astype(np.float32) - ground.colours
+    difference: Floats = np.subtract(pixels, ground.colours, dtype=np.float32)
     if ground.gain is not None:
         difference = scaled(difference, ground.gain)
     if record is not None:
@@ -133,23 +133,25 @@ def _strength(difference: Floats, lines: npt.NDArray[np.bool_] | None, name: str
     if lines is not None:
         smooth = np.where(lines, 0, smooth)
     peak = float(smooth.max())
-    strong = smooth > peak / 2
-    direction = distance[strong] @ difference[strong]
+    # Few pixels are strong: where they are is sought once.
+    strong = np.flatnonzero(smooth > peak / 2)
+    direction = distance.ravel()[strong] @ difference.reshape(-1, difference.shape[2])[strong]
     length = float(np.linalg.norm(direction))
     reached = along(difference, (direction / max(length, 1e-6)).astype(np.float32))
-    level = percentiles_of(reached[strong], 98)[0] if strong.any() else 0.0
+    level = percentiles_of(reached.ravel()[strong], 98)[0] if len(strong) else 0.0
     if peak < FAINTEST_INK or level <= 0:
         raise PictureError(f"{name} is blank: nothing stands out from its ground", "blank")
-    strength: Floats = reached / np.float32(level)
-    return strength
+    reached /= np.float32(level)
+    return reached
 
 
 def _thresholded(strength: Floats, noise: float, steep: bool) -> Floats:
     """Return ink in [0, 1]: none below a soft threshold, which is steep for photographs."""
     floor = min(4 * noise, 0.5)
     low, high = (max(floor, 0.15), 0.6) if steep else (floor, 1.0)
-    ink: Floats = np.clip((strength - low) / (high - low), 0, 1).astype(np.float32)
-    return ink
+    ink: Floats = strength - np.float32(low)
+    ink /= np.float32(high - low)
+    return np.clip(ink, 0, 1, out=ink)
 
 
 def _noise(strength: Floats) -> float:

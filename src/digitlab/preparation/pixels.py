@@ -28,17 +28,17 @@ def percentiles(counted: npt.NDArray[np.int64], *shares: float) -> list[float]:
     """
     until = counted.cumsum()
     last = int(until[-1]) - 1
-    found = []
-    for share in shares:
-        place = share / 100 * last
-        before = int(place)
-        low, high = np.searchsorted(until, (before, min(before + 1, last)), side="right").tolist()
-        found.append(low + (high - low) * (place - before))
-    return found
+    places = [share / 100 * last for share in shares]
+    ends = [end for place in places for end in (int(place), min(int(place) + 1, last))]
+    values = until.searchsorted(ends, side="right").tolist()
+    return [
+        low + (high - low) * (place - int(place))
+        for place, low, high in zip(places, values[::2], values[1::2], strict=True)
+    ]
 
 
-def percentiles_of(values: Floats, *shares: float) -> list[float]:
-    """Return the values below which shares, in %, of float32 lie, as numpy does."""
+def percentiles_of(values: npt.NDArray[np.floating], *shares: float) -> list[float]:
+    """Return the values below which shares, in %, of floats lie, as numpy does."""
     last = values.size - 1
     places = [share / 100 * last for share in shares]
     ends = [(int(place), min(int(place) + 1, last)) for place in places]
@@ -60,6 +60,27 @@ def along(pixels: Picture | Floats, direction: Floats) -> Floats:
         return np.asarray(pixels[..., 0] * direction[0], np.float32)
     values: Floats = pixels.astype(np.float32, copy=False)
     return np.asarray(cv2.transform(values, direction[None]), np.float32)
+
+
+def lit_columns(values: Floats, level: float, count: int) -> int:
+    """Return how many columns of a smaller copy may have a value above a level, at most.
+
+    It costs less than the copy, which averages over areas.
+
+    Args:
+        values: float32 [H, W].
+        level: above 0.
+        count: columns of the copy, at most W.
+    """
+    lit = values.max(axis=0) > 0.999 * level
+    width = len(lit)
+    if count == width:
+        return int(np.count_nonzero(lit))
+    edges = np.arange(count + 1) * (width / count)
+    until = np.concatenate([[0], lit.cumsum()])
+    first = np.floor(edges[:-1] - 0.001).astype(np.int64).clip(0)
+    behind = np.ceil(edges[1:] + 0.001).astype(np.int64).clip(None, width)
+    return int(np.count_nonzero(until[behind] > until[first]))
 
 
 def scaled(pixels: Floats, factors: Floats) -> Floats:

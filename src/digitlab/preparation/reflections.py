@@ -27,12 +27,10 @@ def without_reflections(pixels: Picture) -> Picture:
     """Return a picture, uint8 [H, W, C], without bright spots beside darker or duller ink."""
     if min(pixels.shape[:2]) < SMALLEST:
         return pixels
-    grey = pixels[..., 0]
-    for channel in range(1, pixels.shape[2]):
-        grey = np.minimum(grey, pixels[..., channel])
-    low, ground, peak = percentiles(counts(grey[::2, ::2]), 2, 50, 99.9)
+    low, ground, peak = percentiles(counts(_darkest(pixels[::2, ::2])), 2, 50, 99.9)
     if peak < BRIGHT or peak - ground < BRIGHTER:
         return pixels
+    grey = _darkest(pixels)
     rim = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     if np.ptp(percentiles(counts(rim), 10, 90)) < EVEN:
         return pixels
@@ -68,6 +66,15 @@ def without_reflections(pixels: Picture) -> Picture:
     if around.any():
         painted[wide > 0] = np.median(pixels[around], axis=0).astype(np.uint8)
     return painted
+
+
+def _darkest(pixels: Picture) -> Picture:
+    """Return the darkest channel of each pixel, uint8 [H, W]."""
+    planes = cv2.split(pixels)
+    grey = planes[0]
+    for plane in planes[1:]:
+        grey = cv2.min(grey, plane)
+    return np.asarray(grey, np.uint8)
 
 
 def _is_spot(

@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from digitlab.preparation.pixels import lit_columns
+
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
@@ -55,19 +57,19 @@ class _Removal:
 def without_lines(strength: Floats) -> tuple[Floats, Mask | None]:
     """Return the strength of ink, float32 [H, W], without lines, and where they were, if any."""
     for turns in ((False, True), (False,), (True,)):  # horizontal lines, vertical ones
-        cleaned, mask = strength, np.zeros(strength.shape, bool)
-        removals = []
+        cleaned, masks, removals = strength, [], []
         for turn in turns:
-            view, seen = (cleaned.T, mask.T) if turn else (cleaned, mask)
-            removal = _removed(view, _find_lines(view))
+            view = cleaned.T if turn else cleaned
+            lines = _find_lines(view)
+            removal = _removed(view, lines) if lines else None
             if removal is not None:
                 cleaned = removal.cleaned.T if turn else removal.cleaned
-                seen |= removal.mask
+                masks.append(removal.mask.T if turn else removal.mask)
                 removals.append(removal)
         if not removals:  # then there are none one way either
             return strength, None
         if _are_lines(removals, strength > INKED, cleaned > INKED):
-            return cleaned, mask
+            return cleaned, np.logical_or.reduce(masks)
     return strength, None
 
 
@@ -85,19 +87,19 @@ def _find_lines(strength: Floats) -> list[_Line]:
     """Return the nearly horizontal lines that run through a picture (Hough, 1962)."""
     height, width = strength.shape
     scale = min(1.0, LOOK_SIDE / max(height, width))
-    if scale < 1:
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        strength = np.asarray(cv2.resize(strength, size, interpolation=cv2.INTER_AREA))
-    tall, wide = strength.shape
-    if min(tall, wide) < SMALLEST:
+    tall, wide = max(1, round(height * scale)), max(1, round(width * scale))
+    # No line covers more columns than all ink does.
+    if min(tall, wide) < SMALLEST or lit_columns(strength, FAINTEST, wide) < LONG * wide:
         return []
+    if scale < 1:
+        strength = np.asarray(cv2.resize(strength, (wide, tall), interpolation=cv2.INTER_AREA))
     inked = (strength > FAINTEST).astype(np.uint8)
     near = cv2.dilate(inked, np.ones((3, 1), np.uint8))  # a row beside is still the line
     if cv2.countNonZero(near) > MOST * near.size:
         near = inked  # where lines are as close as that, rows beside would fill all gaps
     columns = cv2.reduce(near, 0, cv2.REDUCE_MAX)
     if cv2.countNonZero(columns) < LONG * wide or cv2.countNonZero(near) > MOST * near.size:
-        return []  # no line covers more columns than all ink does
+        return []
     ys, xs = np.nonzero(near)
     steps = max(1, int(STEEPEST * wide / 2))
     slopes = np.arange(-steps, steps + 1) * (2 / wide)
