@@ -7,6 +7,7 @@ an imitation of transparency two colours in squares, and a photograph light that
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -17,12 +18,14 @@ from digitlab.preparation.pixels import (
     along,
     counts,
     mean_of_channels,
+    minus,
     percentiles,
     percentiles_of,
 )
 
 Picture = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
+Extreme = Callable[[Picture, Picture], npt.ArrayLike]
 
 ARRAY_SIDE = 24  # pixels; no larger pictures are arrays of levels, without light and noise
 FLAT = 0.25  # of such an array has one level, the ground
@@ -38,6 +41,7 @@ DARK_INK = 0.5  # a vote; of what photographs show, more is written dark on ligh
 SPARE = 1.3  # strokes so thick have crossings that are thicker
 LIGHT = 24  # grey levels; along the border, light differs by less and strokes by more
 RIM = 0.5  # of the longer side; strokes touch the border over less than this
+WIDE = 24  # pixels; windows from which on doubling is faster
 BRIGHTEST_GAIN = 3.0  # ink in deep shadow is weaker, but so is everything else there
 
 
@@ -128,9 +132,9 @@ def _checkerboard(pixels: Picture) -> Floats | None:
 
     Programs that show transparency paint them, and what is saved from a screen has kept them.
     """
-    grey = pixels[..., 0]
-    for channel in range(1, pixels.shape[2]):
-        grey = np.maximum(grey, pixels[..., channel])
+    grey, *others = (np.asarray(plane, np.uint8) for plane in cv2.split(pixels))
+    for plane in others:
+        grey = np.asarray(cv2.max(grey, plane), np.uint8)
     counted = counts(grey)
     near = np.convolve(counted, np.ones(9, np.int64), "same")
     first = int(near.argmax())
@@ -191,15 +195,19 @@ def _photographed(pixels: Picture) -> Ground:
     direction = _ink_direction(small)
     direction, share = _stroke_scale(small, direction)
     side = _odd(share, max(pixels.shape[:2]))
-    planes = []
-    for towards, seen, smooth in zip(
-        direction, cv2.split(pixels), cv2.split(cv2.medianBlur(pixels, 3)), strict=True
-    ):
-        closed = _without_strokes(np.asarray(smooth, np.uint8), side, bright=towards > 0)
-        # Noise lifts what is the most of a window.
-        lift = cv2.subtract(closed[::2, ::2], np.asarray(seen)[::2, ::2], dtype=cv2.CV_16S)
-        planes.append(closed - np.float32(_bias(np.asarray(lift), bright=towards > 0)))
-    colours = np.asarray(cv2.merge(planes), np.float32).reshape(pixels.shape)
+    bright = (direction > 0).tolist()
+    smooth = np.asarray(cv2.medianBlur(pixels, 3), np.uint8).reshape(pixels.shape)
+    if len(set(bright)) == 1:
+        closed = _without_strokes(smooth, side, bright[0]).reshape(pixels.shape)
+    else:
+        planes = zip(cv2.split(smooth), bright, strict=True)
+        closed = np.dstack(
+            [_without_strokes(np.asarray(plane, np.uint8), side, way) for plane, way in planes]
+        )
+    # Noise lifts what is the most of a window.
+    lift = cv2.split(cv2.subtract(closed[::2, ::2], pixels[::2, ::2], dtype=cv2.CV_16S))
+    biases = [_bias(np.asarray(one), way) for one, way in zip(lift, bright, strict=True)]
+    colours = minus(closed, np.array(biases, np.float32))
     if direction.sum() > 0:
         return Ground(colours, "photograph")
     light = mean_of_channels(colours)
@@ -280,13 +288,8 @@ class _Look:
         reach = _odd(STROKES[-1], longest) // 2 + 1
         around = _surrounded(level, reach, _odd(RIM, longest), bright=True)
         sides = [_odd(width, longest) for width in self.widths]
-        opened = {
-            side: cv2.morphologyEx(around, cv2.MORPH_OPEN, np.ones((side, side), np.uint8))
-            for side in set(sides)
-        }
-        self.grounds = [
-            np.asarray(opened[side][reach:-reach, reach:-reach], np.uint8) for side in sides
-        ]
+        opened = {side: _opened(around, side, reach, bright=True) for side in set(sides)}
+        self.grounds = [opened[side] for side in sides]
         hats = [np.asarray(cv2.subtract(level, ground), np.uint8) for ground in self.grounds]
         strong = [percentiles(counts(hats[at]), 99.7)[0] for at in (len(FINE_STROKES), -1)]
         self.least = max(0.35 * strong[0], 0.15 * strong[1])
@@ -328,20 +331,50 @@ def _without_strokes(level: Picture, side: int, bright: bool) -> Picture:
     """
     reach = side // 2 + 1
     around = _surrounded(level, reach, 2 * side, bright)
-    how = cv2.MORPH_OPEN if bright else cv2.MORPH_CLOSE
-    opened = cv2.morphologyEx(around, how, np.ones((side, side), np.uint8))
-    return np.asarray(opened[reach:-reach, reach:-reach], np.uint8)
+    return _opened(around, side, reach, bright)
+
+
+def _opened(around: Picture, side: int, reach: int, bright: bool) -> Picture:
+    """Open a picture, or close it, by a square window, and take so many pixels off all around.
+
+    These are more than half of the window. OpenCV takes the longer, the wider the window is.
+    """
+    if side < WIDE:
+        how = cv2.MORPH_OPEN if bright else cv2.MORPH_CLOSE
+        opened = cv2.morphologyEx(around, how, np.ones((side, side), np.uint8))
+        return np.asarray(opened[reach:-reach, reach:-reach], np.uint8)
+    first, second = (cv2.min, cv2.max) if bright else (cv2.max, cv2.min)
+    half, spare = side // 2, reach - side // 2
+    nothing = (255,) * 4 if bright else (0,) * 4
+    level = cv2.copyMakeBorder(around, half, half, half, half, cv2.BORDER_CONSTANT, value=nothing)
+    for extreme in (first, second):
+        level = _extremes(_extremes(level, side, extreme, 0), side, extreme, 1)
+    return np.asarray(level[spare:-spare, spare:-spare], np.uint8)
+
+
+def _extremes(level: Picture, side: int, extreme: Extreme, axis: int) -> Picture:
+    """Return the least or the most of each `side` pixels along an axis, by doubling windows."""
+    window = 1
+    while window < side:
+        step = min(window, side - window)
+        count = level.shape[axis] - step
+        both = (level[:count], level[step:]) if axis == 0 else (level[:, :count], level[:, step:])
+        level = np.asarray(extreme(*both), np.uint8)
+        window += step
+    return level
 
 
 def _surrounded(level: Picture, reach: int, side: int, bright: bool) -> Picture:
     """Return a picture with what is along its border around it, without strokes that end there."""
     how = cv2.MORPH_OPEN if bright else cv2.MORPH_CLOSE
     rim = level.copy()
-    for edges in (rim[:: max(1, len(rim) - 1)], rim.T[:: max(1, rim.shape[1] - 1)]):
+    for edges in (rim[:: max(1, len(rim) - 1)], rim.swapaxes(0, 1)[:: max(1, rim.shape[1] - 1)]):
         window = np.ones((1, min(edges.shape[1], side)), np.uint8)
         seen = np.ascontiguousarray(edges)
-        bare = cv2.morphologyEx(seen, how, window)
-        np.copyto(edges, bare, where=cv2.absdiff(seen, bare) > LIGHT)
+        bare = np.asarray(cv2.morphologyEx(seen, how, window)).reshape(seen.shape)
+        strokes = np.asarray(cv2.absdiff(seen, bare)).reshape(seen.shape) > LIGHT
+        np.copyto(edges, bare, where=strokes)
     around = cv2.copyMakeBorder(rim, reach, reach, reach, reach, cv2.BORDER_REPLICATE)
+    around = around.reshape(*around.shape[:2], *level.shape[2:])
     around[reach:-reach, reach:-reach] = level
     return np.asarray(around, np.uint8)

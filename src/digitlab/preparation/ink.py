@@ -12,7 +12,7 @@ from digitlab.errors import PictureError
 from digitlab.preparation.borders import without_borders
 from digitlab.preparation.glyph import SIDE
 from digitlab.preparation.ground import find_ground
-from digitlab.preparation.pixels import along, mean_of_channels, percentiles_of, scaled
+from digitlab.preparation.pixels import along, mean_of_channels, minus, percentiles_of, scaled
 from digitlab.preparation.ruled_lines import without_lines
 
 Picture = npt.NDArray[np.uint8]
@@ -47,7 +47,7 @@ def find_ink(
         PictureError: `blank` where nothing stands out from the ground.
     """
     ground = find_ground(pixels)
-    difference: Floats = np.subtract(pixels, ground.colours, dtype=np.float32)
+    difference = minus(pixels, ground.colours)
     if ground.gain is not None:
         difference = scaled(difference, ground.gain)
     if record is not None:

@@ -13,10 +13,14 @@ import numpy.typing as npt
 Picture = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
+FEW = 2048  # pixels; of fewer, numpy's counts are faster than OpenCV's
+
 
 def counts(levels: Picture) -> npt.NDArray[np.int64]:
     """Return how many pixels of uint8 have each level, int64 [256]."""
-    return np.bincount(levels.ravel(), minlength=256)
+    if levels.size < FEW:
+        return np.bincount(levels.ravel(), minlength=256)
+    return np.asarray(cv2.calcHist([levels], [0], None, [256], [0, 256]).ravel(), np.int64)
 
 
 def percentiles(counted: npt.NDArray[np.int64], *shares: float) -> list[float]:
@@ -81,6 +85,15 @@ def lit_columns(values: Floats, level: float, count: int) -> int:
     first = np.floor(edges[:-1] - 0.001).astype(np.int64).clip(0)
     behind = np.ceil(edges[1:] + 0.001).astype(np.int64).clip(None, width)
     return int(np.count_nonzero(until[behind] > until[first]))
+
+
+def minus(pixels: Picture, colours: Floats) -> Floats:
+    """Return uint8 [H, W, C] less colours, float32 [H, W, C] or [C]; float32 [H, W, C]."""
+    if colours.ndim == 1:  # numpy walks short axes pixel by pixel
+        height, width, _ = pixels.shape
+        flat = pixels.reshape(height, -1) - np.tile(colours, width)
+        return np.asarray(flat.reshape(pixels.shape), np.float32)
+    return np.subtract(pixels, colours, dtype=np.float32)
 
 
 def scaled(pixels: Floats, factors: Floats) -> Floats:
