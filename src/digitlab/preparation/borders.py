@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from digitlab.preparation.pixels import lit_columns, percentiles_of
+from digitlab.preparation.pixels import inked_bands, lit_columns, near_rows, percentiles_of
 
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -159,15 +159,14 @@ def _find(strength: Floats, floor: float, turned: bool) -> list[_Border]:
     if scale < 1:
         small = np.asarray(cv2.resize(strength, (wide, tall), interpolation=cv2.INTER_AREA))
     # A row beside is still the line, where it falls between two.
-    near = cv2.dilate((small > floor).view(np.uint8), np.ones((3, 1), np.uint8))
+    inked = (small > floor).view(np.uint8)
+    near = np.asarray(cv2.dilate(inked, np.ones((3, 1), np.uint8)), np.uint8)
     steps = max(1, int(STEEPEST * wide / 2))
     # Lines are sought only where the ink of as many rows as one crosses covers enough columns.
-    reach = np.ones((2 * steps + 1, 1), np.uint8)
-    crossed = cv2.reduce(cv2.dilate(near, reach), 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)
-    rows = (np.asarray(crossed) >= LONG * wide - _halves(steps, wide)).view(np.uint8)
+    rows = inked_bands(near, steps) >= LONG * wide
     if not rows.any():
         return []
-    ys, xs = np.nonzero(near * np.asarray(cv2.dilate(rows, reach)))
+    ys, xs = np.nonzero(near_rows(near, rows, steps))
     slopes = np.arange(-steps, steps + 1) * (2 / wide)
     margin = steps + 2
     places = np.rint(ys[None] - slopes[:, None] * (xs - (wide - 1) / 2)[None]).astype(np.int64)
@@ -194,12 +193,6 @@ def _find(strength: Floats, floor: float, turned: bool) -> list[_Border]:
         if one is not None:
             found.append(one)
     return found
-
-
-def _halves(steps: int, wide: int) -> int:
-    """Return the most columns at which a line falls between two rows, and may count both."""
-    rises = 2 * np.arange(1, steps + 1)[:, None] * (2 * np.arange(wide) - wide + 1)
-    return 1 + int((rises % (2 * wide) == wide).sum(axis=1).max())
 
 
 def _measured(

@@ -41,7 +41,7 @@ DARK_INK = 0.5  # a vote; of what photographs show, more is written dark on ligh
 SPARE = 1.3  # strokes so thick have crossings that are thicker
 LIGHT = 24  # grey levels; along the border, light differs by less and strokes by more
 RIM = 0.5  # of the longer side; strokes touch the border over less than this
-WIDE = 24  # pixels; windows from which on doubling is faster
+WIDE = 1_500_000  # pixels in all windows, from which on doubling is faster
 BRIGHTEST_GAIN = 3.0  # ink in deep shadow is weaker, but so is everything else there
 
 
@@ -339,7 +339,7 @@ def _opened(around: Picture, side: int, reach: int, bright: bool) -> Picture:
 
     These are more than half of the window. OpenCV takes the longer, the wider the window is.
     """
-    if side < WIDE:
+    if side * around.size < WIDE:
         how = cv2.MORPH_OPEN if bright else cv2.MORPH_CLOSE
         opened = cv2.morphologyEx(around, how, np.ones((side, side), np.uint8))
         return np.asarray(opened[reach:-reach, reach:-reach], np.uint8)

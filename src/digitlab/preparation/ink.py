@@ -87,8 +87,10 @@ def _covered(strength: Floats, level: float) -> float:
     """Return in how many of the picture's blocks something reaches a level."""
     tall, wide = (max(1, side // BLOCKS) for side in strength.shape)
     rows, columns = strength.shape[0] // tall, strength.shape[1] // wide
-    blocks = strength[: rows * tall, : columns * wide].reshape(rows, tall, columns, wide)
-    return float((blocks.max(axis=(1, 3)) > level).mean())
+    whole = strength[: rows * tall, : columns * wide]
+    strips = whole.reshape(rows, tall, -1).max(axis=1)
+    blocks = strips.reshape(rows, columns, wide).max(axis=2)
+    return float((blocks > level).mean())
 
 
 def _above_print(difference: Floats, strength: Floats, name: str, record: Record | None) -> Floats:

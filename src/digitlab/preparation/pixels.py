@@ -87,6 +87,33 @@ def lit_columns(values: Floats, level: float, count: int) -> int:
     return int(np.count_nonzero(until[behind] > until[first]))
 
 
+def inked_bands(inked: Picture, steps: int) -> npt.NDArray[np.int64]:
+    """Return on how many columns a nearly horizontal line may lie that has each row in its middle.
+
+    It is the most that lines can have which end at most so many rows above or below.
+
+    Args:
+        inked: uint8 [H, W], 0 or 1.
+        steps: rows.
+
+    Returns:
+        int64 [H].
+    """
+    band = cv2.dilate(inked, np.ones((2 * steps + 1, 1), np.uint8))
+    counted = cv2.reduce(band, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)
+    wide = inked.shape[1]
+    # Where a line falls between two rows, it may be counted on both.
+    rises = 2 * np.arange(1, steps + 1)[:, None] * (2 * np.arange(wide) - wide + 1)
+    halves = (rises % (2 * wide) == wide).sum(axis=1).max()
+    return np.asarray(counted, np.int64).ravel() + halves + 1
+
+
+def near_rows(inked: Picture, rows: npt.NDArray[np.bool_], steps: int) -> Picture:
+    """Return a mask, uint8 [H, W], where it is at most so many steps from some of its rows."""
+    near = cv2.dilate(rows.view(np.uint8)[:, None], np.ones((2 * steps + 1, 1), np.uint8))
+    return inked * np.reshape(near, (-1, 1))
+
+
 def minus(pixels: Picture, colours: Floats) -> Floats:
     """Return uint8 [H, W, C] less colours, float32 [H, W, C] or [C]; float32 [H, W, C]."""
     if colours.ndim == 1:  # numpy walks short axes pixel by pixel

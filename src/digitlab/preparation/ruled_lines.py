@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from digitlab.preparation.pixels import lit_columns
+from digitlab.preparation.pixels import inked_bands, lit_columns, near_rows
 
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -100,8 +100,12 @@ def _find_lines(strength: Floats) -> list[_Line]:
     columns = cv2.reduce(near, 0, cv2.REDUCE_MAX)
     if cv2.countNonZero(columns) < LONG * wide or cv2.countNonZero(near) > MOST * near.size:
         return []
-    ys, xs = np.nonzero(near)
     steps = max(1, int(STEEPEST * wide / 2))
+    bands = inked_bands(np.asarray(near, np.uint8), steps)
+    if bands.max() < LONG * wide:
+        return []
+    # Rows that have less count for nothing below.
+    ys, xs = np.nonzero(near_rows(np.asarray(near, np.uint8), bands >= 0.8 * LONG * wide, steps))
     slopes = np.arange(-steps, steps + 1) * (2 / wide)
     centred = xs - (wide - 1) / 2
     margin = int(STEEPEST * wide / 2) + 2
