@@ -14,6 +14,7 @@ Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int32]
 Worths = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
+Corners = tuple[int, int, int, int]  # left, top, right and bottom
 
 NEAR = 0.3  # of the digit's longer side: its parts are nearer
 LEAST = 0.03  # of the heaviest part's ink: other parts have more
@@ -88,15 +89,11 @@ class Components:
             return
         order = np.argsort(-self._mass, kind="stable")[:PARTS]
         order = order[self._mass[order] > 0]
-        left, top, right, bottom = (
-            side[order] for side in (self._left, self._top, self._right, self._bottom)
-        )
-        height = self._height[order]
-        around = np.less.outer(left, left) & np.less.outer(top, top)
-        around &= np.greater.outer(right, right) & np.greater.outer(bottom, bottom)
-        around &= np.less_equal.outer(RINGED * height, height)
-        flat = self._width[order] >= FLAT * height
-        for one in order[flat | around.any(axis=1)].tolist():
+        sides = (self._left, self._top, self._right, self._bottom)
+        boxes = list(zip(*(side[order].tolist() for side in sides), strict=True))
+        for one, box in zip(order.tolist(), boxes, strict=True):
+            if not (_is_flat(box) or any(_is_around(box, other) for other in boxes)):
+                continue
             others = order[(order != one) & (worth[order] > 0)].astype(np.int32)
             if not len(others) or worth[one] < 0:
                 continue
@@ -230,6 +227,19 @@ class Components:
         # The soft edge of a stroke lies outside its mask.
         around = cv2.dilate(kept[self._labels[part]].view(np.uint8), np.ones((5, 5), np.uint8))
         return np.asarray(self._ink[part] * around, np.float32)
+
+
+def _is_flat(box: Corners) -> bool:
+    left, top, right, bottom = box
+    return right - left >= FLAT * (bottom - top)
+
+
+def _is_around(box: Corners, other: Corners) -> bool:
+    """Whether another that is large enough for a digit is within a box."""
+    left, top, right, bottom = box
+    x, y, x_end, y_end = other
+    within = left < x and x_end < right and top < y and y_end < bottom
+    return within and y_end - y >= RINGED * (bottom - top)
 
 
 def _main(worth: Worths, labels: Labels, stats: Labels) -> int:

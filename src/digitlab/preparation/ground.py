@@ -288,7 +288,12 @@ class _Look:
         reach = _odd(STROKES[-1], longest) // 2 + 1
         around = _surrounded(level, reach, _odd(RIM, longest), bright=True)
         sides = [_odd(width, longest) for width in self.widths]
-        opened = {side: _opened(around, side, reach, bright=True) for side in set(sides)}
+        opened = {}
+        for side in set(sides):
+            # A window sees twice its half; the widest sees all that is around.
+            spare = max(0, reach - side + 1)
+            part = around[spare : len(around) - spare, spare : around.shape[1] - spare]
+            opened[side] = _opened(part, side, reach - spare, bright=True)
         self.grounds = [opened[side] for side in sides]
         hats = [np.asarray(cv2.subtract(level, ground), np.uint8) for ground in self.grounds]
         strong = [percentiles(counts(hats[at]), 99.7)[0] for at in (len(FINE_STROKES), -1)]
@@ -369,8 +374,10 @@ def _surrounded(level: Picture, reach: int, side: int, bright: bool) -> Picture:
     how = cv2.MORPH_OPEN if bright else cv2.MORPH_CLOSE
     rim = level.copy()
     for edges in (rim[:: max(1, len(rim) - 1)], rim.swapaxes(0, 1)[:: max(1, rim.shape[1] - 1)]):
-        window = np.ones((1, min(edges.shape[1], side)), np.uint8)
         seen = np.ascontiguousarray(edges)
+        if int(seen.max()) - int(seen.min()) <= LIGHT:
+            continue
+        window = np.ones((1, min(edges.shape[1], side)), np.uint8)
         bare = np.asarray(cv2.morphologyEx(seen, how, window)).reshape(seen.shape)
         strokes = np.asarray(cv2.absdiff(seen, bare)).reshape(seen.shape) > LIGHT
         np.copyto(edges, bare, where=strokes)

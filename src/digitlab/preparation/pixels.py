@@ -53,6 +53,15 @@ def percentiles_of(values: npt.NDArray[np.floating], *shares: float) -> list[flo
     return found
 
 
+def medians(values: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """Return the medians along the last axis of [..., N], as numpy does."""
+    half = values.shape[-1] // 2
+    if values.shape[-1] % 2:
+        return np.asarray(np.partition(values, half)[..., half])
+    parted = np.partition(values, (half - 1, half))
+    return np.asarray((parted[..., half - 1] + parted[..., half]) / 2)
+
+
 def mean_of_channels(pixels: Floats) -> Floats:
     """Return the mean over the channels of float32 [H, W, C], float32 [H, W]."""
     return along(pixels, np.full(pixels.shape[2], 1 / pixels.shape[2], np.float32))
@@ -101,10 +110,10 @@ def inked_bands(inked: Picture, steps: int) -> npt.NDArray[np.int64]:
     """
     band = cv2.dilate(inked, np.ones((2 * steps + 1, 1), np.uint8))
     counted = cv2.reduce(band, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)
-    wide = inked.shape[1]
-    # Where a line falls between two rows, it may be counted on both.
-    rises = 2 * np.arange(1, steps + 1)[:, None] * (2 * np.arange(wide) - wide + 1)
-    halves = (rises % (2 * wide) == wide).sum(axis=1).max()
+    # A line of slope 2 k / W falls between two rows at 2 k columns at most, and may be counted on
+    # both: where 2 k has as many factors 2 as W.
+    twos = inked.shape[1] & -inked.shape[1]
+    halves = 2 * steps if 1 < twos <= 2 * steps else 0
     return np.asarray(counted, np.int64).ravel() + halves + 1
 
 

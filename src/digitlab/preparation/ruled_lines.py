@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from digitlab.preparation.pixels import inked_bands, lit_columns, near_rows
+from digitlab.preparation.pixels import inked_bands, lit_columns, medians, near_rows
 
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -151,7 +151,7 @@ def _removed(strength: Floats, lines: list[_Line]) -> _Removal | None:
         inside = (rows >= 0) & (rows < height)
         rows = rows.clip(0, height - 1)
         around = np.where(inside, strength[rows, columns], 0)
-        profile = np.median(around, axis=1)
+        profile = medians(around)
         peak = int(profile[reach - 4 : reach + 5].argmax()) + reach - 4
         level = float(profile[peak])
         top = bottom = peak
