@@ -7,6 +7,7 @@ of the same pen as what they touch.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import cv2
@@ -24,7 +25,9 @@ from digitlab.preparation.pixels import (
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
+_Seen = tuple[float, float, float]  # row at the middle of the picture, slope and thickness
 
+MOST = 4  # borders of a cell one way; more are no cell's
 LOOK_SIDE = 128  # pixels; borders are sought on a copy of this size
 SMALLEST = 14  # pixels; what is smaller has no room for a cell
 FAINTEST = 0.15  # of the ink's strength
@@ -117,8 +120,14 @@ def without_borders(strength: Floats, noise: float) -> Cleaned | None:
     if min(strength.shape) < SMALLEST:
         return None
     floor = min(max(FAINTEST, 4 * noise), 0.5)
-    across = _find(strength, floor, turned=False)
-    down = _find(strength.T, floor, turned=True)
+    seen_across, seen_down = _seen(strength, floor), _seen(strength.T, floor)
+    if not (
+        _may_run_through(strength, floor, seen_across, seen_down)
+        or _may_run_through(strength.T, floor, seen_down, seen_across)
+    ):
+        return None
+    across = _found(strength, seen_across, floor, turned=False)
+    down = _found(strength.T, seen_down, floor, turned=True)
     across, down = (
         [one for one in across if one.through(down)],
         [one for one in down if one.through(across) and not one.stands_alone(across)],
@@ -154,16 +163,35 @@ def without_borders(strength: Floats, noise: float) -> Cleaned | None:
     return Cleaned(cleaned, mask, False)
 
 
-def _find(strength: Floats, floor: float, turned: bool) -> list[_Border]:
-    """Return what is straight, nearly horizontal and long enough (Hough, 1962)."""
+def _may_run_through(
+    strength: Floats, floor: float, seen: list[_Seen], others: list[_Seen]
+) -> bool:
+    """Whether there is ink where lines reach the picture's edge, or there are lines to end at."""
+    width = strength.shape[1]
+    tip = int(max(1, NEARLY * width)) + 1
+    ends = strength[:, :tip], strength[:, max(0, width - tip) :]
+    open_ends = sum(float(end.max()) <= 0.5 * floor for end in ends)
+    return bool(seen) and len(others) >= open_ends
+
+
+def _found(strength: Floats, seen: list[_Seen], floor: float, turned: bool) -> list[_Border]:
+    """Return at most four of the lines that were seen, as they are in the whole picture."""
+    if not seen:
+        return []
+    strength = np.ascontiguousarray(strength)
+    measured = (_measured(strength, *one, floor, turned) for one in seen)
+    return list(itertools.islice((one for one in measured if one is not None), MOST))
+
+
+def _seen(strength: Floats, floor: float) -> list[_Seen]:
+    """Return what is nearly horizontal and long enough on a small copy (Hough, 1962)."""
     scale = min(1.0, LOOK_SIDE / max(strength.shape))
     tall, wide = (max(1, round(side * scale)) for side in strength.shape)
     if lit_columns(strength, floor, wide) < LONG * wide:  # no line covers more than all ink does
         return []
-    strength = np.ascontiguousarray(strength)
-    small = strength
+    small = np.ascontiguousarray(strength)
     if scale < 1:
-        small = np.asarray(cv2.resize(strength, (wide, tall), interpolation=cv2.INTER_AREA))
+        small = np.asarray(cv2.resize(small, (wide, tall), interpolation=cv2.INTER_AREA))
     # A row beside is still the line, where it falls between two.
     inked = (small > floor).view(np.uint8)
     near = np.asarray(cv2.dilate(inked, np.ones((3, 1), np.uint8)), np.uint8)
@@ -179,12 +207,9 @@ def _find(strength: Floats, floor: float, turned: bool) -> list[_Border]:
     places += margin + (tall + 2 * margin) * np.arange(len(slopes))[:, None]
     counted = np.bincount(places.ravel(), minlength=len(slopes) * (tall + 2 * margin))
     coverage = counted.reshape(len(slopes), -1)[:, margin : margin + tall] / wide
-    found: list[_Border] = []
+    seen: list[_Seen] = []
     best = coverage.max(axis=0)
-    while len(found) < 4:
-        row = int(best.argmax())
-        if best[row] < LONG:
-            break
+    while best[row := int(best.argmax())] >= LONG:
         slope = float(slopes[int(coverage[:, row].argmax())])
         top = bottom = row
         while top > 0 and best[top - 1] >= LONG:
@@ -195,10 +220,8 @@ def _find(strength: Floats, floor: float, turned: bool) -> list[_Border]:
         if bottom - top - 1 > WIDEST * tall + 1:
             continue
         middle = ((top + bottom) / 2 + 0.5) / scale - 0.5
-        one = _measured(strength, middle, slope, max(1, bottom - top - 1) / scale, floor, turned)
-        if one is not None:
-            found.append(one)
-    return found
+        seen.append((middle, slope, max(1, bottom - top - 1) / scale))
+    return seen
 
 
 def _measured(
@@ -209,18 +232,18 @@ def _measured(
     columns = np.arange(width)
     reach = int(thickness + 3)
     offsets = np.arange(-reach, reach + 1)
-    centre = middle + slope * (columns - (width - 1) / 2)
-    for last in (False, True):  # the second time around what the first has fitted
-        rows = np.rint(centre).astype(np.int64)[None] + offsets[:, None]
+    centre = np.rint(middle + slope * (columns - (width - 1) / 2))
+    for again in (True, False):  # the second time around what the first has fitted
+        rows = centre.astype(np.int64)[None] + offsets[:, None]
         inside = (rows >= 0) & (rows < height)
-        rows = rows.clip(0, height - 1)
+        rows = np.minimum(np.maximum(rows, 0), height - 1)
         around = np.where(inside, strength[rows, columns], 0)
-        profile = medians(around[:, :: max(1, width // 48)])
-        peak = int(profile.argmax())
-        level = float(profile[peak])
+        profile = medians(around[:, :: max(1, width // 48)]).tolist()
+        level = max(profile)
         if level < floor:
             return None
-        least = max(0.2 * level, 0.04)
+        peak = profile.index(level)
+        least = float(np.float32(max(0.2 * level, 0.04)))
         top = bottom = peak
         while top > 0 and profile[top - 1] > least:
             top -= 1
@@ -229,7 +252,7 @@ def _measured(
         wide = bottom - top + 1
         if wide > max(4, WIDEST * height + 3):
             return None
-        band = around[top : bottom + 1].clip(0)
+        band = np.maximum(around[top : bottom + 1], 0)
         covered = band.max(axis=0) > 0.5 * level
         if np.count_nonzero(covered) < LONG * width:
             return None
@@ -237,15 +260,18 @@ def _measured(
         mass = band.sum(axis=0)
         plain = covered & (mass < 1.5 * medians(mass[covered]))
         places = (band[:, plain] * offsets[top : bottom + 1, None]).sum(axis=0) / mass[plain]
-        places = np.rint(centre)[plain] + places
+        places = centre[plain] + places
         # The line of least squares, in closed form: numpy's own takes half of the time.
-        at = columns[plain] - columns[plain].mean()
+        there = columns[plain]
+        at = there - there.mean()
         slope = float(at @ places) / max(float(at @ at), 1e-9)
-        middle = float(places.mean()) - slope * float(columns[plain].mean())
-        away = np.abs(places - middle - slope * columns[plain])
-        if last and percentiles_of(away, 80)[0] > 0.4 + 0.1 * wide:
-            return None
-        centre = middle + slope * columns
+        middle = float(places.mean()) - slope * float(there.mean())
+        fitted = middle + slope * columns
+        before, centre = centre, np.rint(fitted)
+        if not again or np.array_equal(before, centre):
+            break
+    if percentiles_of(np.abs(places - middle - slope * there), 80)[0] > 0.4 + 0.1 * wide:
+        return None
     ends = np.flatnonzero(covered)
     top, bottom = max(0, top - 1), min(2 * reach, bottom + 1)
     return _Border(
@@ -254,7 +280,7 @@ def _measured(
         level,
         max(1.0, float(medians(mass[plain])) / level),
         (int(ends[0]), int(ends[-1])),
-        float(centre.mean()),
+        float(fitted.mean()),
         turned,
     )
 
