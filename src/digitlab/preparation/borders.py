@@ -120,10 +120,13 @@ def without_borders(strength: Floats, noise: float) -> Cleaned | None:
     if min(strength.shape) < SMALLEST:
         return None
     floor = min(max(FAINTEST, 4 * noise), 0.5)
-    seen_across, seen_down = _seen(strength, floor), _seen(strength.T, floor)
-    if not (
-        _may_run_through(strength, floor, seen_across, seen_down)
-        or _may_run_through(strength.T, floor, seen_down, seen_across)
+    missing_across, missing_down = _open_ends(strength, floor), _open_ends(strength.T, floor)
+    seen_across = _seen(strength, floor)
+    if not seen_across and missing_down:
+        return None
+    seen_down = _seen(strength.T, floor)
+    if not (seen_across and len(seen_down) >= missing_across) and not (
+        seen_down and len(seen_across) >= missing_down
     ):
         return None
     across = _found(strength, seen_across, floor, turned=False)
@@ -163,15 +166,15 @@ def without_borders(strength: Floats, noise: float) -> Cleaned | None:
     return Cleaned(cleaned, mask, False)
 
 
-def _may_run_through(
-    strength: Floats, floor: float, seen: list[_Seen], others: list[_Seen]
-) -> bool:
-    """Whether there is ink where lines reach the picture's edge, or there are lines to end at."""
+def _open_ends(strength: Floats, floor: float) -> int:
+    """Return at how many ends of nearly horizontal lines there is no ink near the picture's edge.
+
+    Such an end has to lie on another line.
+    """
     width = strength.shape[1]
     tip = int(max(1, NEARLY * width)) + 1
     ends = strength[:, :tip], strength[:, max(0, width - tip) :]
-    open_ends = sum(float(end.max()) <= 0.5 * floor for end in ends)
-    return bool(seen) and len(others) >= open_ends
+    return sum(float(end.max()) <= 0.5 * floor for end in ends)
 
 
 def _found(strength: Floats, seen: list[_Seen], floor: float, turned: bool) -> list[_Border]:

@@ -351,7 +351,8 @@ def _opened(around: Picture, side: int, reach: int, bright: bool) -> Picture:
     first, second = (cv2.min, cv2.max) if bright else (cv2.max, cv2.min)
     half, spare = side // 2, reach - side // 2
     nothing = (255,) * 4 if bright else (0,) * 4
-    level = cv2.copyMakeBorder(around, half, half, half, half, cv2.BORDER_CONSTANT, value=nothing)
+    wide = cv2.copyMakeBorder(around, half, half, half, half, cv2.BORDER_CONSTANT, value=nothing)
+    level = np.asarray(wide, np.uint8)
     for extreme in (first, second):
         level = _extremes(_extremes(level, side, extreme, 0), side, extreme, 1)
     return np.asarray(level[spare:-spare, spare:-spare], np.uint8)
