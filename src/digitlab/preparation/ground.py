@@ -288,13 +288,13 @@ class _Look:
         reach = _odd(STROKES[-1], longest) // 2 + 1
         around = _surrounded(level, reach, _odd(RIM, longest), bright=True)
         sides = [_odd(width, longest) for width in self.widths]
-        opened = {}
+        grounds = {}
         for side in set(sides):
             # A window sees twice its half; the widest sees all that is around.
             spare = max(0, reach - side + 1)
             part = around[spare : len(around) - spare, spare : around.shape[1] - spare]
-            opened[side] = _opened(part, side, reach - spare, bright=True)
-        self.grounds = [opened[side] for side in sides]
+            grounds[side] = opened(part, side, reach - spare, bright=True)
+        self.grounds = [grounds[side] for side in sides]
         hats = [np.asarray(cv2.subtract(level, ground), np.uint8) for ground in self.grounds]
         strong = [percentiles(counts(hats[at]), 99.7)[0] for at in (len(FINE_STROKES), -1)]
         self.least = max(0.35 * strong[0], 0.15 * strong[1])
@@ -336,18 +336,18 @@ def _without_strokes(level: Picture, side: int, bright: bool) -> Picture:
     """
     reach = side // 2 + 1
     around = _surrounded(level, reach, 2 * side, bright)
-    return _opened(around, side, reach, bright)
+    return opened(around, side, reach, bright)
 
 
-def _opened(around: Picture, side: int, reach: int, bright: bool) -> Picture:
+def opened(around: Picture, side: int, reach: int, bright: bool) -> Picture:
     """Open a picture, or close it, by a square window, and take so many pixels off all around.
 
     These are more than half of the window. OpenCV takes the longer, the wider the window is.
     """
     if side * around.size < WIDE:
         how = cv2.MORPH_OPEN if bright else cv2.MORPH_CLOSE
-        opened = cv2.morphologyEx(around, how, np.ones((side, side), np.uint8))
-        return np.asarray(opened[reach:-reach, reach:-reach], np.uint8)
+        whole = cv2.morphologyEx(around, how, np.ones((side, side), np.uint8))
+        return np.asarray(whole[reach:-reach, reach:-reach], np.uint8)
     first, second = (cv2.min, cv2.max) if bright else (cv2.max, cv2.min)
     half, spare = side // 2, reach - side // 2
     nothing = (255,) * 4 if bright else (0,) * 4
