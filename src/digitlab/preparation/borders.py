@@ -33,6 +33,8 @@ SMALLEST = 14  # pixels; what is smaller has no room for a cell
 FAINTEST = 0.15  # of the ink's strength
 STEEPEST = 0.1  # pixels down for each across
 LONG = 0.6  # of the picture that a border covers
+GAP = 0.08  # of the picture: strokes in a row have longer ones between them
+DASHES = 3  # gaps of about one length, at least, are those of a dashed line
 WIDEST = 0.2  # of the picture
 CORNER = 0.08  # of the picture, by which lines may miss each other in a corner
 BESIDE = 0.3  # of the picture: a 1 that fills its height is nearer to the middle
@@ -257,7 +259,7 @@ def _measured(
             return None
         band = np.maximum(around[top : bottom + 1], 0)
         covered = band.max(axis=0) > 0.5 * level
-        if np.count_nonzero(covered) < LONG * width:
+        if np.count_nonzero(covered) < LONG * width or not _is_whole(covered):
             return None
         # Where nothing crosses it, it is as wide and as high everywhere.
         mass = band.sum(axis=0)
@@ -286,6 +288,21 @@ def _measured(
         float(fitted.mean()),
         turned,
     )
+
+
+def _is_whole(covered: Mask) -> bool:
+    """Whether a line has no gap but those between its dashes: strokes that happen to lie in a row."""
+    changes = np.flatnonzero(np.diff(covered))
+    if len(changes) < 2 or (len(changes) == 2 and not covered[0]):
+        return True
+    first = 0 if covered[0] else 1  # where what is before the line, or after it, is no gap
+    gaps = np.diff(changes[first:])[::2]
+    if len(gaps) == 0:
+        return True
+    longest = float(gaps.max())
+    if longest <= max(1.0, GAP * len(covered)):
+        return True
+    return len(gaps) >= DASHES and longest <= 2 * float(np.median(gaps))
 
 
 def _view(array: npt.NDArray[np.generic], one: _Border) -> npt.NDArray[np.generic]:

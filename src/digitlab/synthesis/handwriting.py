@@ -31,6 +31,7 @@ _NUMBERS = 256  # of chance for a sample, more than any path through here draws
 _GRID = 5
 _BOXED = 0.15  # of the stretched
 _INKED = 0.4  # of full ink; more counts as a stroke
+_BLOT = 0.68  # of its box that ink covers; a digit covers less, but for a 1 that stands straight
 # Turns (degrees) and mirrors after which a digit is none: not 0, 1 and 8, nor a 6 on its head.
 _TURNS = {2: (90,), 3: (90, 180, 270), 4: (90, 180), 5: (90,), 6: (90, 270), 7: (90, 180), 9: (90,)}
 _MIRRORED = (3, 4, 6, 7, 9)
@@ -84,24 +85,27 @@ def vary(
 
 
 def _is_readable(spoilt: Floats, before: Floats) -> bool:
-    """Whether something is left of a line, and not just crumbs: a person should still read it."""
+    """Whether a line is left, no crumbs and no blot: a person should still read it."""
     if spoilt.max() <= _INKED:
         return False
-    pieces, area = _line_of(spoilt)
-    pieces_before, area_before = _line_of(before)
-    return pieces <= pieces_before + 2 and area >= area_before / 4
+    pieces, area, solid = _line_of(spoilt)
+    pieces_before, area_before, solid_before = _line_of(before)
+    is_blot = solid > _BLOT and solid > solid_before + 0.2
+    return pieces <= pieces_before + 2 and area >= area_before / 4 and not is_blot
 
 
 def _is_seen(left: Floats, before: Floats) -> bool:
     """Whether most of a digit is still there: of its ink, not of its remains."""
     kept = np.minimum(left, before).sum()
-    return bool(left.max() > _INKED and kept >= 0.45 * before.sum())
+    return bool(left.max() > _INKED and kept >= 0.6 * before.sum())
 
 
-def _line_of(ink: Floats) -> tuple[int, float]:
-    """Return in how many pieces the ink lies, and which part of the canvas it covers."""
-    mask = ink > _INKED * ink.max()
-    return int(cv2.connectedComponents(mask.astype(np.uint8))[0]), float(mask.mean())
+def _line_of(ink: Floats) -> tuple[int, float, float]:
+    """Return in how many pieces ink lies, and which part of the canvas and its box it covers."""
+    mask = (ink > _INKED * ink.max()).view(np.uint8)
+    _, _, width, height = cv2.boundingRect(mask)
+    area = cv2.countNonZero(mask)
+    return int(cv2.connectedComponents(mask)[0]), area / mask.size, area / (width * height)
 
 
 def _no_digit(split: Split, sample: int, draws: Draws, field: Field, remains: float) -> Floats:
@@ -130,7 +134,7 @@ def _no_digit(split: Split, sample: int, draws: Draws, field: Field, remains: fl
 def _two(split: Split, sample: int, other: int, draws: Draws) -> Floats:
     """Return two digits, side by side, above each other or across each other."""
     left, right = enlarged(split.images[sample]), enlarged(split.images[other])
-    apart = draws.between(18, 34) if draws.chance(0.8) else draws.between(0, 8)
+    apart = draws.between(18, 34) if draws.chance(0.9) else draws.between(4, 8)
     angle = draws.between(-0.4, 0.4) if draws.chance(0.7) else draws.between(0, math.pi)
     x, y = apart / 2 * math.cos(angle), apart / 2 * math.sin(angle)
     size = 0.7 if apart > 10 else 1.0
@@ -231,10 +235,10 @@ def _spoilt(ink: Floats, draws: Draws, config: HandwritingConfig, field: Field) 
     if draws.chance(0.2 * strength):  # out of focus
         ink = np.asarray(cv2.GaussianBlur(ink, (0, 0), draws.between(0.7, 2.6)), np.float32)
     if draws.chance(0.35 * strength):  # few pixels
-        side = round(CANVAS / _high(ink) * draws.between(7, 20))
+        side = round(CANVAS / _high(ink) * draws.between(8, 20))
         small = cv2.resize(ink, (side, side), interpolation=cv2.INTER_AREA)
         ink = np.asarray(small, np.float32)
-        if draws.chance(0.5):
+        if draws.chance(0.35):
             ink = (ink > draws.between(0.2, 0.5) * ink.max()).astype(np.float32)
     if draws.chance(0.2 * strength):  # noise, and the threshold that clears the paper of it
         noise = field(len(ink)) + field(len(ink)).T - 1

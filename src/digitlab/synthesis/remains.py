@@ -21,7 +21,7 @@ Points = npt.NDArray[np.float64]
 
 def with_remains(ink: Floats, draws: Draws, strength: float) -> Floats:
     """Return a digit, float32 [CANVAS, CANVAS], with some remains, each as often as is usual."""
-    if draws.chance(0.12 * strength):
+    if draws.chance(0.1 * strength):
         ink = _gaps(ink, draws)
     if draws.chance(0.06 * strength):
         ink = _fainter_part(ink, draws)
@@ -31,9 +31,9 @@ def with_remains(ink: Floats, draws: Draws, strength: float) -> Floats:
         ink = _neighbour(ink, draws)
     if draws.chance(0.04 * strength):
         ink = _underline(ink, draws)
-    if draws.chance(0.03 * strength):
+    if draws.chance(0.015 * strength):
         ink = _circle(ink, draws)
-    if draws.chance(0.07 * strength):
+    if draws.chance(0.05 * strength):
         ink = _print(ink, draws)
     if draws.chance(0.06 * strength):
         ink = _specks(ink, draws)
@@ -151,7 +151,7 @@ def _underline(ink: Floats, draws: Draws) -> Floats:
 def _circle(ink: Floats, draws: Draws) -> Floats:
     """Draw a circle around the digit, or nearly one, that may touch it."""
     left, top, right, bottom = _box(ink)
-    size = draws.between(0.5, 0.72)
+    size = draws.between(0.58, 0.75)
     matrix = np.array([[size, 0, 0.5 * (1 - size) * CANVAS], [0, size, 0.5 * (1 - size) * CANVAS]])
     small = cv2.warpAffine(ink, matrix, (CANVAS, CANVAS), flags=cv2.INTER_AREA)
     middle = np.array([left + right, top + bottom]) / 2 * size + 0.5 * (1 - size) * CANVAS

@@ -174,35 +174,35 @@ def print_pattern(picture: Picture, height: float, draws: Draws) -> None:
 
 
 def broken(ink: Floats, height: float, draws: Draws) -> Floats:
-    """Return ink of which a dry pen or a threshold has lost gaps or a part, at most two fifths."""
+    """Return ink with narrow gaps, a fainter part or a dry pen's holes; a person still reads it."""
     ys, xs = np.nonzero(ink > 0.5)
     if not len(ys):
         return ink
     y, x = np.ogrid[: ink.shape[0], : ink.shape[1]]
-    before, kept = float(ink.sum()), ink
+    before, kept, faint = float(ink.sum()), ink, False
     for _ in range(1 + int(draws.next() * 3)):
         at = int(draws.next() * len(ys))
         angle = draws.between(0, math.pi) if draws.chance(0.6) else math.pi / 2
         kind, size, amount = draws.next(), draws.next(), draws.next()
         depth = (x - xs[at]) * math.cos(angle) + (y - ys[at]) * math.sin(angle)
-        if kind < 0.55:  # a gap, through a stroke or the whole digit
-            half = height * (0.02 + 0.05 * size)
+        if kind < 0.6:  # a gap, through a stroke or the whole digit
+            half = max(0.6, height * (0.012 + 0.028 * size))
             left = np.clip((np.abs(depth) - half) + 0.5, 0, 1)
             if amount < 0.6:
                 left = np.maximum(left, np.hypot(x - xs[at], y - ys[at]) > 0.22 * height)
         elif kind < 0.8:  # a part that is fainter
             fade = np.clip(depth / (0.2 * height) + 0.5, 0, 1)
-            left = 1 - fade * (0.5 + 0.4 * amount)
+            left, faint = 1 - fade * (0.4 + 0.35 * amount), True
         else:  # a dry pen
             cells = np.array([[draws.next() for _ in range(6)] for _ in range(6)], np.float32)
             dry = cv2.resize(cells, ink.shape[::-1], interpolation=cv2.INTER_CUBIC)
-            left = np.clip((dry - 0.1 - 0.3 * amount) * 8, 0, 1)
+            left = np.clip((dry - 0.05 - 0.2 * amount) * 8, 0, 1)
         less = np.asarray(kept * left, np.float32)
-        if less.sum() >= 0.6 * before:
+        if less.sum() >= 0.75 * before:
             kept = less
-    if draws.chance(0.35):  # a scan of two levels
+    if draws.chance(0.35) and not faint:  # a scan of two levels
         kept = (kept > draws.between(0.3, 0.6)).astype(np.float32)
-    return kept if kept.sum() >= 0.5 * before else ink
+    return kept if kept.sum() >= 0.7 * before else ink
 
 
 def neighbours_beside(draws: Draws, height: float) -> tuple[Edges, Edges]:
