@@ -1,4 +1,4 @@
-"""The printed lines of a cell around a digit: told from its strokes, and taken out; used by ink.py.
+"""The printed lines of a cell around a digit: told from its strokes, and painted over; for ink.py.
 
 A border is straight and even, and runs from one edge of the picture, or from another border, to the
 next. Strokes do so only where the picture is cut close to the digit; then they are far inside, or
@@ -23,6 +23,7 @@ from digitlab.preparation.pixels import (
 )
 
 Floats = npt.NDArray[np.float32]
+Picture = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 _Seen = tuple[float, float, float]  # row at the middle of the picture, slope and thickness
@@ -98,22 +99,33 @@ class _Border:
 
 
 @dataclass(frozen=True)
-class Cleaned:
-    """Ink without borders.
+class Cell:
+    """The borders that are left of a cell.
 
     Attributes:
-        strength: float32 [H, W], of what is left.
-        mask: bool [H, W], where the borders were.
+        borders: its lines.
         empty: whether nothing else is there.
     """
 
-    strength: Floats
-    mask: Mask
+    borders: list[_Border]
     empty: bool
 
+    def painted_over(self, pixels: Picture, strength: Floats) -> Picture:
+        """Return a picture, uint8 [H, W, C], in which what is beside each border goes on over it.
 
-def without_borders(strength: Floats, noise: float) -> Cleaned | None:
-    """Return the strength of ink without the borders of a cell; None where there are none.
+        Args:
+            pixels: uint8 [H, W, C], which stays as it is.
+            strength: float32 [H, W], of the ink in it.
+        """
+        painted = pixels.copy()
+        for one in self.borders * 2:  # what is beside a border may be another
+            across = (painted.swapaxes(0, 1), strength.T) if one.turned else (painted, strength)
+            _paint_over(one, *across)
+        return painted
+
+
+def find_cell(strength: Floats, noise: float) -> Cell | None:
+    """Return the borders of a cell around a digit; None where there are none.
 
     Args:
         strength: float32 [H, W], 1 for ink.
@@ -144,10 +156,7 @@ def without_borders(strength: Floats, noise: float) -> Cleaned | None:
     if part is None:
         if len(found) == 1 and not _is_beside(found[0], strength.shape):  # a 1
             return None
-        mask = np.zeros(strength.shape, bool)
-        for one in found:
-            _mark(mask, one)
-        return Cleaned(np.where(mask, 0, strength), mask, True)
+        return Cell(found, True)
     near = np.asarray(cv2.dilate(part.view(np.uint8), np.ones((3, 3), np.uint8)), bool)
     if any(_are_a_four(one, other, strength, part) for one in across for other in down):
         return None
@@ -159,13 +168,7 @@ def without_borders(strength: Floats, noise: float) -> Cleaned | None:
         for one in touching
         if _is_outer(one, strength.shape) and (apart or _is_of_another_pen(one, strength, part))
     ]
-    if not kept:
-        return None
-    cleaned, mask = strength.copy(), np.zeros(strength.shape, bool)
-    for one in kept:
-        _take(one, cleaned, floor)
-        _mark(mask, one)
-    return Cleaned(cleaned, mask, False)
+    return Cell(kept, False) if kept else None
 
 
 def _open_ends(strength: Floats, floor: float) -> int:
@@ -291,7 +294,7 @@ def _measured(
 
 
 def _is_whole(covered: Mask) -> bool:
-    """Whether a line has no gap but those between its dashes: strokes that happen to lie in a row."""
+    """Whether a line has no gaps but those between its dashes; strokes in a row have others."""
     changes = np.flatnonzero(np.diff(covered))
     if len(changes) < 2 or (len(changes) == 2 and not covered[0]):
         return True
@@ -380,18 +383,22 @@ def _width(part: Mask) -> float:
     return max(1.0, 4 * cv2.mean(inside, padded)[0] - 2)
 
 
-def _take(one: _Border, cleaned: Floats, floor: float) -> None:
-    """Take a border out, in place, where no stroke crosses it and nothing darker lies on it."""
-    view = cleaned.T if one.turned else cleaned
-    columns = np.arange(one.rows.shape[1])
-    height = len(view)
-    least = max(floor, 0.2)
-    beside = []
-    for row, away in ((one.rows[0], -1), (one.rows[0], -2), (one.rows[-1], 1), (one.rows[-1], 2)):
-        at = row + away
-        there = (at >= 0) & (at < height)
-        beside.append(np.where(there, view[at.clip(0, height - 1), columns], 0) > least)
-    crossed = (beside[0] & beside[1]) | (beside[2] & beside[3])
-    values = view[one.rows, columns]
-    darker = values > 1.5 * one.level + 0.15
-    view[one.rows, columns] = np.where(crossed | darker, values, 0)
+def _paint_over(one: _Border, view: Picture, strength: Floats) -> None:
+    """Let what is on both sides of a border go on over it, in place, but where ink lies on it.
+
+    Args:
+        one: the border, nearly horizontal in both arrays.
+        view: uint8 [H, W, C].
+        strength: float32 [H, W].
+    """
+    height, columns = len(view), np.arange(one.rows.shape[1])
+    first, last = one.rows[0] - 1, one.rows[-1] + 1
+    above, below = one.inside[0] & (first >= 0), one.inside[-1] & (last < height)
+    share = (np.arange(len(one.rows), dtype=np.float32) + 1)[:, None] / (len(one.rows) + 1)
+    share = np.where(~below, 0, np.where(~above, 1, share))[..., None]
+    between = view[first.clip(0), columns] * (1 - share)
+    between += view[last.clip(None, height - 1), columns] * share
+    on_it = strength[one.rows, columns] > 1.5 * one.level + 0.15
+    taken = one.inside & (above | below) & ~on_it
+    at = (one.rows[taken], np.broadcast_to(columns, one.rows.shape)[taken])
+    view[at] = np.rint(between[taken])

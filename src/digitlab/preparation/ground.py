@@ -42,6 +42,8 @@ SPARE = 1.3  # strokes so thick have crossings that are thicker
 LIGHT = 24  # grey levels; along the border, light differs by less and strokes by more
 RIM = 0.5  # of the longer side; strokes touch the border over less than this
 WIDE = 1_500_000  # pixels in all windows, from which on doubling is faster
+PAPER = 6.0  # grey levels, by which paper may be darker than a plane
+DARK = 20.0  # grey levels from paper; print is darker
 BRIGHTEST_GAIN = 3.0  # ink in deep shadow is weaker, but so is everything else there
 
 
@@ -83,6 +85,32 @@ def shrunk(pixels: Picture, side: int) -> Picture:
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
     return np.asarray(small, np.uint8).reshape(size[1], size[0], channels)
+
+
+def below_paper(pixels: Picture) -> Floats | None:
+    """Return how far each pixel is darker than bright paper in even light, 1 for the darkest.
+
+    This ground is a plane, so that no wide or thick line is taken for a part of it; where light is
+    uneven, it tells less. None where nothing is dark.
+
+    Args:
+        pixels: uint8 [H, W, C].
+    """
+    small = mean_of_channels(shrunk(pixels, LOOK_SIDE).astype(np.float32))
+    tall, wide = small.shape
+    y, x = (at.ravel() - 0.5 for at in np.mgrid[: 1 : tall * 1j, : 1 : wide * 1j])
+    terms, light = np.column_stack([np.ones(x.size), x, y]), small.ravel()
+    paper = light >= np.median(light)
+    for _ in range(4):
+        plane = np.linalg.lstsq(terms[paper], light[paper])[0]
+        away = light - terms @ plane
+        paper = away > -max(PAPER, 3 * float(np.median(np.abs(away[paper]))))
+    tall, wide = pixels.shape[:2]
+    y, x = np.linspace(-0.5, 0.5, tall), np.linspace(-0.5, 0.5, wide)
+    level = (plane[0] + plane[1] * x[None] + plane[2] * y[:, None]).astype(np.float32)
+    darker = level - mean_of_channels(pixels.astype(np.float32))
+    darkest = percentiles_of(darker, 99.5)[0]
+    return darker / np.float32(darkest) if darkest > DARK else None
 
 
 def array_ground(pixels: Picture) -> Floats | None:

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from digitlab.errors import PictureError
-from digitlab.preparation.borders import without_borders
+from digitlab.preparation.borders import find_cell
 from digitlab.preparation.glyph import SIDE
-from digitlab.preparation.ground import find_ground
+from digitlab.preparation.ground import below_paper, find_ground
 from digitlab.preparation.pixels import along, mean_of_channels, minus, percentiles_of, scaled
 from digitlab.preparation.ruled_lines import without_lines
 
@@ -26,11 +26,16 @@ EVERYWHERE = 0.85  # of the blocks: no digit has ink in as many
 MOSTLY = 0.6  # of the blocks: a digit that fills the picture has ink in fewer
 PRINT_BLUR = 0.008  # of the longer side
 PRINT_LEVELS = (0.25, 0.33, 0.41, 0.49, 0.57, 0.65)  # of the ink's strength
+ROUNDS = 2  # of looking for borders: beside dark ones, pale ones are seen the next time
 FAINTEST_INK = 14.0  # grey levels from the ground; less is blank paper
 
 
 def find_ink(
-    pixels: Picture, name: str, record: Record | None = None, newer: bool = False
+    pixels: Picture,
+    name: str,
+    record: Record | None = None,
+    newer: bool = False,
+    rounds: int = ROUNDS,
 ) -> Floats:
     """Return how much ink lies on each pixel, without the lines of ruled and squared paper.
 
@@ -39,6 +44,7 @@ def find_ink(
         name: what to call the picture in an error.
         record: called with the name and the image of each step.
         newer: as version 3 does it, without the borders of cells, too.
+        rounds: how often more borders may be found when some have been painted over.
 
     Returns:
         float32 [H, W] in [0, 1].
@@ -70,8 +76,19 @@ def find_ink(
             kept = np.divide(cleaned, strength, out=np.ones_like(strength), where=strength > 1e-6)
             strength = _strength(difference, lines & (kept < 0.5), name) * kept
             noise = None
-        if newer:
-            strength, noise = _without_borders(strength, noise, difference, name)
+        if newer and rounds:
+            noise = _noise(strength) if noise is None else noise
+            cell, seen = find_cell(strength, noise), strength
+            if cell is None and (plain := below_paper(pixels)) is not None:
+                cell, seen = find_cell(plain, _noise(plain)), plain
+                cell = None if cell is not None and cell.empty else cell
+            if cell is not None:
+                if cell.empty:
+                    raise PictureError(f"{name} is blank: nothing stands in its cell", "blank")
+                bare = cell.painted_over(pixels, seen)
+                if record is not None:
+                    record("without the borders of its cell", bare[..., 0] if bare.shape[2] == 1 else bare)
+                return find_ink(bare, name, record, newer, rounds - 1)
     if newer and ground.kind == "photograph" and _covered(strength, PRINTED) > EVERYWHERE:
         return _above_print(difference, strength, name, record)
     steep = ground.kind in ("photograph", "checkerboard") or (
@@ -102,22 +119,6 @@ def _above_print(difference: Floats, strength: Floats, name: str, record: Record
     if record is not None:
         record("ink above the print", levels(255 * ink))
     return ink
-
-
-def _without_borders(
-    strength: Floats, noise: float | None, difference: Floats, name: str
-) -> tuple[Floats, float | None]:
-    """Return the strength of ink without the borders of a cell, and the noise that is known."""
-    noise = _noise(strength) if noise is None else noise
-    found = without_borders(strength, noise)
-    if found is None:
-        return strength, noise
-    if found.empty:
-        raise PictureError(f"{name} is blank: nothing stands in its cell", "blank")
-    kept = np.divide(
-        found.strength, strength, out=np.ones_like(strength), where=np.abs(strength) > 1e-6
-    )
-    return _strength(difference, found.mask & (kept < 0.5), name) * kept, None
 
 
 def _strength(difference: Floats, lines: npt.NDArray[np.bool_] | None, name: str) -> Floats:
