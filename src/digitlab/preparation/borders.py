@@ -44,6 +44,7 @@ TIP = 0.03  # of the picture: ends that are nearer to its edge reach it
 NEARLY = 0.08  # the same, for what need not
 LEFT = 0.25  # of the picture's shorter side: a digit between borders is longer
 CROSSING = 0.2  # of the picture: strokes of a 4 cross farther from its edge
+COLOURED = 40.0  # grey levels aside of what border and paper mix to: another ink
 OTHER_PEN = 1.4  # times as dark or as wide: no stroke of the digit
 
 
@@ -383,6 +384,24 @@ def _width(part: Mask) -> float:
     return max(1.0, 4 * cv2.mean(inside, padded)[0] - 2)
 
 
+def _is_ink_on(one: _Border, there: Floats, between: Floats, strength: Floats) -> Mask:
+    """Return which pixels of a border are a stroke's that crosses it: darker, or of a colour.
+
+    Args:
+        one: the border.
+        there: float32 [B, W, C], its pixels.
+        between: float32 [B, W, C], what is beside it.
+        strength: float32 [B, W], of the ink in it.
+    """
+    paper = np.median(between, axis=(0, 1))
+    ink = np.median(there[len(there) // 2], axis=0)
+    way = (ink - paper) / max(float(np.linalg.norm(ink - paper)), 1e-6)
+    away = there - paper
+    aside = np.linalg.norm(away - (away @ way)[..., None] * way, axis=2)
+    darker: Mask = strength > 1.5 * one.level + 0.15
+    return darker | (aside > COLOURED)
+
+
 def _paint_over(one: _Border, view: Picture, strength: Floats) -> None:
     """Let what is on both sides of a border go on over it, in place, but where ink lies on it.
 
@@ -398,7 +417,8 @@ def _paint_over(one: _Border, view: Picture, strength: Floats) -> None:
     share = np.where(~below, 0, np.where(~above, 1, share))[..., None]
     between = view[first.clip(0), columns] * (1 - share)
     between += view[last.clip(None, height - 1), columns] * share
-    on_it = strength[one.rows, columns] > 1.5 * one.level + 0.15
+    there = view[one.rows, columns].astype(np.float32)
+    on_it = _is_ink_on(one, there, between, strength[one.rows, columns])
     taken = one.inside & (above | below) & ~on_it
     at = (one.rows[taken], np.broadcast_to(columns, one.rows.shape)[taken])
     view[at] = np.rint(between[taken])

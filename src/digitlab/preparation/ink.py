@@ -26,7 +26,7 @@ EVERYWHERE = 0.85  # of the blocks: no digit has ink in as many
 MOSTLY = 0.6  # of the blocks: a digit that fills the picture has ink in fewer
 PRINT_BLUR = 0.008  # of the longer side
 PRINT_LEVELS = (0.25, 0.33, 0.41, 0.49, 0.57, 0.65)  # of the ink's strength
-ROUNDS = 2  # of looking for borders: beside dark ones, pale ones are seen the next time
+RIM = 0.08  # of a cell
 FAINTEST_INK = 14.0  # grey levels from the ground; less is blank paper
 
 
@@ -35,7 +35,7 @@ def find_ink(
     name: str,
     record: Record | None = None,
     newer: bool = False,
-    rounds: int = ROUNDS,
+    in_cell: bool = False,
 ) -> Floats:
     """Return how much ink lies on each pixel, without the lines of ruled and squared paper.
 
@@ -44,7 +44,7 @@ def find_ink(
         name: what to call the picture in an error.
         record: called with the name and the image of each step.
         newer: as version 3 does it, without the borders of cells, too.
-        rounds: how often more borders may be found when some have been painted over.
+        in_cell: whether these have been painted over already.
 
     Returns:
         float32 [H, W] in [0, 1].
@@ -58,7 +58,8 @@ def find_ink(
         difference = scaled(difference, ground.gain)
     if record is not None:
         record("ground", levels(np.broadcast_to(ground.colours, pixels.shape)))
-    strength = _strength(difference, None, name)
+    rim = _rim(pixels.shape) if in_cell else None
+    strength = _strength(difference, rim, name)
     noise: float | None = None
     if ground.kind == "photograph":
         for _ in range(2):
@@ -67,7 +68,7 @@ def find_ink(
                 break
             smooth = cv2.GaussianBlur(difference, (0, 0), 0.006 * max(pixels.shape[:2]) + 0.4)
             difference = np.asarray(smooth, np.float32).reshape(pixels.shape)
-            strength, noise = _strength(difference, None, name), None
+            strength, noise = _strength(difference, rim, name), None
     if record is not None:
         record("difference from the ground", levels(255 * strength))
     if ground.kind in ("photograph", "even"):
@@ -76,7 +77,7 @@ def find_ink(
             kept = np.divide(cleaned, strength, out=np.ones_like(strength), where=strength > 1e-6)
             strength = _strength(difference, lines & (kept < 0.5), name) * kept
             noise = None
-        if newer and rounds:
+        if newer and not in_cell:
             noise = _noise(strength) if noise is None else noise
             cell, seen = find_cell(strength, noise), strength
             if cell is None and (plain := below_paper(pixels)) is not None:
@@ -88,7 +89,7 @@ def find_ink(
                 bare = cell.painted_over(pixels, seen)
                 if record is not None:
                     record("without the borders of its cell", bare[..., 0] if bare.shape[2] == 1 else bare)
-                return find_ink(bare, name, record, newer, rounds - 1)
+                return find_ink(bare, name, record, newer, in_cell=True)
     if newer and ground.kind == "photograph" and _covered(strength, PRINTED) > EVERYWHERE:
         return _above_print(difference, strength, name, record)
     steep = ground.kind in ("photograph", "checkerboard") or (
@@ -98,6 +99,14 @@ def find_ink(
     if record is not None:
         record("ink without lines", levels(255 * ink))
     return ink
+
+
+def _rim(shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+    """Return what is near to a picture's edge, bool [H, W]: there, borders leave their ends."""
+    rim = np.ones(shape[:2], bool)
+    high, wide = (max(1, round(RIM * side)) for side in shape[:2])
+    rim[high:-high, wide:-wide] = False
+    return rim
 
 
 def _covered(strength: Floats, level: float) -> float:

@@ -58,7 +58,7 @@ _MORE_DRAWS = 1200  # more than four neighbours or a thing take
 _NOISE_TILE = 512  # pixels; larger pictures repeat it
 _DIGIT = (50.0, 130.0)  # pixels, the height of a digit where the kind says nothing else
 _HEIGHTS = {
-    "cell": (13.0, 110.0),
+    "cell": (15.0, 110.0),
     "pattern": (13.0, 50.0),
     "broken": (16.0, 130.0),
     "neighbours": (14.0, 110.0),
@@ -68,7 +68,7 @@ _HEIGHTS = {
     "sheet": (18.0, 110.0),
 }
 _SMALL_FILES = ("cell", "pattern", "empty-cell")
-_OPACITY = {"cell": (0.3, 1.0), "pattern": (0.42, 1.0)}
+_OPACITY = {"cell": (0.35, 1.0), "pattern": (0.42, 1.0)}
 _PENS = ((25, 25, 30), (30, 45, 130), (20, 60, 180), (165, 30, 40), (30, 100, 60), (85, 85, 85))
 _LINES = ((120, 150, 200), (150, 170, 190), (130, 130, 130), (200, 140, 140), (110, 170, 150))
 

@@ -105,7 +105,7 @@ def _line_of(ink: Floats) -> tuple[int, float, float]:
     mask = (ink > _INKED * ink.max()).view(np.uint8)
     _, _, width, height = cv2.boundingRect(mask)
     area = cv2.countNonZero(mask)
-    return int(cv2.connectedComponents(mask)[0]), area / mask.size, area / (width * height)
+    return int(cv2.connectedComponents(mask)[0]), area / mask.size, area / max(1, width * height)
 
 
 def _no_digit(split: Split, sample: int, draws: Draws, field: Field, remains: float) -> Floats:

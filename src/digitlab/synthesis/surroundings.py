@@ -43,10 +43,10 @@ def cell_around(draws: Draws, height: float, width: float, fewest: int = 1) -> C
     least = sorted(order)[fewest - 1]
     margins, lines = [], []
     for side in range(4):
-        there = order[side] <= max(least, 0.62)
+        there = order[side] <= max(least, 0.7)
         where, free, outside = draws.next(), draws.between(0.02, 0.5), draws.between(-0.01, 0.22)
-        if where < 0.2:  # it touches or crosses; what hangs below the last line crosses far
-            deepest = (0.1 if side == 1 else 0.3) if side % 2 else min(0.1, 0.25 * width / height)
+        if where < 0.15:  # it touches or crosses; what hangs below the last line crosses far
+            deepest = (0.07 if side == 1 else 0.22) if side % 2 else min(0.06, 0.2 * width / height)
             free = draws.between(-deepest, 0.02)
         else:
             draws.next()
@@ -63,11 +63,11 @@ def print_cell(
     tall, wide = picture.shape[:2]
     tilt = math.tan(math.radians(draws.between(-3, 3)))
     usual = height * math.exp(draws.between(math.log(0.012), math.log(0.1)))
-    dark = draws.between(0.0, 0.85)
+    dark = draws.between(0.0, 0.75)
     tint = np.array([draws.between(0.75, 1.0) for _ in range(3)])
     colour = tuple((np.array(paper) * dark * (tint if dark > 0.3 else 1)).tolist())
     closed, overshoot = draws.chance(0.4), draws.between(0, 0.1) * height
-    dashed = draws.chance(0.1)
+    dashed = draws.chance(0.05)
     places = [
         None if line is None else edge + (line if side > 1 else -line)
         for side, (edge, line) in enumerate(zip(box, cell.lines, strict=True))
