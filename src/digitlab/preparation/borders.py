@@ -398,8 +398,7 @@ def _is_ink_on(one: _Border, there: Floats, between: Floats, strength: Floats) -
     way = (ink - paper) / max(float(np.linalg.norm(ink - paper)), 1e-6)
     away = there - paper
     aside = np.linalg.norm(away - (away @ way)[..., None] * way, axis=2)
-    darker: Mask = strength > 1.5 * one.level + 0.15
-    return darker | (aside > COLOURED)
+    return np.asarray((strength > 1.5 * one.level + 0.15) | (aside > COLOURED))
 
 
 def _paint_over(one: _Border, view: Picture, strength: Floats) -> None:

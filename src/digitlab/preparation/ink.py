@@ -88,7 +88,10 @@ def find_ink(
                     raise PictureError(f"{name} is blank: nothing stands in its cell", "blank")
                 bare = cell.painted_over(pixels, seen)
                 if record is not None:
-                    record("without the borders of its cell", bare[..., 0] if bare.shape[2] == 1 else bare)
+                    record(
+                        "without the borders of its cell",
+                        bare[..., 0] if bare.shape[2] == 1 else bare,
+                    )
                 return find_ink(bare, name, record, newer, in_cell=True)
     if newer and ground.kind == "photograph" and _covered(strength, PRINTED) > EVERYWHERE:
         return _above_print(difference, strength, name, record)
