@@ -71,16 +71,18 @@ def find_ink(
             strength, noise = _strength(difference, rim, name), None
     if record is not None:
         record("difference from the ground", levels(255 * strength))
+    printed = False
     if ground.kind in ("photograph", "even"):
         cleaned, lines = without_lines(strength)
         if lines is not None:
             kept = np.divide(cleaned, strength, out=np.ones_like(strength), where=strength > 1e-6)
             strength = _strength(difference, lines & (kept < 0.5), name) * kept
             noise = None
-        if newer and not in_cell:
+        printed = newer and ground.kind == "photograph" and _covered(strength, PRINTED) > EVERYWHERE
+        if newer and not in_cell and not printed:
             noise = _noise(strength) if noise is None else noise
             cell, seen = find_cell(strength, noise), strength
-            if cell is None and (plain := below_paper(pixels)) is not None:
+            if cell is None and ground.gain is not None and (plain := below_paper(pixels)) is not None:
                 cell, seen = find_cell(plain, _noise(plain)), plain
                 cell = None if cell is not None and cell.empty else cell
             if cell is not None:
@@ -93,7 +95,7 @@ def find_ink(
                         bare[..., 0] if bare.shape[2] == 1 else bare,
                     )
                 return find_ink(bare, name, record, newer, in_cell=True)
-    if newer and ground.kind == "photograph" and _covered(strength, PRINTED) > EVERYWHERE:
+    if printed:
         return _above_print(difference, strength, name, record)
     steep = ground.kind in ("photograph", "checkerboard") or (
         ground.kind == "even" and max(pixels.shape) > 2 * SIDE
