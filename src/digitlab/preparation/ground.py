@@ -87,28 +87,38 @@ def shrunk(pixels: Picture, side: int) -> Picture:
     return np.asarray(small, np.uint8).reshape(size[1], size[0], channels)
 
 
-def below_paper(pixels: Picture) -> Floats | None:
-    """Return how far each pixel is darker than bright paper in even light, 1 for the darkest.
+def bright_plane(pixels: Picture) -> Floats:
+    """Return bright paper in light that changes evenly, as a plane in each channel.
 
-    This ground is a plane, so that no wide or thick line is taken for a part of it; where light is
-    uneven, it tells less. None where nothing is dark.
+    No line is too wide and no stroke too thick for it, and print does not make it uneven; where
+    light is uneven, `find_ground` tells more.
 
     Args:
         pixels: uint8 [H, W, C].
+
+    Returns:
+        float32 [H, W, C].
     """
-    small = mean_of_channels(shrunk(pixels, LOOK_SIDE).astype(np.float32))
-    tall, wide = small.shape
+    small = shrunk(pixels, LOOK_SIDE).astype(np.float32)
+    tall, wide, channels = small.shape
     y, x = (at.ravel() - 0.5 for at in np.mgrid[: 1 : tall * 1j, : 1 : wide * 1j])
-    terms, light = np.column_stack([np.ones(x.size), x, y]), small.ravel()
+    terms, light = np.column_stack([np.ones(x.size), x, y]), mean_of_channels(small).ravel()
     paper = light >= np.median(light)
     for _ in range(4):
-        plane = np.linalg.lstsq(terms[paper], light[paper])[0]
-        away = light - terms @ plane
+        away = light - terms @ np.linalg.lstsq(terms[paper], light[paper])[0]
         paper = away > -max(PAPER, 3 * float(np.median(np.abs(away[paper]))))
+    planes = np.linalg.lstsq(terms[paper], small.reshape(-1, channels)[paper])[0].astype(np.float32)
     tall, wide = pixels.shape[:2]
-    y, x = np.linspace(-0.5, 0.5, tall), np.linspace(-0.5, 0.5, wide)
-    level = (plane[0] + plane[1] * x[None] + plane[2] * y[:, None]).astype(np.float32)
-    darker = level - mean_of_channels(pixels.astype(np.float32))
+    y, x = (np.linspace(-0.5, 0.5, side, dtype=np.float32) for side in (tall, wide))
+    return np.asarray(planes[0] + planes[1] * x[None, :, None] + planes[2] * y[:, None, None])
+
+
+def below_paper(pixels: Picture) -> Floats | None:
+    """Return how far each pixel is darker than `bright_plane`, 1 for the darkest, float32 [H, W].
+
+    None where nothing is dark.
+    """
+    darker = mean_of_channels(bright_plane(pixels) - pixels)
     darkest = percentiles_of(darker, 99.5)[0]
     return darker / np.float32(darkest) if darkest > DARK else None
 

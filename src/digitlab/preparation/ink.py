@@ -11,7 +11,7 @@ import numpy.typing as npt
 from digitlab.errors import PictureError
 from digitlab.preparation.borders import find_cell
 from digitlab.preparation.glyph import SIDE
-from digitlab.preparation.ground import below_paper, find_ground
+from digitlab.preparation.ground import below_paper, bright_plane, find_ground
 from digitlab.preparation.pixels import along, mean_of_channels, minus, percentiles_of, scaled
 from digitlab.preparation.ruled_lines import without_lines
 
@@ -82,7 +82,11 @@ def find_ink(
         if newer and not in_cell and not printed:
             noise = _noise(strength) if noise is None else noise
             cell, seen = find_cell(strength, noise), strength
-            if cell is None and ground.gain is not None and (plain := below_paper(pixels)) is not None:
+            if (
+                cell is None
+                and ground.gain is not None
+                and (plain := below_paper(pixels)) is not None
+            ):
                 cell, seen = find_cell(plain, _noise(plain)), plain
                 cell = None if cell is not None and cell.empty else cell
             if cell is not None:
@@ -96,7 +100,7 @@ def find_ink(
                     )
                 return find_ink(bare, name, record, newer, in_cell=True)
     if printed:
-        return _above_print(difference, strength, name, record)
+        return _above_print(pixels, name, record)
     steep = ground.kind in ("photograph", "checkerboard") or (
         ground.kind == "even" and max(pixels.shape) > 2 * SIDE
     )
@@ -124,10 +128,11 @@ def _covered(strength: Floats, level: float) -> float:
     return float((blocks > level).mean())
 
 
-def _above_print(difference: Floats, strength: Floats, name: str, record: Record | None) -> Floats:
+def _above_print(pixels: Picture, name: str, record: Record | None) -> Floats:
     """Return the ink in [0, 1] on a ground that is printed all over, which ink is darker than."""
-    smooth = cv2.GaussianBlur(difference, (0, 0), PRINT_BLUR * max(strength.shape) + 0.3)
-    strength = _strength(np.asarray(smooth, np.float32).reshape(difference.shape), None, name)
+    smooth = cv2.GaussianBlur(pixels, (0, 0), PRINT_BLUR * max(pixels.shape) + 0.3)
+    difference = minus(np.asarray(smooth, np.uint8).reshape(pixels.shape), bright_plane(pixels))
+    strength = _strength(difference, None, name)
     low = next((at for at in PRINT_LEVELS if _covered(strength, at) < MOSTLY), PRINT_LEVELS[-1])
     ink: Floats = np.clip((strength - low) / 0.3, 0, 1).astype(np.float32)
     if record is not None:
