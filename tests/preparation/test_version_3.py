@@ -9,6 +9,7 @@ import pytest
 
 from digitlab.errors import ConfigError, PictureError
 from digitlab.preparation import find_glyph, prepare
+from digitlab.preparation.borders import find_cell
 from digitlab.preparation.reflections import without_reflections
 from digitlab.preparation.sheet import find_sheet
 
@@ -108,6 +109,33 @@ def test_an_empty_cell_is_blank_and_a_one_in_a_cell_is_not() -> None:
     image = prepare(one, "3")
     assert image.any(axis=0).sum() < 10
     assert image.any(axis=1).sum() >= 19
+
+
+def test_strokes_that_happen_to_lie_in_a_row_are_no_border_and_dashes_are() -> None:
+    strokes = np.zeros((100, 100), np.float32)
+    for left, right in ((0, 15), (28, 80), (92, 100)):  # the bar of a 7 between two neighbours
+        strokes[20:26, left:right] = 1
+    strokes[35:90, 40:47] = 1
+    assert find_cell(strokes, 0.01) is None
+    dashes = strokes.copy()
+    dashes[20:26] = np.arange(100) % 12 < 8
+    assert find_cell(dashes, 0.01) is not None
+
+
+def test_a_thick_faint_digit_in_a_dark_cell_is_no_part_of_the_ground() -> None:
+    picture = paper(170, 150)
+    cv2.polylines(picture, [FIVE + np.array([35, 25])], False, (190, 192, 205), 26, cv2.LINE_AA)
+    bare = prepare(picture, "3")
+    picture[152:160] = picture[:, 136:143] = (20, 20, 20)
+    assert likeness(prepare(picture, "3"), bare) > 0.9
+
+
+def test_ink_is_seen_above_print() -> None:
+    picture = paper(170, 150)
+    rows, columns = np.mgrid[:170, :150]
+    dots = (rows % 14 - 7) ** 2 + (columns % 14 - 7) ** 2 < 16
+    picture[dots] = (picture[dots] * 0.72).astype(np.uint8)
+    assert likeness(prepare(write(picture, 35, 30), "3"), plain()) > 0.85
 
 
 def test_a_closely_cut_four_keeps_its_bar_and_its_stem() -> None:

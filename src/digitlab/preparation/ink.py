@@ -82,13 +82,11 @@ def find_ink(
         if newer and not in_cell and not printed:
             noise = _noise(strength) if noise is None else noise
             cell, seen = find_cell(strength, noise), strength
-            if (
-                cell is None
-                and ground.gain is not None
-                and (plain := below_paper(pixels)) is not None
-            ):
-                cell, seen = find_cell(plain, _noise(plain)), plain
-                cell = None if cell is not None and cell.empty else cell
+            if (cell is None or cell.empty) and ground.gain is not None:
+                plain = below_paper(pixels)
+                other = None if plain is None else find_cell(plain, _noise(plain))
+                if plain is not None and other is not None and not other.empty:
+                    cell, seen = other, plain
             if cell is not None:
                 if cell.empty:
                     raise PictureError(f"{name} is blank: nothing stands in its cell", "blank")
