@@ -235,7 +235,7 @@ def _spoilt(ink: Floats, draws: Draws, config: HandwritingConfig, field: Field) 
     if draws.chance(0.2 * strength):  # out of focus
         ink = np.asarray(cv2.GaussianBlur(ink, (0, 0), draws.between(0.7, 2.6)), np.float32)
     if draws.chance(0.35 * strength):  # few pixels
-        side = round(CANVAS / _high(ink) * draws.between(8, 20))
+        side = round(CANVAS / _high(ink) * draws.between(7, 20))
         small = cv2.resize(ink, (side, side), interpolation=cv2.INTER_AREA)
         ink = np.asarray(small, np.float32)
         if draws.chance(0.35):

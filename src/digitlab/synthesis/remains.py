@@ -31,7 +31,7 @@ def with_remains(ink: Floats, draws: Draws, strength: float) -> Floats:
         ink = _neighbour(ink, draws)
     if draws.chance(0.04 * strength):
         ink = _underline(ink, draws)
-    if draws.chance(0.015 * strength):
+    if draws.chance(0.03 * strength):
         ink = _circle(ink, draws)
     if draws.chance(0.05 * strength):
         ink = _print(ink, draws)
@@ -151,7 +151,7 @@ def _underline(ink: Floats, draws: Draws) -> Floats:
 def _circle(ink: Floats, draws: Draws) -> Floats:
     """Draw a circle around the digit, or nearly one, that may touch it."""
     left, top, right, bottom = _box(ink)
-    size = draws.between(0.58, 0.75)
+    size = draws.between(0.5, 0.75)
     matrix = np.array([[size, 0, 0.5 * (1 - size) * CANVAS], [0, size, 0.5 * (1 - size) * CANVAS]])
     small = cv2.warpAffine(ink, matrix, (CANVAS, CANVAS), flags=cv2.INTER_AREA)
     middle = np.array([left + right, top + bottom]) / 2 * size + 0.5 * (1 - size) * CANVAS
