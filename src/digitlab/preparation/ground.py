@@ -43,7 +43,6 @@ LIGHT = 24  # grey levels; along the border, light differs by less and strokes b
 RIM = 0.5  # of the longer side; strokes touch the border over less than this
 WIDE = 1_500_000  # pixels in all windows, from which on doubling is faster
 PAPER = 6.0  # grey levels, by which paper may be darker than a plane
-DARK = 20.0  # grey levels from paper; print is darker
 BRIGHTEST_GAIN = 3.0  # ink in deep shadow is weaker, but so is everything else there
 
 
@@ -113,14 +112,10 @@ def bright_plane(pixels: Picture) -> Floats:
     return np.asarray(planes[0] + planes[1] * x[None, :, None] + planes[2] * y[:, None, None])
 
 
-def below_paper(pixels: Picture) -> Floats | None:
-    """Return how far each pixel is darker than `bright_plane`, 1 for the darkest, float32 [H, W].
-
-    None where nothing is dark.
-    """
+def below_paper(pixels: Picture) -> Floats:
+    """Return how much darker than `bright_plane` each pixel is, float32 [H, W]; at most 1 or so."""
     darker = mean_of_channels(bright_plane(pixels) - pixels)
-    darkest = percentiles_of(darker, 99.5)[0]
-    return darker / np.float32(darkest) if darkest > DARK else None
+    return darker / np.float32(max(percentiles_of(darker, 99.5)[0], 1.0))
 
 
 def array_ground(pixels: Picture) -> Floats | None:

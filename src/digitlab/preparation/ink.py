@@ -81,21 +81,10 @@ def find_ink(
         printed = newer and ground.kind == "photograph" and _covered(strength, PRINTED) > EVERYWHERE
         if newer and not in_cell and not printed:
             noise = _noise(strength) if noise is None else noise
-            cell, seen = find_cell(strength, noise), strength
-            if (cell is None or cell.empty) and ground.gain is not None:
-                plain = below_paper(pixels)
-                other = None if plain is None else find_cell(plain, _noise(plain))
-                if plain is not None and other is not None and not other.empty:
-                    cell, seen = other, plain
-            if cell is not None:
-                if cell.empty:
-                    raise PictureError(f"{name} is blank: nothing stands in its cell", "blank")
-                bare = cell.painted_over(pixels, seen)
+            bare = _without_cell(pixels, strength, noise, name)
+            if bare is not None:
                 if record is not None:
-                    record(
-                        "without the borders of its cell",
-                        bare[..., 0] if bare.shape[2] == 1 else bare,
-                    )
+                    record("without the borders of its cell", levels(bare.astype(np.float32)))
                 return find_ink(bare, name, record, newer, in_cell=True)
     if printed:
         return _above_print(pixels, name, record)
@@ -106,6 +95,26 @@ def find_ink(
     if record is not None:
         record("ink without lines", levels(255 * ink))
     return ink
+
+
+def _without_cell(pixels: Picture, strength: Floats, noise: float, name: str) -> Picture | None:
+    """Return a picture in which the borders of a cell are painted over; None where there are none.
+
+    Args:
+        pixels: uint8 [H, W, C].
+        strength: float32 [H, W], of its ink.
+        noise: the standard deviation of the ground.
+        name: of the picture.
+    """
+    cell = find_cell(strength, noise)
+    if cell is None:
+        return None
+    if cell.empty:  # or a thick, faint digit was taken for the ground beside dark borders
+        strength = below_paper(pixels)
+        cell = find_cell(strength, _noise(strength))
+    if cell is None or cell.empty:
+        raise PictureError(f"{name} is blank: nothing stands in its cell", "blank")
+    return cell.painted_over(pixels, strength)
 
 
 def _rim(shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
