@@ -151,7 +151,7 @@ def test_ink_that_covers_much_of_the_picture_is_not_taken_for_noise() -> None:
     soft = cv2.GaussianBlur(ring, (0, 0), 3) / 255
     soft[:, :30] *= 0.6
     picture -= 80 * soft
-    ink = find_ink(np.rint(picture).astype(np.uint8)[..., None], "it")
+    ink = find_ink(np.rint(picture).astype(np.uint8)[..., None], "it").levels
     assert (ink[20:40, 14:20] > 0.3).any(axis=1).mean() > 0.8
 
 

@@ -86,6 +86,22 @@ def test_what_is_around_a_digit_is_taken_away_by_version_3_alone(made: object) -
     assert likeness(prepare(picture, "2"), plain()) < 0.8
 
 
+@pytest.mark.parametrize("made", [in_cell, circled, underlined, reflecting])
+def test_a_glyph_says_that_things_were_taken_away_around_it(made: object) -> None:
+    picture = made()  # type: ignore[operator]
+    assert find_glyph(picture, version="3").disturbed
+    assert not find_glyph(picture, version="2").disturbed
+
+
+def test_a_glyph_says_that_it_was_put_together_or_cut() -> None:
+    assert not find_glyph(write(paper(160, 150), 35, 30), version="3").disturbed
+    assert not find_glyph(on_table(), version="3").disturbed
+    broken = write(paper(160, 150), 35, 30)
+    broken[86:92] = paper(160, 150)[86:92]
+    assert find_glyph(broken, version="3").disturbed
+    assert find_glyph(write(paper(120, 150), 35, 30), version="3").disturbed  # its foot is cut off
+
+
 def test_the_box_on_a_turned_sheet_is_in_the_photograph() -> None:
     picture = on_table()
     box = find_glyph(picture, version="3").box

@@ -16,6 +16,7 @@ from digitlab.reading import recogniser as recogniser_module
 from digitlab.reading.assembly import assemble
 from digitlab.reading.glyphs import find_glyphs
 from digitlab.reading.recogniser import Recogniser
+from digitlab.reading.refusal import DISTURBED
 from digitlab.reading.types import Digit
 from small_models import WriteModel, picture_of
 
@@ -160,3 +161,20 @@ def test_several_glyphs_are_read_as_one_number(
     (row,) = reading.rows
     assert [digit.box for digit in row.numbers[0].digits] == boxes[::-1]
     assert row.box == (0, 0, 230, 50)
+
+
+def test_a_disturbed_glyph_is_believed_less_and_read_as_the_same(
+    write_model: WriteModel, templates: Templates
+) -> None:
+    recogniser = Recogniser(write_model(**MODELS["ten"]))
+    glyphs = some_glyphs(templates, 10)
+    disturbed = [dataclasses.replace(glyph, disturbed=True) for glyph in glyphs]
+    for one, other in zip(recogniser.classify(glyphs), recogniser.classify(disturbed), strict=True):
+        assert one.digit == other.digit
+        assert other.confidence is not None
+        assert one.confidence is not None
+        assert other.confidence < one.confidence
+        odds, lower = (np.log(np.array(digit.probabilities)) for digit in (one, other))
+        # Logits are divided by the same number, so that all their differences are.
+        shrunk = (odds - odds.max()) / np.minimum(lower - lower.max(), -1e-9)
+        assert np.allclose(np.delete(shrunk, one.digit), DISTURBED, rtol=1e-2)

@@ -56,13 +56,16 @@ def test_what_is_always_wrong_is_unsure_and_keeps_its_answers() -> None:
 def test_pictures_are_of_the_split_and_always_the_same() -> None:
     whole = load_dataset("mnist").splits["valid"]
     split = Split(whole.images[:30], whole.labels[:30])
-    images, labels = photographed(split, 24, seed=5)
+    images, labels, disturbed = photographed(split, 24, seed=5, version="3")
     assert len(images) == len(labels) >= 22
     assert images.any(axis=(1, 2)).all()
-    again, _ = photographed(split, 24, seed=5)
+    assert len(disturbed) == len(images)
+    assert 0 < disturbed.sum() < len(disturbed)
+    assert not photographed(split, 24, seed=5, version="2")[2].any()
+    again, *_ = photographed(split, 24, seed=5, version="3")
     assert np.array_equal(images, again)
     heard: list[tuple[int, int]] = []
-    other, _ = photographed(split, 24, seed=6, progress=lambda *told: heard.append(told))
+    other, *_ = photographed(split, 24, seed=6, progress=lambda *told: heard.append(told))
     assert heard == [(done, 24) for done in range(1, 25)]
     assert not np.array_equal(images[:20], other[:20])
 
@@ -70,7 +73,7 @@ def test_pictures_are_of_the_split_and_always_the_same() -> None:
 def test_blank_and_faint_images_are_no_obstacle() -> None:
     images = np.zeros((6, 28, 28), np.uint8)
     images[3, 5:20, 12:15], images[4, 5:20, 12:15] = 30, 255
-    found, labels = photographed(Split(images, np.arange(6)), 48, seed=1)
+    found, labels, _ = photographed(Split(images, np.arange(6)), 48, seed=1)
     assert len(found) == len(labels) > 40
     assert set(labels.tolist()) == {4}
     assert len(photographed(Split(images[:3], np.arange(3)), 48, seed=1)[0]) == 0

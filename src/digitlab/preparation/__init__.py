@@ -19,7 +19,7 @@ centre of mass the centre of 28 x 28 (glyph.py). `explain` shows each of them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -66,11 +66,15 @@ class Glyph:
         box: x, y, width and height in pixels of the picture.
         rivals: what in the picture is as high and may be a digit of its own, with parts of this one
             that may; none where there is but one.
+        disturbed: whether it was put together of pieces, cut by the picture's edge, or had other
+            things taken away from around it, so that an answer deserves less confidence; never in
+            version 2.
     """
 
     image: Picture
     box: Box
     rivals: tuple[Glyph, ...] = ()
+    disturbed: bool = False
 
 
 @dataclass(frozen=True)
@@ -195,7 +199,8 @@ def _on_sheet(sheet: Sheet, picture: Picture, name: str, record: Record | None) 
         record("as the network sees it", glyph.image)
     size = (picture.shape[1], picture.shape[0])
     rivals = tuple(Glyph(one.image, sheet.box_in_photograph(one.box, size)) for one in glyph.rivals)
-    return Glyph(glyph.image, sheet.box_in_photograph(glyph.box, size), rivals)
+    box = sheet.box_in_photograph(glyph.box, size)
+    return replace(glyph, box=box, rivals=rivals)
 
 
 def _look(
@@ -204,12 +209,13 @@ def _look(
     """Find a digit in a picture shrunk to a side; if it is small there, look again, closer."""
     height, width = picture.shape[:2]
     small = shrunk(picture.reshape(height, width, -1), side)
-    if newer:
-        small = without_reflections(small)
-    ink = find_ink(small, name, record, newer)
+    bare = without_reflections(small) if newer else small
+    found = find_ink(bare, name, record, newer)
+    ink, disturbed = found.levels, newer and (found.cleared or bare is not small)
     components = Components(ink, newer)
-    if array_ground(small) is None:  # an array of few levels has no room for anything else
+    if array_ground(bare) is None:  # an array of few levels has no room for anything else
         ink = components.digit()
+        disturbed = disturbed or (newer and not components.is_alone())
     if record is not None:
         record("digit", levels(255 * ink))
     box = ink_box(ink)
@@ -218,7 +224,7 @@ def _look(
         ink = ink[box[1] : box[1] + box[3], box[0] : box[0] + box[2]]
     left, top, wide, tall = _enlarged(box, scale, (width, height))
     if not closer:  # whoever looks closer has seen what else there is
-        return Glyph(normalise(ink), (left, top, wide, tall))
+        return Glyph(normalise(ink), (left, top, wide, tall), disturbed=disturbed)
     rivals = tuple(
         Glyph(normalise(one), _enlarged(place, scale, (width, height)))
         for place, one in components.rivals()
@@ -230,8 +236,9 @@ def _look(
         if record is not None:
             record("closer look", part)
         near = _look(part, name, side, False, record, newer)
-        return Glyph(near.image, (near.box[0] + x, near.box[1] + y, *near.box[2:]), rivals)
-    return Glyph(normalise(ink), (left, top, wide, tall), rivals)
+        box = (near.box[0] + x, near.box[1] + y, *near.box[2:])
+        return Glyph(near.image, box, rivals, disturbed or near.disturbed)
+    return Glyph(normalise(ink), (left, top, wide, tall), rivals, disturbed)
 
 
 def _enlarged(box: Box, scale: tuple[float, float], size: tuple[int, int]) -> Box:

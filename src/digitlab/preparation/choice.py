@@ -56,6 +56,7 @@ class Components:
         _, found, stats, _ = cv2.connectedComponentsWithStats(mask, ltype=kind)
         self._labels = labels = np.asarray(found, np.int32)
         self._count = len(stats)
+        self._kept = np.zeros(self._count, bool)
         if self._count < 2:
             return
         left, top, self._width, self._height = (stats[:, side] for side in range(4))
@@ -142,7 +143,7 @@ class Components:
         if self._count < 2:
             return self._ink
         main = self._main
-        kept = np.zeros(self._count, bool)
+        kept = self._kept
         kept[main] = True
         box = [self._left[main], self._top[main], self._right[main], self._bottom[main]]
         joinable = self._like & (~self._cut | self._cut[main])
@@ -162,6 +163,14 @@ class Components:
         left, top = max(0, left - 2), max(0, top - 2)
         ink[top : top + part.shape[0], left : left + part.shape[1]] = part
         return ink
+
+    def is_alone(self) -> bool:
+        """Whether what `digit` gave is one piece, not cut by the edge, and all else are specks."""
+        if self._count < 2:
+            return True
+        large = self._mass >= LEAST * self._mass[self._main]
+        large[0] = False
+        return bool(large.sum() <= 1 and self._kept.sum() == 1 and not self._cut[self._main])
 
     def rivals(self) -> Iterator[tuple[Box, Floats]]:
         """Yield what may be a digit of its own: box and ink, float32, of each, the heaviest first.

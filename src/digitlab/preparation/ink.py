@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -30,13 +31,26 @@ RIM = 0.08  # of a cell
 FAINTEST_INK = 14.0  # grey levels from the ground; less is blank paper
 
 
+@dataclass(frozen=True)
+class Ink:
+    """The ink in a picture.
+
+    Attributes:
+        levels: float32 [H, W] in [0, 1], how much lies on each pixel.
+        cleared: whether borders of a cell, or print, were taken away around it.
+    """
+
+    levels: Floats
+    cleared: bool = False
+
+
 def find_ink(
     pixels: Picture,
     name: str,
     record: Record | None = None,
     newer: bool = False,
     in_cell: bool = False,
-) -> Floats:
+) -> Ink:
     """Return how much ink lies on each pixel, without the lines of ruled and squared paper.
 
     Args:
@@ -45,9 +59,6 @@ def find_ink(
         record: called with the name and the image of each step.
         newer: as version 3 does it, without the borders of cells, too.
         in_cell: whether these have been painted over already.
-
-    Returns:
-        float32 [H, W] in [0, 1].
 
     Raises:
         PictureError: `blank` where nothing stands out from the ground.
@@ -87,14 +98,14 @@ def find_ink(
                     record("without the borders of its cell", levels(bare.astype(np.float32)))
                 return find_ink(bare, name, record, newer, in_cell=True)
     if printed:
-        return _above_print(pixels, name, record)
+        return Ink(_above_print(pixels, name, record), cleared=True)
     steep = ground.kind in ("photograph", "checkerboard") or (
         ground.kind == "even" and max(pixels.shape) > 2 * SIDE
     )
     ink = _thresholded(strength, _noise(strength) if noise is None else noise, steep)
     if record is not None:
         record("ink without lines", levels(255 * ink))
-    return ink
+    return Ink(ink, cleared=in_cell)
 
 
 def _without_cell(pixels: Picture, strength: Floats, noise: float, name: str) -> Picture | None:

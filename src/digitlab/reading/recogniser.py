@@ -25,7 +25,7 @@ from digitlab.reading.glyphs import find_glyphs
 from digitlab.reading.image_arrays import Images, ImagesLike, as_images, prepared_images
 from digitlab.reading.model_file import Model, load_model, model_path
 from digitlab.reading.pages import Source, check_many, load_pages, name_of
-from digitlab.reading.refusal import SMALLEST, besides, reasons, several
+from digitlab.reading.refusal import DISTURBED, SMALLEST, besides, reasons, several
 from digitlab.reading.snapshot import snapshot
 from digitlab.reading.types import SEVERAL, TOO_SMALL, Box, Digit, Reading, ReadingError
 from digitlab.wording import MADE_PICTURES, calibration_text
@@ -200,6 +200,7 @@ class Recogniser:
             nearest = _nearest_digits(outputs[:, 0]).tolist()
             answers = zip(nearest, boxes, strict=True)
             return tuple(Digit(digit, None, None, box, None) for digit, box in answers)
+        outputs[[glyph.disturbed for glyph in glyphs]] /= DISTURBED
         likely = _softmax(outputs, self.model.temperature)
         return tuple(map(_most_likely, likely, reasons(likely, reject), boxes))
 

@@ -11,6 +11,10 @@ from digitlab.reading.types import NO_DIGIT, UNSURE, Box, Digit
 
 DIGITS = 10
 
+# Times the temperature, of a glyph beside which something was taken away (`Glyph.disturbed`): the
+# ratio of the temperatures that fit made pictures of either sort (docs/benchmarks.md).
+DISTURBED = 1.4
+
 # Of 300 validation digits, 12 % were read wrongly at 5 pixels, 5 % at 6 and 3 % at 8.
 SMALLEST = 6  # pixels of the longer side
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from digitlab.data.dataset import Images, Labels, Split
 from digitlab.errors import PictureError
-from digitlab.preparation import VERSION, prepare
+from digitlab.preparation import VERSION, find_glyph
 from digitlab.synthesis.camera import KINDS, can_be_photographed, photograph
 
 # All that spoil a digit; a picture of several thousand pixels is none of them, and slow to make.
@@ -31,7 +31,7 @@ def photographed(
     seed: int,
     progress: Callable[[int, int], None] | None = None,
     version: str = VERSION,
-) -> tuple[Images, Labels]:
+) -> tuple[Images, Labels, npt.NDArray[np.bool_]]:
     """Return `count` digits of a split as the preparation finds them in made pictures.
 
     Args:
@@ -42,23 +42,26 @@ def photographed(
         version: of the preparation that reads them.
 
     Returns:
-        uint8 [N, 28, 28] and int64 [N]; N is less than `count` where nothing was found in some,
-        and 0 where none can be seen.
+        uint8 [N, 28, 28], int64 [N], and bool [N], which of them are disturbed (`Glyph`); N is less
+        than `count` where nothing was found in some, and 0 where none can be seen.
     """
-    images, labels = [], []
+    images, labels, disturbed = [], [], []
     visible = can_be_photographed(split.images)
     for at in range(count if len(visible) else 0):
         sample = int(visible[at % len(visible)])
         picture = photograph(split.images[sample], _KINDS[at % len(_KINDS)], seed, at)
         try:
-            images.append(prepare(picture, version))
+            glyph = find_glyph(picture, version=version)
+            images.append(glyph.image)
+            disturbed.append(glyph.disturbed)
             labels.append(int(split.labels[sample]))
         except PictureError:  # nothing to be seen: no digit is read, and none is wrong
             pass
         if progress is not None:
             progress(at + 1, count)
     shape = (len(images), 28, 28)
-    return np.array(images, np.uint8).reshape(shape), np.array(labels, np.int64)
+    prepared = np.array(images, np.uint8).reshape(shape)
+    return prepared, np.array(labels, np.int64), np.array(disturbed, np.bool_)
 
 
 def best_temperature(logits: npt.NDArray[np.floating], labels: Labels) -> float:

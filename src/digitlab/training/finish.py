@@ -21,6 +21,7 @@ from digitlab.data.dataset import Dataset, Images, Split
 from digitlab.durable_files import write_whole
 from digitlab.evaluation import Evaluation, evaluate_predictions
 from digitlab.reading.model_file import Calibration
+from digitlab.reading.refusal import DISTURBED
 from digitlab.training.calibrate import best_temperature, photographed
 from digitlab.training.material import Material
 from digitlab.training.metrics import read_metrics
@@ -161,8 +162,11 @@ def _calibrated(
         def made(done: int, every: int) -> None:
             trainer.tell(events.count(on, done, every))
 
-        images, labels = photographed(valid, count, recipe.seed, made, recipe.data.preparation)
+        version = recipe.data.preparation
+        images, labels, disturbed = photographed(valid, count, recipe.seed, made, version)
         outputs = _outputs(trainer, images)
+        # So are they read, too.
+        outputs[torch.from_numpy(disturbed)] /= DISTURBED
     else:
         trainer.tell(events.note("calibrate", "", count=len(labels), on=on))
     if not len(labels):
