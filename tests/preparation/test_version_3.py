@@ -102,6 +102,11 @@ def test_a_glyph_says_that_it_was_put_together_or_cut() -> None:
     assert find_glyph(write(paper(120, 150), 35, 30), version="3").disturbed  # its foot is cut off
 
 
+def test_a_sheet_in_a_large_photograph_is_found_as_in_a_small_one() -> None:
+    large = cv2.resize(on_table(), None, fx=6, fy=6, interpolation=cv2.INTER_CUBIC)
+    assert likeness(prepare(large, "3"), plain()) > 0.85
+
+
 def test_the_box_on_a_turned_sheet_is_in_the_photograph() -> None:
     picture = on_table()
     box = find_glyph(picture, version="3").box
@@ -164,11 +169,11 @@ def test_a_closely_cut_four_keeps_its_bar_and_its_stem() -> None:
 def test_no_sheet_is_seen_where_there_is_none() -> None:
     half = paper(200, 200)
     half[:, 110:] //= 2  # a shadow
-    assert find_sheet(write(half, 20, 40)) is None
-    assert find_sheet(write(paper(200, 200), 60, 50)) is None
+    for picture in (write(half, 20, 40), write(paper(200, 200), 60, 50)):
+        assert find_sheet(picture, picture) is None
     board = np.full((200, 200, 3), 40, np.uint8)
     cv2.circle(board, (100, 100), 60, (240, 240, 240), 30)  # a thick 0 in chalk
-    assert find_sheet(board) is None
+    assert find_sheet(board, board) is None
 
 
 def test_bright_ink_is_no_reflection() -> None:

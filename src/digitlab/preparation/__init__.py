@@ -175,12 +175,14 @@ def _find(picture: Picture, name: str, record: Record | None, newer: bool) -> Gl
     picture = as_picture(picture, name)
     if record is not None:
         record("picture", picture)
+    pixels = picture.reshape(*picture.shape[:2], -1)
+    small = shrunk(pixels, FIRST_LOOK)  # of large pictures, this takes most of the time
     if newer:
-        sheet = find_sheet(picture.reshape(*picture.shape[:2], -1))
+        sheet = find_sheet(pixels, small)
         if sheet is not None:
             return _on_sheet(sheet, picture, name, record)
     try:
-        glyph = _look(picture, name, FIRST_LOOK, True, record, newer)
+        glyph = _look(picture, name, FIRST_LOOK, True, record, newer, small)
     except PictureError:
         if max(picture.shape) <= FIRST_LOOK:
             raise
@@ -204,11 +206,18 @@ def _on_sheet(sheet: Sheet, picture: Picture, name: str, record: Record | None) 
 
 
 def _look(
-    picture: Picture, name: str, side: int, closer: bool, record: Record | None, newer: bool
+    picture: Picture,
+    name: str,
+    side: int,
+    closer: bool,
+    record: Record | None,
+    newer: bool,
+    small: Picture | None = None,
 ) -> Glyph:
     """Find a digit in a picture shrunk to a side; if it is small there, look again, closer."""
     height, width = picture.shape[:2]
-    small = shrunk(picture.reshape(height, width, -1), side)
+    if small is None:
+        small = shrunk(picture.reshape(height, width, -1), side)
     bare = without_reflections(small) if newer else small
     found = find_ink(bare, name, record, newer)
     ink, disturbed = found.levels, newer and (found.cleared or bare is not small)

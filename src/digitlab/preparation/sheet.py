@@ -51,11 +51,16 @@ class Sheet:
         return left, top, max(1, right - left), max(1, bottom - top)
 
 
-def find_sheet(pixels: Picture) -> Sheet | None:
-    """Return the bright sheet with ink in a photograph, uint8 [H, W, C]; None for none."""
+def find_sheet(pixels: Picture, seen: Picture) -> Sheet | None:
+    """Return the bright sheet with ink in a photograph; None for none.
+
+    Args:
+        pixels: uint8 [H, W, C], from which it is cut out.
+        seen: the same or a smaller copy, uint8 [h, w, C], in which it is sought.
+    """
     if min(pixels.shape[:2]) < SMALLEST:
         return None
-    small = shrunk(pixels, LOOK_SIDE)
+    small = shrunk(seen, LOOK_SIDE)
     grey = (
         small[..., 0]
         if small.shape[2] == 1
