@@ -39,7 +39,7 @@ def read(
         typer.Option(
             metavar="R|none",
             help="Refuse what is wrong with a probability above R, such as 0.01; "
-            "none: refuse nothing; else only what is most likely no digit.",
+            "none: refuse nothing; else only what is likelier something else.",
         ),
     ] = None,
     explain: Annotated[

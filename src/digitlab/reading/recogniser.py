@@ -108,9 +108,9 @@ class Recogniser:
                 or a page of `load_pages`; or an array or a tensor of one picture: [H, W], or with
                 1, 3 (RGB) or 4 channels, first or last, of uint8, of truth values, of floats from
                 0 to 1, or of other integers from 0. Of several pages the first is read.
-            reject: None refuses what is most likely no digit, and a picture of more than one;
-                "none" refuses nothing; a number R between 0 and 1 also refuses what is wrong with a
-                probability above R.
+            reject: None refuses what is as likely something else, where the model knows what is no
+                digit, and a picture of more than one; "none" refuses nothing; a number R between 0
+                and 1 refuses what is wrong with a probability above R.
             name: what the reading calls the picture; the path where there is one.
             max_pixels: larger files are not decoded.
             decoder: decodes files and bytes in a process of its own, with limits of its own, in

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from digitlab.reading.types import NO_DIGIT, UNSURE, Box, Digit
 
 DIGITS = 10
+EVEN = 0.5  # what is less likely than this to be right is refused by default
 
 # Times the temperature, of a glyph beside which something was taken away (`Glyph.disturbed`): the
 # ratio of the temperatures that fit made pictures of either sort (docs/benchmarks.md).
@@ -32,16 +33,23 @@ def refused(
 
     Args:
         probabilities: float [N, 10], or [N, 11] where the eleventh is "no digit".
-        reject: None refuses what is most likely no digit; "none" refuses nothing; a number R
-            between 0 and 1 also refuses what is wrong with a probability above R.
+        reject: None refuses, with eleven, what is wrong, or no digit, as likely as not; "none"
+            refuses nothing; a number R between 0 and 1 refuses what is wrong with a probability
+            above R, and what is most likely no digit.
     """
     if reject == "none":
         return np.zeros(len(probabilities), bool)
-    best = probabilities[:, :DIGITS].max(axis=1)
-    refusals: npt.NDArray[np.bool_] = (probabilities[:, DIGITS:] > best[:, None]).any(axis=1)
+    best = probabilities[:, :DIGITS].max(axis=1).astype(np.float64)
     if reject is None:
-        return refusals
-    return np.asarray(refusals | (1 - best.astype(np.float64) > float(reject)))
+        knows_no_digit = probabilities.shape[1] > DIGITS
+        return np.asarray(best < EVEN) if knows_no_digit else np.zeros(len(probabilities), bool)
+    return np.asarray(_is_none(probabilities) | (1 - best > float(reject)))
+
+
+def _is_none(probabilities: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
+    """Return which of N answers are most likely no digit, bool [N]."""
+    best = probabilities[:, :DIGITS].max(axis=1, keepdims=True)
+    return np.asarray((probabilities[:, DIGITS:] > best).any(axis=1))
 
 
 def reasons(
@@ -52,11 +60,10 @@ def reasons(
     Args:
         probabilities, reject: as of `refused`.
     """
-    no_digit = refused(probabilities, None).tolist()
     return [
-        (NO_DIGIT if is_no_digit else UNSURE) if is_refused else None
-        for is_refused, is_no_digit in zip(
-            refused(probabilities, reject).tolist(), no_digit, strict=True
+        (NO_DIGIT if is_none else UNSURE) if is_refused else None
+        for is_refused, is_none in zip(
+            refused(probabilities, reject).tolist(), _is_none(probabilities).tolist(), strict=True
         )
     ]
 
