@@ -358,7 +358,7 @@ def test_evaluate_says_when_to_trust_a_model(
     done = command("evaluate", trained, *asked, "--json", "--chart", "chart.png")
     assert (done.returncode, done.stderr) == (0, "")
     report = json.loads(done.stdout)
-    assert len(report["degraded"]) == 13
+    assert len(report["degraded"]) == 21
     assert report["no_digits"]["count"] == 1
     assert report["chart"] == "chart.png"
     assert Path("chart.png").read_bytes().startswith(b"\x89PNG")
