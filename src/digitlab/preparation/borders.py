@@ -297,8 +297,6 @@ def _measured(
 def _is_whole(covered: Mask) -> bool:
     """Whether a line has no gaps but those between its dashes; strokes in a row have others."""
     changes = np.flatnonzero(np.diff(covered))
-    if len(changes) < 2 or (len(changes) == 2 and not covered[0]):
-        return True
     first = 0 if covered[0] else 1  # where what is before the line, or after it, is no gap
     gaps = np.diff(changes[first:])[::2]
     if len(gaps) == 0:
