@@ -21,22 +21,19 @@ Points = npt.NDArray[np.float64]
 
 def with_remains(ink: Floats, draws: Draws, strength: float) -> Floats:
     """Return a digit, float32 [CANVAS, CANVAS], with some remains, each as often as is usual."""
-    if draws.chance(0.1 * strength):
-        ink = _gaps(ink, draws)
-    if draws.chance(0.06 * strength):
-        ink = _fainter_part(ink, draws)
-    if draws.chance(0.1 * strength):
-        ink = _border(ink, draws)
-    if draws.chance(0.08 * strength):
-        ink = _neighbour(ink, draws)
-    if draws.chance(0.04 * strength):
-        ink = _underline(ink, draws)
-    if draws.chance(0.03 * strength):
-        ink = _circle(ink, draws)
-    if draws.chance(0.05 * strength):
-        ink = _print(ink, draws)
-    if draws.chance(0.06 * strength):
-        ink = _specks(ink, draws)
+    usual = (
+        (0.1, _gaps),
+        (0.06, _fainter_part),
+        (0.1, _border),
+        (0.08, _neighbour),
+        (0.04, _underline),
+        (0.03, _circle),
+        (0.05, _print),
+        (0.06, _specks),
+    )
+    for often, left in usual:
+        if draws.chance(often * strength):
+            ink = left(ink, draws)
     return ink
 
 
