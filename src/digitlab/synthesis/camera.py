@@ -119,8 +119,7 @@ def photograph(image: Picture, kind: str, seed: int, sample: int) -> Picture:
     scene = _framed(chance, image, kind, height)
     board = kind in ("dark", "reflection") and chance.between(0, 1) < 0.5
     paper, pen = _colours(chance, board)
-    picture = np.empty((*scene.shape, 3), np.uint8)
-    picture[:] = np.array(paper, np.uint8)
+    picture = _sheet(scene.shape, paper)
     if kind in ("ruled", "squared"):
         _rule(picture, chance, height, kind == "squared")
     _lay(picture, scene, kind, height, paper, chance)
@@ -132,7 +131,7 @@ def photograph(image: Picture, kind: str, seed: int, sample: int) -> Picture:
     exposure = chance.between(0.2, 0.45) if kind == "dark" and not board else 1.0
     if kind == "reflection" and not board:
         exposure = chance.between(0.4, 0.85)
-    picture = np.asarray(cv2.multiply(picture, cv2.merge([light] * 3), scale=exposure / 255))
+    picture = _lit(picture, light, exposure)
     if kind == "reflection":
         surroundings.reflect(picture, scene.box, height, chance.more)
     return _developed(chance, picture, kind, height)
@@ -166,8 +165,7 @@ def photograph_nothing(kind: str, seed: int, sample: int) -> Picture:
         cell = surroundings.cell_around(chance.more, height, 0.6 * height, fewest=2)
         wide = math.ceil(0.6 * height + cell.margins[0] + cell.margins[2])
         tall = math.ceil(height + cell.margins[1] + cell.margins[3])
-    picture = np.empty((tall, wide, 3), np.uint8)
-    picture[:] = np.array(paper, np.uint8)
+    picture = _sheet((tall, wide), paper)
     if cell is not None:
         left, top, right, bottom = cell.margins
         box = (left, top, wide - right, tall - bottom)
@@ -176,9 +174,20 @@ def photograph_nothing(kind: str, seed: int, sample: int) -> Picture:
         surroundings.soil(picture, chance.more)
     else:
         surroundings.fill_with_a_thing(picture, chance.more)
-    light = _light(chance, (tall, wide))
-    picture = np.asarray(cv2.multiply(picture, cv2.merge([light] * 3), scale=1 / 255))
+    picture = _lit(picture, _light(chance, (tall, wide)))
     return _developed(chance, picture, kind, height)
+
+
+def _sheet(shape: tuple[int, int], colour: Colour) -> Picture:
+    """Return paper of one colour, uint8 [H, W, 3]."""
+    sheet = np.empty((*shape, 3), np.uint8)
+    sheet[:] = np.array(colour, np.uint8)
+    return sheet
+
+
+def _lit(picture: Picture, light: Picture, exposure: float = 1.0) -> Picture:
+    """Return a picture in some light, uint8 [H, W], of which a part is caught."""
+    return np.asarray(cv2.multiply(picture, cv2.merge([light] * 3), scale=exposure / 255))
 
 
 @dataclass(frozen=True)
