@@ -177,16 +177,16 @@ def _find(picture: Picture, name: str, record: Record | None, newer: bool) -> Gl
         record("picture", picture)
     pixels = picture.reshape(*picture.shape[:2], -1)
     small = shrunk(pixels, FIRST_LOOK)  # of large pictures, this takes most of the time
-    if newer:
-        sheet = find_sheet(pixels, small)
-        if sheet is not None:
-            return _on_sheet(sheet, picture, name, record)
-    try:
-        glyph = _look(picture, name, FIRST_LOOK, True, record, newer, small)
-    except PictureError:
-        if max(picture.shape) <= FIRST_LOOK:
-            raise
-        glyph = _look(picture, name, SECOND_LOOK, True, record, newer)
+    sheet = find_sheet(pixels, small) if newer else None
+    if sheet is not None:
+        glyph = _on_sheet(sheet, picture, name, record)
+    else:
+        try:
+            glyph = _look(picture, name, FIRST_LOOK, True, record, newer, small)
+        except PictureError:
+            if max(picture.shape) <= FIRST_LOOK:
+                raise
+            glyph = _look(picture, name, SECOND_LOOK, True, record, newer)
     if record is not None:
         record("as the network sees it", glyph.image)
     return glyph
@@ -197,12 +197,12 @@ def _on_sheet(sheet: Sheet, picture: Picture, name: str, record: Record | None) 
     if record is not None:
         record("sheet", sheet.picture)
     glyph = _look(sheet.picture, name, FIRST_LOOK, True, record, True)
-    if record is not None:
-        record("as the network sees it", glyph.image)
-    size = (picture.shape[1], picture.shape[0])
-    rivals = tuple(Glyph(one.image, sheet.box_in_photograph(one.box, size)) for one in glyph.rivals)
-    box = sheet.box_in_photograph(glyph.box, size)
-    return replace(glyph, box=box, rivals=rivals)
+
+    def placed(one: Glyph) -> Glyph:
+        box = sheet.box_in_photograph(one.box, (picture.shape[1], picture.shape[0]))
+        return replace(one, box=box, rivals=tuple(map(placed, one.rivals)))
+
+    return placed(glyph)
 
 
 def _look(
