@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 from digitlab.preparation.pixels import (
     inked_bands,
+    line_coverage,
     lit_columns,
     medians,
-    near_rows,
     percentiles_of,
 )
 
@@ -209,13 +209,7 @@ def _seen(strength: Floats, floor: float) -> list[_Seen]:
     rows = inked_bands(near, steps) >= LONG * wide
     if not rows.any():
         return []
-    ys, xs = np.nonzero(near_rows(near, rows, steps))
-    slopes = np.arange(-steps, steps + 1) * (2 / wide)
-    margin = steps + 2
-    places = np.rint(ys[None] - slopes[:, None] * (xs - (wide - 1) / 2)[None]).astype(np.int64)
-    places += margin + (tall + 2 * margin) * np.arange(len(slopes))[:, None]
-    counted = np.bincount(places.ravel(), minlength=len(slopes) * (tall + 2 * margin))
-    coverage = counted.reshape(len(slopes), -1)[:, margin : margin + tall] / wide
+    slopes, coverage = line_coverage(near, rows, steps)
     seen: list[_Seen] = []
     best = coverage.max(axis=0)
     while best[row := int(best.argmax())] >= LONG:

@@ -123,6 +123,30 @@ def near_rows(inked: Picture, rows: npt.NDArray[np.bool_], steps: int) -> Pictur
     return inked * np.reshape(near, (-1, 1))
 
 
+def line_coverage(
+    inked: Picture, rows: npt.NDArray[np.bool_], steps: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return on which part of the width each nearly horizontal line lies on ink (Hough, 1962).
+
+    Args:
+        inked: uint8 [H, W], 0 or 1.
+        rows: bool [H]; of lines with another in their middle, less may be counted.
+        steps: rows by which lines end above or below their middle, at most.
+
+    Returns:
+        float64 [S], slopes in pixels down for each across; float64 [S, H], of each slope and row
+        in the middle of the picture.
+    """
+    tall, wide = inked.shape
+    ys, xs = np.nonzero(near_rows(inked, rows, steps))
+    slopes = np.arange(-steps, steps + 1) * (2 / wide)
+    margin = steps + 2
+    places = np.rint(ys[None] - slopes[:, None] * (xs - (wide - 1) / 2)[None]).astype(np.int64)
+    places += margin + (tall + 2 * margin) * np.arange(len(slopes))[:, None]
+    counted = np.bincount(places.ravel(), minlength=len(slopes) * (tall + 2 * margin))
+    return slopes, counted.reshape(len(slopes), -1)[:, margin : margin + tall] / wide
+
+
 def minus(pixels: Picture, colours: Floats) -> Floats:
     """Return uint8 [H, W, C] less colours, float32 [H, W, C] or [C]; float32 [H, W, C]."""
     if colours.ndim == 1:  # numpy walks short axes pixel by pixel

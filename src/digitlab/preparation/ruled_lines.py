@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from digitlab.preparation.pixels import inked_bands, lit_columns, medians, near_rows
+from digitlab.preparation.pixels import inked_bands, line_coverage, lit_columns, medians
 
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -105,19 +105,8 @@ def _find_lines(strength: Floats) -> list[_Line]:
     if bands.max() < LONG * wide:
         return []
     # Rows that have less count for nothing below.
-    ys, xs = np.nonzero(near_rows(np.asarray(near, np.uint8), bands >= 0.8 * LONG * wide, steps))
-    slopes = np.arange(-steps, steps + 1) * (2 / wide)
-    centred = xs - (wide - 1) / 2
-    margin = int(STEEPEST * wide / 2) + 2
-    counts = np.stack(
-        [
-            np.bincount(
-                np.rint(ys - slope * centred).astype(np.int64) + margin, minlength=tall + 2 * margin
-            )[: tall + 2 * margin]
-            for slope in slopes
-        ]
-    )
-    coverage = counts[:, margin : margin + tall] / wide
+    rows = bands >= 0.8 * LONG * wide
+    slopes, coverage = line_coverage(np.asarray(near, np.uint8), rows, steps)
     common = int((np.clip(coverage - 0.8 * LONG, 0, None) ** 2).sum(axis=1).argmax())
     first, last = max(0, common - 2), common + 3
     nearby = coverage[first:last]
