@@ -132,6 +132,17 @@ def test_an_empty_cell_is_blank_and_a_one_in_a_cell_is_not() -> None:
     assert image.any(axis=1).sum() >= 19
 
 
+def test_a_line_off_the_middle_that_runs_out_of_the_picture_is_no_one() -> None:
+    faded = paper(160, 150)
+    faded[:112, 138:145] = (25, 25, 25)  # too short to be found as a border
+    with pytest.raises(PictureError, match="blank: what stands there is a border"):
+        prepare(faded, "3")
+    assert likeness(prepare(write(faded, 35, 30), "3"), plain()) > 0.95
+    middle = paper(160, 150)
+    middle[:112, 70:77] = (25, 25, 25)
+    assert prepare(middle, "3").any(axis=0).sum() < 10
+
+
 def test_strokes_that_happen_to_lie_in_a_row_are_no_border_and_dashes_are() -> None:
     strokes = np.zeros((100, 100), np.float32)
     for left, right in ((0, 15), (28, 80), (92, 100)):  # the bar of a 7 between two neighbours

@@ -26,6 +26,7 @@ RING = 0.68  # of the way from its middle to its edge: nearly all of a circle is
 RING_TURNS = 30  # of 36 directions in which it is seen
 FLAT = 3.5  # times as wide as high, a line below a digit is at least
 APART = 0.025  # of the digit's height between it and a line below
+SLIM = 0.2  # of its height that a border is wide, its tilt with it
 CUT = 0.25  # what ink counts that runs out of the picture
 
 # Of the taller part's height: parts of one character, one above the other, are nearer.
@@ -78,6 +79,7 @@ class Components:
         worth[0] = -1
         if newer:
             self._set_aside(worth)
+            self._set_borders_aside(worth)
         self._main = main = _main(worth, labels, np.asarray(stats, np.int32))
         # What may be a part of the digit, or another beside it: no speck, line, edge or box.
         longest = LONGEST * max(self._width[main], self._height[main])
@@ -100,6 +102,13 @@ class Components:
                 continue
             if self._is_ring(one, others) or self._is_underline(one, others):
                 worth[one] = -1
+
+    def _set_borders_aside(self, worth: Worths) -> None:
+        """Let borders be worth less than nothing where there is something large enough else."""
+        borders = self._is_border()
+        large = ~borders & (worth > 0) & (self._height >= 0.25 * self._ink.shape[0])
+        if borders.any() and large.any():
+            worth[borders] = -1
 
     def _is_ring(self, one: int, others: Labels) -> bool:
         """Whether a component runs around another that is large enough for a digit."""
@@ -163,6 +172,22 @@ class Components:
         left, top = max(0, left - 2), max(0, top - 2)
         ink[top : top + part.shape[0], left : left + part.shape[1]] = part
         return ink
+
+    def is_a_border(self) -> bool:
+        """Whether the heaviest, since nothing else is large enough, is a line beside the paper."""
+        return bool(self._count > 1 and self._is_border()[self._main])
+
+    def _is_border(self) -> Mask:
+        """Return which components are straight upright lines off the middle of the picture."""
+        high, wide = self._ink.shape
+        middle = (self._left + self._right) / 2
+        aside = np.minimum(middle, wide - middle) / wide
+        found = (self._width <= SLIM * self._height) & (
+            (self._top <= 1) | (self._bottom >= high - 1)
+        )
+        long = (aside < 0.15) & (self._height >= 0.6 * high)
+        long |= (aside < 0.3) & (self._height >= 0.9 * high)
+        return np.asarray(found & long)
 
     def is_alone(self) -> bool:
         """Whether what `digit` gave is one piece, not cut by the edge, and all else are specks."""
