@@ -114,7 +114,7 @@ def _no_digit(split: Split, sample: int, draws: Draws, field: Field, remains: fl
     With remains, also the lines of an empty cell.
     """
     kind = draws.next()
-    if remains and draws.chance(0.05 * remains):
+    if remains and draws.chance(0.1 * remains):
         return corner(draws)
     digit = int(split.labels[sample])
     if kind < 0.5:

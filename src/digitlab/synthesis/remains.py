@@ -25,6 +25,7 @@ def with_remains(ink: Floats, draws: Draws, strength: float) -> Floats:
         (0.1, _gaps),
         (0.06, _fainter_part),
         (0.1, _border),
+        (0.06, _painted_over),
         (0.08, _neighbour),
         (0.04, _underline),
         (0.03, _circle),
@@ -112,6 +113,22 @@ def _border(ink: Floats, draws: Draws) -> Floats:
             ends = [(level, start), (level + tilt * (end - start), end)]
         ink = np.maximum(ink, _line(np.array(ends), width) * (0.35 + 0.65 * strength))
     return np.asarray(ink, np.float32)
+
+
+def _painted_over(ink: Floats, draws: Draws) -> Floats:
+    """Lose what a border hid that was painted over: a straight band through an outer part."""
+    left, top, right, bottom = _box(ink)
+    side, width = int(draws.next() * 4), draws.between(2, 7)
+    depth, tilt = draws.between(-0.05, 0.3), draws.between(-0.06, 0.06) * CANVAS / 2
+    if side % 2:
+        level = top + depth * (bottom - top) if side == 1 else bottom - depth * (bottom - top)
+        ends = [(-4.0, level - tilt), (CANVAS + 4.0, level + tilt)]
+    else:
+        level = left + depth * (right - left) if side == 0 else right - depth * (right - left)
+        ends = [(level - tilt, -4.0), (level + tilt, CANVAS + 4.0)]
+    left_over = np.asarray(ink * (1 - _line(np.array(ends), width)), np.float32)
+    # Without its bar a 7 is a 1.
+    return left_over if left_over.sum() >= 0.8 * ink.sum() else ink
 
 
 def _neighbour(ink: Floats, draws: Draws) -> Floats:
