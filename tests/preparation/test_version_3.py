@@ -196,3 +196,15 @@ def test_bright_ink_is_no_reflection() -> None:
 def test_an_unknown_version_of_a_picture_is_refused() -> None:
     with pytest.raises(ConfigError, match="preparation = '4'"):
         find_glyph(paper(50, 50), version="4")
+
+
+def test_print_makes_no_stroke_a_part_of_the_ground() -> None:
+    rows, columns = np.mgrid[:60, :50]
+    lines = (rows % 5 < 1) ^ (columns % 5 < 1)
+    bare, printed = paper(60, 50), paper(60, 50)
+    printed[lines] -= np.array([54, 72, 54], np.uint8)
+    five = np.rint(FIVE * 0.4).astype(np.int32) + np.array([10, 10])
+    for one in (printed, bare):
+        cv2.polylines(one, [five], False, (60, 80, 190), 6, cv2.LINE_AA)
+    assert likeness(prepare(printed, "3"), prepare(bare, "3")) > 0.95
+    assert likeness(prepare(printed, "2"), prepare(bare, "3")) < 0.7

@@ -54,11 +54,13 @@ class Ground:
         colours: float32 [H, W, C], or [C] where it is the same everywhere.
         kind: "even", "array", "checkerboard" or "photograph".
         gain: float32 [H, W]: what makes ink in shadow as strong as in light; None for 1.
+        bright_ink: whether what is brighter is taken for ink, in a photograph.
     """
 
     colours: Floats
     kind: str
     gain: Floats | None = None
+    bright_ink: bool = False
 
 
 def find_ground(pixels: Picture) -> Ground:
@@ -242,7 +244,7 @@ def _photographed(pixels: Picture) -> Ground:
     biases = [_bias(np.asarray(one), way) for one, way in zip(lift, bright, strict=True)]
     colours = minus(closed, np.array(biases, np.float32))
     if direction.sum() > 0:
-        return Ground(colours, "photograph")
+        return Ground(colours, "photograph", bright_ink=True)
     light = mean_of_channels(colours)
     gain = np.float32(percentiles_of(light[::4, ::4], 95)[0]) / np.maximum(light, 20)
     return Ground(colours, "photograph", np.clip(gain, 1, BRIGHTEST_GAIN))

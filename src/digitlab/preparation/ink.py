@@ -12,7 +12,7 @@ import numpy.typing as npt
 from digitlab.errors import PictureError
 from digitlab.preparation.borders import find_cell
 from digitlab.preparation.glyph import SIDE
-from digitlab.preparation.ground import below_paper, bright_plane, find_ground
+from digitlab.preparation.ground import Ground, below_paper, bright_plane, find_ground
 from digitlab.preparation.pixels import along, mean_of_channels, minus, percentiles_of, scaled
 from digitlab.preparation.ruled_lines import without_lines
 
@@ -24,6 +24,10 @@ NOISY = 0.08  # of the ink's strength; such pictures are smoothed
 BLOCKS = 8  # along each side of a picture
 PRINTED = 0.3  # of the ink's strength: print is stronger
 EVERYWHERE = 0.85  # of the blocks: no digit has ink in as many
+PAPER_LIGHT = 100.0  # grey levels; boards are darker
+LIT = 0.9  # of the blocks: paper is as bright as a plane
+SHADED = 8.0  # grey levels below it
+TEXTURE = 0.12  # of a picture's range: in four of five blocks, print has more
 MOSTLY = 0.6  # of the blocks: a digit that fills the picture has ink in fewer
 PRINT_BLUR = 0.008  # of the longer side
 PRINT_LEVELS = (0.25, 0.33, 0.41, 0.49, 0.57, 0.65)  # of the ink's strength
@@ -64,6 +68,8 @@ def find_ink(
         PictureError: `blank` where nothing stands out from the ground.
     """
     ground = find_ground(pixels)
+    if newer and ground.kind == "photograph" and not in_cell:
+        ground = _ground_of_print(pixels, ground) or ground
     difference = minus(pixels, ground.colours)
     if ground.gain is not None:
         difference = scaled(difference, ground.gain)
@@ -136,14 +142,36 @@ def _rim(shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
     return rim
 
 
+def _ground_of_print(pixels: Picture, ground: Ground) -> Ground | None:
+    """Return the ground of paper that has a pattern all over; None for other pictures.
+
+    Strokes between fine lines of print are too thick for windows that fit these, and where print is
+    dense, the paper in it may be taken for bright ink. Bright paper tells its light by itself.
+    """
+    light = mean_of_channels(pixels.astype(np.float32))
+    darkest, usual, brightest = percentiles_of(light, 0.5, 50, 99.5)
+    highest, lowest = _in_blocks(light, np.max), _in_blocks(light, np.min)
+    if percentiles_of(highest - lowest, 20)[0] <= TEXTURE * (brightest - darkest):
+        return None
+    if ground.bright_ink and usual < PAPER_LIGHT:  # chalk on a board
+        return None
+    plane = bright_plane(pixels)
+    seen = _in_blocks(mean_of_channels(pixels - plane), np.max) > -SHADED
+    return Ground(plane, "photograph") if seen.mean() >= LIT else None
+
+
 def _covered(strength: Floats, level: float) -> float:
     """Return in how many of the picture's blocks something reaches a level."""
-    tall, wide = (max(1, side // BLOCKS) for side in strength.shape)
-    rows, columns = strength.shape[0] // tall, strength.shape[1] // wide
-    whole = strength[: rows * tall, : columns * wide]
-    strips = whole.reshape(rows, tall, -1).max(axis=1)
-    blocks = strips.reshape(rows, columns, wide).max(axis=2)
-    return float((blocks > level).mean())
+    return float((_in_blocks(strength, np.max) > level).mean())
+
+
+def _in_blocks(values: Floats, extreme: Callable[..., Floats]) -> Floats:
+    """Return the most or the least of each of a picture's blocks, float32 [h, w]."""
+    tall, wide = (max(1, side // BLOCKS) for side in values.shape)
+    rows, columns = values.shape[0] // tall, values.shape[1] // wide
+    whole = values[: rows * tall, : columns * wide]
+    strips = extreme(whole.reshape(rows, tall, -1), axis=1)
+    return extreme(strips.reshape(rows, columns, wide), axis=2)
 
 
 def _above_print(pixels: Picture, name: str, record: Record | None) -> Floats:
