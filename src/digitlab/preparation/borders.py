@@ -42,6 +42,7 @@ BESIDE = 0.3  # of the picture: a 1 that fills its height is nearer to the middl
 OUTER = 0.36  # of the picture: borders that touch ink are nearer to its edge
 TIP = 0.03  # of the picture: ends that are nearer to its edge reach it
 NEARLY = 0.08  # the same, for what need not
+REACHED = 0.06  # the same, for lines of a cell together
 LEFT = 0.25  # of the picture's shorter side: a digit between borders is longer
 CROSSING = 0.2  # of the picture: strokes of a 4 cross farther from its edge
 COLOURED = 40.0  # grey levels aside of what border and paper mix to: another ink
@@ -151,17 +152,21 @@ def find_cell(strength: Floats, noise: float) -> Cell | None:
         [one for one in down if one.through(across) and not one.stands_alone(across)],
     )
     found = across + down
-    if not found:
+    if not found or _are_strokes(found):
         return None
     part = _rest(strength, found, noise)
     if part is None:
         if len(found) == 1 and not _is_beside(found[0], strength.shape):  # a 1
             return None
         return Cell(found, True)
-    near = np.asarray(cv2.dilate(part.view(np.uint8), np.ones((3, 3), np.uint8)), bool)
+    near, nearly = (
+        np.asarray(cv2.dilate(part.view(np.uint8), np.ones((side, side), np.uint8)), bool)
+        for side in (3, 5)
+    )
     if any(_are_a_four(one, other, strength, part) for one in across for other in down):
         return None
-    touching = [one for one in found if _touches(one, near)]
+    # A stroke that the picture's edge cuts along is like a border, but for what hangs on it.
+    touching = [one for one in found if _touches(one, near if one.inside.all() else nearly)]
     apart = [one for one in found if one not in touching]
     # Where all touch the digit, and are of its pen, they are its strokes: a 4 cut out closely.
     kept = apart + [
@@ -358,15 +363,28 @@ def _are_a_four(one: _Border, other: _Border, strength: Floats, part: Mask) -> b
     )
 
 
+def _are_strokes(found: list[_Border]) -> bool:
+    """Whether lines are too few for a frame and hardly run out of the picture: bar and stem of a 7.
+
+    A single border does so at both of its ends, and two that meet, or three, at one end of two.
+    """
+    return len(found) < MOST and sum(sum(one.at_edges(REACHED)) for one in found) < 2
+
+
 def _is_outer(one: _Border, shape: tuple[int, ...]) -> bool:
     height = shape[1] if one.turned else shape[0]
     return min(one.middle, height - 1 - one.middle) < OUTER * height
 
 
 def _is_of_another_pen(one: _Border, strength: Floats, part: Mask) -> bool:
-    """Whether a line is much darker or paler, wider or finer than the strokes of the digit."""
-    dark = float(np.percentile(strength[part], 80))
-    pairs = ((one.level, dark), (one.thickness, _width(part)))
+    """Whether a line is much darker or paler, wider or finer than the strokes of the digit.
+
+    A stroke that the picture's edge cuts along is finer, too.
+    """
+    dark, width = float(np.percentile(strength[part], 80)), _width(part)
+    if not one.inside.all():
+        width = min(width, one.thickness)
+    pairs = ((one.level, dark), (one.thickness, width))
     return any(max(pair) > OTHER_PEN * min(pair) for pair in pairs)
 
 

@@ -24,9 +24,10 @@ NOISY = 0.08  # of the ink's strength; such pictures are smoothed
 BLOCKS = 8  # along each side of a picture
 PRINTED = 0.3  # of the ink's strength: print is stronger
 EVERYWHERE = 0.85  # of the blocks: no digit has ink in as many
-PAPER_LIGHT = 100.0  # grey levels; boards are darker
+PAPER_LIGHT = 0.5  # of the brightest; boards are darker beside chalk
 LIT = 0.9  # of the blocks: paper is as bright as a plane
 SHADED = 8.0  # grey levels below it
+DENSE_TEXTURE = 0.2
 TEXTURE = 0.12  # of a picture's range: in four of five blocks, print has more
 MOSTLY = 0.6  # of the blocks: a digit that fills the picture has ink in fewer
 PRINT_BLUR = 0.008  # of the longer side
@@ -129,7 +130,9 @@ def _without_cell(pixels: Picture, strength: Floats, noise: float, name: str) ->
     if cell.empty:  # or a thick, faint digit was taken for the ground beside dark borders
         strength = below_paper(pixels)
         cell = find_cell(strength, _noise(strength))
-    if cell is None or cell.empty:
+        if cell is None:
+            return None
+    if cell.empty:
         raise PictureError(f"{name} is blank: nothing stands in its cell", "blank")
     return cell.painted_over(pixels, strength)
 
@@ -151,9 +154,10 @@ def _ground_of_print(pixels: Picture, ground: Ground) -> Ground | None:
     light = mean_of_channels(pixels.astype(np.float32))
     darkest, usual, brightest = percentiles_of(light, 0.5, 50, 99.5)
     highest, lowest = _in_blocks(light, np.max), _in_blocks(light, np.min)
-    if percentiles_of(highest - lowest, 20)[0] <= TEXTURE * (brightest - darkest):
+    texture = percentiles_of(highest - lowest, 20)[0] / max(brightest - darkest, 1.0)
+    if texture < (DENSE_TEXTURE if ground.bright_ink else TEXTURE):
         return None
-    if ground.bright_ink and usual < PAPER_LIGHT:  # chalk on a board
+    if ground.bright_ink and usual < PAPER_LIGHT * brightest:  # chalk on a board
         return None
     plane = bright_plane(pixels)
     seen = _in_blocks(mean_of_channels(pixels - plane), np.max) > -SHADED

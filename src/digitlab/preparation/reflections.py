@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from digitlab.preparation.ground import shrunk
 from digitlab.preparation.pixels import counts, percentiles
 
 Picture = npt.NDArray[np.uint8]
@@ -20,6 +21,8 @@ STREAK = 14.0  # the same, where ink is dark
 DARK = 0.15  # of the way from the spot to the ground, beyond the ground: ink that is darker
 LEAST = 0.004  # of the picture that ink covers
 ABOVE = 18  # grey levels by which a spot is brighter than bright ink
+LOOK_SIDE = 128  # pixels; whether there is dark ink is seen on a copy of this size
+STROKES = 0.25  # of the longer side; strokes are narrower
 EVEN = 4  # grey levels; drawings have no reflections
 
 
@@ -41,14 +44,15 @@ def without_reflections(pixels: Picture) -> Picture:
     labels = np.asarray(found, np.int32)
     if count > 60:
         return pixels
-    dark = np.count_nonzero(grey < ground - max(DARK * (peak - ground), 15)) >= LEAST * grey.size
+    dark = _has_dark_ink(grey, max(DARK * (peak - ground), 15))
     longest = STREAK if dark else ROUND
     large = [one for one in range(1, count) if stats[one, 4] >= 6]
     spots = [
         one for one in large if _is_spot(labels, np.asarray(stats[one], np.int32), one, longest)
     ]
     if not dark:  # then ink is bright, too, and not as bright
-        others = np.isin(labels, [0, *spots], invert=True)
+        at_edge = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
+        others = np.isin(labels, [0, *spots, *at_edge], invert=True)  # there, light may be bright
         if np.count_nonzero(others) < LEAST * grey.size:
             return pixels
         dullest = np.percentile(grey[others], 75) + ABOVE
@@ -66,6 +70,23 @@ def without_reflections(pixels: Picture) -> Picture:
     if around.any():
         painted[wide > 0] = np.median(pixels[around], axis=0).astype(np.uint8)
     return painted
+
+
+def _has_dark_ink(grey: Picture, depth: float) -> bool:
+    """Whether strokes are darker than what is around them, and than light that changes evenly.
+
+    A dark corner is not the first, and a gap between bright strokes not the second.
+    """
+    small = shrunk(grey[..., None], LOOK_SIDE)[..., 0]
+    window = np.ones((int(STROKES * max(small.shape)) | 1,) * 2, np.uint8)
+    deep = np.asarray(cv2.morphologyEx(small, cv2.MORPH_BLACKHAT, window)) > depth
+    y, x = (
+        at.ravel() - 0.5 for at in np.mgrid[: 1 : small.shape[0] * 1j, : 1 : small.shape[1] * 1j]
+    )
+    terms = np.column_stack([np.ones(x.size), x, y])
+    away = small.ravel() - terms @ np.linalg.lstsq(terms, small.ravel().astype(float))[0]
+    deep &= (away < np.median(away) - depth).reshape(small.shape)
+    return bool(np.count_nonzero(deep) >= LEAST * deep.size)
 
 
 def _darkest(pixels: Picture) -> Picture:
