@@ -316,7 +316,11 @@ def test_the_shipped_model_answers_alike_alone_and_in_a_batch() -> None:
         assert np.abs(among[0] - likely).max() <= 1e-6
         digit = recogniser.read(255 - image).rows[0].numbers[0].digits[0]
         assert digit.probabilities is not None
-        assert np.abs(among[1, :10] - digit.probabilities).max() <= 1e-6
+        if preparation.find_glyph(255 - image).disturbed:  # less certain, but of the same opinion
+            assert among[1, :10].argmax() == np.argmax(digit.probabilities)
+            assert max(digit.probabilities) < among[1, :10].max()
+        else:
+            assert np.abs(among[1, :10] - digit.probabilities).max() <= 1e-6
 
 
 @pytest.mark.process

@@ -50,7 +50,7 @@ __all__ = [
 ]
 
 VERSIONS = PREPARATIONS
-VERSION = "2"  # where nobody says which; the newest, once the model that ships is of it
+VERSION = VERSIONS[-1]  # where nobody says which
 
 FIRST_LOOK = 512  # pixels; larger pictures are shrunk for the first look
 SECOND_LOOK = 1024  # pixels, where nothing is seen at first
