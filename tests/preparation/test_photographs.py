@@ -76,9 +76,10 @@ def test_a_digit_that_is_a_line_is_no_line_of_paper() -> None:
     for turned in (False, True):
         bar = np.full((200, 90), 235, np.uint8)
         bar[:, 40:52] = 30
-        # To version 3, what lies on its side and runs from edge to edge is a border.
         found = find_glyph(bar.T.copy(), version="2") if turned else find_glyph(bar)
         assert sorted(found.box[2:])[1] >= 195
+    with pytest.raises(PictureError, match="blank"):  # no digit lies like that from edge to edge
+        find_glyph(bar.T.copy(), version="3")
     strength = np.zeros((200, 200), np.float32)
     strength[20:180, 95:103] = 1
     assert without_lines(strength)[1] is None

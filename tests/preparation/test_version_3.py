@@ -143,6 +143,33 @@ def test_a_line_off_the_middle_that_runs_out_of_the_picture_is_no_one() -> None:
     assert prepare(middle, "3").any(axis=0).sum() < 10
 
 
+@pytest.mark.parametrize("margin", [2, 4, 8])
+@pytest.mark.parametrize(
+    "digit",
+    [
+        [(0, 0), (52, 0), (20, 100)],
+        [(40, 0), (0, 60), (66, 60), (50, 60), (50, 20), (50, 100)],
+        [(4, 20), (30, 0), (56, 22), (0, 100), (64, 100)],
+    ],
+    ids=["7", "4", "2"],
+)
+def test_strokes_of_a_digit_that_is_cut_out_closely_are_no_borders(
+    digit: list[tuple[int, int]], margin: int
+) -> None:
+    width, height = np.ptp(digit, axis=0) + 8
+    wide = write(paper(height + 120, width + 120), 60, 60, np.array(digit))
+    close = wide[60 - 4 - margin : 60 + height - 4 + margin, 60 - 4 - margin :]
+    close = close[:, : width + 2 * margin]
+    assert likeness(prepare(close, "3"), prepare(wide, "3")) > 0.95
+
+
+@pytest.mark.parametrize("at", [20, 40, 75, 130])
+def test_a_one_that_ends_before_the_edge_is_one_wherever_it_stands(at: int) -> None:
+    one = paper(150, 150)
+    one[2:148, at - 3 : at + 3] = PEN
+    assert prepare(one, "3").any(axis=0).sum() < 10
+
+
 def test_strokes_that_happen_to_lie_in_a_row_are_no_border_and_dashes_are() -> None:
     strokes = np.zeros((100, 100), np.float32)
     for left, right in ((0, 15), (28, 80), (92, 100)):  # the bar of a 7 between two neighbours

@@ -159,14 +159,11 @@ def find_cell(strength: Floats, noise: float) -> Cell | None:
         if len(found) == 1 and not _is_beside(found[0], strength.shape):  # a 1
             return None
         return Cell(found, True)
-    near, nearly = (
-        np.asarray(cv2.dilate(part.view(np.uint8), np.ones((side, side), np.uint8)), bool)
-        for side in (3, 5)
-    )
+    # What is left of the digit begins two pixels beside a border.
+    near = np.asarray(cv2.dilate(part.view(np.uint8), np.ones((5, 5), np.uint8)), bool)
     if any(_are_a_four(one, other, strength, part) for one in across for other in down):
         return None
-    # A stroke that the picture's edge cuts along is like a border, but for what hangs on it.
-    touching = [one for one in found if _touches(one, near if one.inside.all() else nearly)]
+    touching = [one for one in found if _touches(one, near)]
     apart = [one for one in found if one not in touching]
     # Where all touch the digit, and are of its pen, they are its strokes: a 4 cut out closely.
     kept = apart + [
@@ -278,7 +275,7 @@ def _measured(
         before, centre = centre, np.rint(fitted)
         if not again or np.array_equal(before, centre):
             break
-    if percentiles_of(np.abs(places - middle - slope * there), 80)[0] > 0.4 + 0.1 * wide:
+    if percentiles_of(np.abs(places - middle - slope * there), 80)[0] > 0.35 + 0.02 * wide:
         return None
     ends = np.flatnonzero(covered)
     top, bottom = max(0, top - 1), min(2 * reach, bottom + 1)
@@ -320,7 +317,7 @@ def _is_beside(one: _Border, shape: tuple[int, ...]) -> bool:
     if not one.turned:
         return True
     away = min(one.middle, shape[1] - 1 - one.middle)
-    return all(one.at_edges(TIP)) and away < BESIDE * shape[1]
+    return all(one.at_edges(0)) and away < BESIDE * shape[1]
 
 
 def _rest(strength: Floats, found: list[_Border], noise: float) -> Mask | None:
@@ -364,9 +361,10 @@ def _are_a_four(one: _Border, other: _Border, strength: Floats, part: Mask) -> b
 
 
 def _are_strokes(found: list[_Border]) -> bool:
-    """Whether lines are too few for a frame and hardly run out of the picture: bar and stem of a 7.
+    """Whether fewer than the four lines of a frame run out of the picture at fewer than two ends.
 
-    A single border does so at both of its ends, and two that meet, or three, at one end of two.
+    Those are bar and stem of a 7. A border without others does so at both of its ends, and of two
+    that meet in a corner each at one.
     """
     return len(found) < MOST and sum(sum(one.at_edges(REACHED)) for one in found) < 2
 
@@ -379,7 +377,7 @@ def _is_outer(one: _Border, shape: tuple[int, ...]) -> bool:
 def _is_of_another_pen(one: _Border, strength: Floats, part: Mask) -> bool:
     """Whether a line is much darker or paler, wider or finer than the strokes of the digit.
 
-    A stroke that the picture's edge cuts along is finer, too.
+    That it is finer says nothing where the picture's edge cuts along it.
     """
     dark, width = float(np.percentile(strength[part], 80)), _width(part)
     if not one.inside.all():

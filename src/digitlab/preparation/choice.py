@@ -26,6 +26,8 @@ RING = 0.68  # of the way from its middle to its edge: nearly all of a circle is
 RING_TURNS = 30  # of 36 directions in which it is seen
 FLAT = 3.5  # times as wide as high, a line below a digit is at least
 APART = 0.025  # of the digit's height between it and a line below
+OFF_MIDDLE = 0.3  # of the picture's width, from a side: no 1 that runs from edge to edge
+AT_SIDE = 0.08  # the same: no 1 that runs out of the picture at one end
 SLIM = 0.2  # of its height that a border is wide, its tilt with it
 CUT = 0.25  # what ink counts that runs out of the picture
 
@@ -174,7 +176,7 @@ class Components:
         return ink
 
     def is_a_border(self) -> bool:
-        """Whether the heaviest, since nothing else is large enough, is a line beside the paper."""
+        """Whether the heaviest is a line beside the paper, and nothing else is large enough."""
         return bool(self._count > 1 and self._is_border()[self._main])
 
     def _is_border(self) -> Mask:
@@ -182,12 +184,11 @@ class Components:
         high, wide = self._ink.shape
         middle = (self._left + self._right) / 2
         aside = np.minimum(middle, wide - middle) / wide
-        found = (self._width <= SLIM * self._height) & (
-            (self._top <= 1) | (self._bottom >= high - 1)
-        )
-        long = (aside < 0.15) & (self._height >= 0.6 * high)
-        long |= (aside < 0.3) & (self._height >= 0.9 * high)
-        return np.asarray(found & long)
+        slim = self._width <= SLIM * self._height
+        first, last = self._top <= 1, self._bottom >= high - 1
+        found = first & last & (aside < OFF_MIDDLE)
+        found |= (first | last) & (self._height >= 0.6 * high) & (aside < AT_SIDE)
+        return np.asarray(slim & found)
 
     def is_alone(self) -> bool:
         """Whether what `digit` gave is one piece, not cut by the edge, and all else are specks."""

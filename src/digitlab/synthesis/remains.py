@@ -126,9 +126,8 @@ def _painted_over(ink: Floats, draws: Draws) -> Floats:
     else:
         level = left + depth * (right - left) if side == 0 else right - depth * (right - left)
         ends = [(level - tilt, -4.0), (level + tilt, CANVAS + 4.0)]
-    left_over = np.asarray(ink * (1 - _line(np.array(ends), width)), np.float32)
-    # Without its bar a 7 is a 1.
-    return left_over if left_over.sum() >= 0.8 * ink.sum() else ink
+    rest = np.asarray(ink * (1 - _line(np.array(ends), width)), np.float32)
+    return rest if rest.sum() >= 0.8 * ink.sum() else ink  # most bars of a 7 are more than a fifth
 
 
 def _neighbour(ink: Floats, draws: Draws) -> Floats:
