@@ -333,7 +333,7 @@ def on_a_terminal(arguments: list[str]) -> tuple[str, bytes]:
 def test_progress_is_shown_on_a_terminal_and_taken_away(digits: list[bytes]) -> None:
     Path("in").mkdir()
     for at in range(600):
-        Path(f"in/{at:03}.png").write_bytes(digits[at % 12])
+        Path(f"in/{at:03}.png").write_bytes(digits[at % 8])
     Path("in/zz.png").write_text("no picture")
     shown, out = on_a_terminal(["in", "--csv"])
     assert len(out.splitlines()) == 602
