@@ -223,7 +223,7 @@ def _look(
     ink, disturbed = found.levels, newer and (found.cleared or bare is not small)
     components = Components(ink, newer)
     if array_ground(bare) is None:  # an array of few levels has no room for anything else
-        if newer and components.is_a_border():
+        if components.is_a_border():
             raise PictureError(f"{name} is blank: what stands there is a border", "blank")
         ink = components.digit()
         disturbed = disturbed or (newer and not components.is_alone())

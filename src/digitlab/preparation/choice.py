@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from digitlab.preparation.glyph import INKED, Box, stroke_width
+from digitlab.preparation.pixels import edge
 
 Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int32]
@@ -60,6 +61,7 @@ class Components:
         self._labels = labels = np.asarray(found, np.int32)
         self._count = len(stats)
         self._kept = np.zeros(self._count, bool)
+        self._borders = np.zeros(self._count, bool)
         if self._count < 2:
             return
         left, top, self._width, self._height = (stats[:, side] for side in range(4))
@@ -75,7 +77,7 @@ class Components:
         inner &= (xs >= columns) & (xs < ink.shape[1] - columns)
         inside = np.bincount(label[inner], amount[inner], len(stats))
         worth = np.where(self._cut, CUT * inside, inside)
-        border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+        border = edge(labels)
         along = np.bincount(border, minlength=len(stats)) > ALONG * len(border)
         worth[along] *= CUT**2
         worth[0] = -1
@@ -107,10 +109,10 @@ class Components:
 
     def _set_borders_aside(self, worth: Worths) -> None:
         """Let borders be worth less than nothing where there is something large enough else."""
-        borders = self._is_border()
-        large = ~borders & (worth > 0) & (self._height >= 0.25 * self._ink.shape[0])
-        if borders.any() and large.any():
-            worth[borders] = -1
+        self._borders = self._are_borders()
+        large = ~self._borders & (worth > 0) & (self._height >= 0.25 * self._ink.shape[0])
+        if self._borders.any() and large.any():
+            worth[self._borders] = -1
 
     def _is_ring(self, one: int, others: Labels) -> bool:
         """Whether a component runs around another that is large enough for a digit."""
@@ -177,9 +179,9 @@ class Components:
 
     def is_a_border(self) -> bool:
         """Whether the heaviest is a line beside the paper, and nothing else is large enough."""
-        return bool(self._count > 1 and self._is_border()[self._main])
+        return bool(self._count > 1 and self._borders[self._main])
 
-    def _is_border(self) -> Mask:
+    def _are_borders(self) -> Mask:
         """Return which components are straight upright lines off the middle of the picture."""
         high, wide = self._ink.shape
         middle = (self._left + self._right) / 2

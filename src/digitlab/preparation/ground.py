@@ -17,10 +17,12 @@ import numpy.typing as npt
 from digitlab.preparation.pixels import (
     along,
     counts,
+    edge,
     mean_of_channels,
     minus,
     percentiles,
     percentiles_of,
+    plane_terms,
 )
 
 Picture = npt.NDArray[np.uint8]
@@ -101,14 +103,14 @@ def bright_plane(pixels: Picture) -> Floats:
         float32 [H, W, C].
     """
     small = shrunk(pixels, LOOK_SIDE).astype(np.float32)
-    tall, wide, channels = small.shape
-    y, x = (at.ravel() - 0.5 for at in np.mgrid[: 1 : tall * 1j, : 1 : wide * 1j])
-    terms, light = np.column_stack([np.ones(x.size), x, y]), mean_of_channels(small).ravel()
+    terms, light = plane_terms(small.shape), mean_of_channels(small).ravel()
     paper = light >= np.median(light)
     for _ in range(4):
         away = light - terms @ np.linalg.lstsq(terms[paper], light[paper])[0]
         paper = away > -max(PAPER, 3 * float(np.median(np.abs(away[paper]))))
-    planes = np.linalg.lstsq(terms[paper], small.reshape(-1, channels)[paper])[0].astype(np.float32)
+    planes = np.linalg.lstsq(terms[paper], small.reshape(-1, small.shape[2])[paper])[0].astype(
+        np.float32
+    )
     tall, wide = pixels.shape[:2]
     y, x = (np.linspace(-0.5, 0.5, side, dtype=np.float32) for side in (tall, wide))
     return np.asarray(planes[0] + planes[1] * x[None, :, None] + planes[2] * y[:, None, None])
@@ -132,7 +134,7 @@ def array_ground(pixels: Picture) -> Floats | None:
     levels = pixels.mean(axis=2)
     low, high = float(levels.min()), float(levels.max())
     share = (levels - low) / max(high - low, 1.0)
-    border = np.concatenate([share[0], share[-1], share[:, 0], share[:, -1]])
+    border = edge(share)
     corners = share[[0, 0, -1, -1], [0, -1, 0, -1]]
     bright = (2 * share.mean() + border.mean() + corners.mean()) / 4 > 0.5
     alike = share >= share.max() - 0.01 if bright else share <= share.min() + 0.01
@@ -147,7 +149,7 @@ def _even_ground(pixels: Picture) -> Floats | None:
     Either the frame of the picture has one colour, or strokes are cut by it and half of it has
     exactly one; and what differs from that colour is no thicker than strokes are.
     """
-    frame = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    frame = edge(pixels)
     each = [percentiles(counts(frame[:, channel]), 5, 50, 95) for channel in range(frame.shape[1])]
     low, colour, high = np.array(each, np.float32).T
     framed = bool(np.all(high - low <= 12))

@@ -125,13 +125,13 @@ def _without_cell(pixels: Picture, strength: Floats, noise: float, name: str) ->
         name: of the picture.
     """
     cell = find_cell(strength, noise)
-    if cell is None:
-        return None
-    if cell.empty:  # or a thick, faint digit was taken for the ground beside dark borders
+    if (
+        cell is not None and cell.empty
+    ):  # or a thick, faint digit was taken for the ground beside dark borders
         strength = below_paper(pixels)
         cell = find_cell(strength, _noise(strength))
-        if cell is None:
-            return None
+    if cell is None:
+        return None
     if cell.empty:
         raise PictureError(f"{name} is blank: nothing stands in its cell", "blank")
     return cell.painted_over(pixels, strength)
@@ -151,7 +151,7 @@ def _ground_of_print(pixels: Picture, ground: Ground) -> Ground | None:
     Strokes between fine lines of print are too thick for windows that fit these, and where print is
     dense, the paper in it may be taken for bright ink. Bright paper tells its light by itself.
     """
-    light = mean_of_channels(pixels.astype(np.float32))
+    light = mean_of_channels(pixels)
     darkest, usual, brightest = percentiles_of(light, 0.5, 50, 99.5)
     highest, lowest = _in_blocks(light, np.max), _in_blocks(light, np.min)
     texture = percentiles_of(highest - lowest, 20)[0] / max(brightest - darkest, 1.0)
@@ -160,7 +160,7 @@ def _ground_of_print(pixels: Picture, ground: Ground) -> Ground | None:
     if ground.bright_ink and usual < PAPER_LIGHT * brightest:  # chalk on a board
         return None
     plane = bright_plane(pixels)
-    seen = _in_blocks(mean_of_channels(pixels - plane), np.max) > -SHADED
+    seen = _in_blocks(mean_of_channels(minus(pixels, plane)), np.max) > -SHADED
     return Ground(plane, "photograph") if seen.mean() >= LIT else None
 
 

@@ -1,10 +1,12 @@
-"""Percentiles and sums over the pixels of small pictures, fast; used by ground.py and ink.py.
+"""Percentiles and sums over the pixels of small pictures, fast.
 
 numpy's own are general, and on ten thousand pixels that costs more than the work: its percentiles
 partition what can be counted, and an axis of three channels is walked pixel by pixel.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import cv2
 import numpy as np
@@ -62,8 +64,19 @@ def medians(values: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     return np.asarray((parted[..., half - 1] + parted[..., half]) / 2)
 
 
-def mean_of_channels(pixels: Floats) -> Floats:
-    """Return the mean over the channels of float32 [H, W, C], float32 [H, W]."""
+def edge(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the first and the last row, then the first and the last column, of [H, W, ...]."""
+    return np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
+
+
+def plane_terms(shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
+    """Return 1, x and y of each pixel, both from -0.5 to 0.5, float64 [H W, 3]."""
+    y, x = (at.ravel() - 0.5 for at in np.mgrid[: 1 : shape[0] * 1j, : 1 : shape[1] * 1j])
+    return np.column_stack([np.ones(x.size), x, y])
+
+
+def mean_of_channels(pixels: Picture | Floats) -> Floats:
+    """Return the mean over the channels of [H, W, C], float32 [H, W]."""
     return along(pixels, np.full(pixels.shape[2], 1 / pixels.shape[2], np.float32))
 
 

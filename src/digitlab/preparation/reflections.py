@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from digitlab.preparation.ground import shrunk
-from digitlab.preparation.pixels import counts, percentiles
+from digitlab.preparation.pixels import counts, edge, percentiles, plane_terms
 
 Picture = npt.NDArray[np.uint8]
 
@@ -34,8 +34,7 @@ def without_reflections(pixels: Picture) -> Picture:
     if peak < BRIGHT or peak - ground < BRIGHTER:
         return pixels
     grey = _darkest(pixels)
-    rim = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    if np.ptp(percentiles(counts(rim), 10, 90)) < EVEN:
+    if np.ptp(percentiles(counts(edge(grey)), 10, 90)) < EVEN:
         return pixels
     bright = (grey > (ground + peak) / 2).view(np.uint8)
     if cv2.countNonZero(bright) > MOST * bright.size:
@@ -51,8 +50,8 @@ def without_reflections(pixels: Picture) -> Picture:
         one for one in large if _is_spot(labels, np.asarray(stats[one], np.int32), one, longest)
     ]
     if not dark:  # then ink is bright, too, and not as bright
-        at_edge = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
-        others = np.isin(labels, [0, *spots, *at_edge], invert=True)  # there, light may be bright
+        # Along the edge, light may be bright.
+        others = np.isin(labels, [0, *spots, *edge(labels)], invert=True)
         if np.count_nonzero(others) < LEAST * grey.size:
             return pixels
         dullest = np.percentile(grey[others], 75) + ABOVE
@@ -80,10 +79,7 @@ def _has_dark_ink(grey: Picture, depth: float) -> bool:
     small = shrunk(grey[..., None], LOOK_SIDE)[..., 0]
     window = np.ones((int(STROKES * max(small.shape)) | 1,) * 2, np.uint8)
     deep = np.asarray(cv2.morphologyEx(small, cv2.MORPH_BLACKHAT, window)) > depth
-    y, x = (
-        at.ravel() - 0.5 for at in np.mgrid[: 1 : small.shape[0] * 1j, : 1 : small.shape[1] * 1j]
-    )
-    terms = np.column_stack([np.ones(x.size), x, y])
+    terms = plane_terms(small.shape)
     away = small.ravel() - terms @ np.linalg.lstsq(terms, small.ravel().astype(float))[0]
     deep &= (away < np.median(away) - depth).reshape(small.shape)
     return bool(np.count_nonzero(deep) >= LEAST * deep.size)

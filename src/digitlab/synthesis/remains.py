@@ -47,10 +47,8 @@ def corner(draws: Draws) -> Floats:
         at = draws.between(3, 20)
         at = at if side % 4 < 2 else CANVAS - at
         lean = tilt * CANVAS / 2
-        ends = [(at - lean, -4.0), (at + lean, CANVAS + 4.0)]
-        if side % 2:
-            ends = [(-4.0, at + lean), (CANVAS + 4.0, at - lean)]
-        ink = np.maximum(ink, _line(np.array(ends), width))
+        ends = _through(at, -lean, True) if side % 2 else _through(at, lean, False)
+        ink = np.maximum(ink, _line(ends, width))
     return ink
 
 
@@ -58,6 +56,12 @@ def _box(ink: Floats) -> tuple[int, int, int, int]:
     """Return left, top, right and bottom of what has ink, all 0 where there is none."""
     left, top, width, height = cv2.boundingRect((ink > 0.4).view(np.uint8))
     return int(left), int(top), int(left + width), int(top + height)
+
+
+def _through(at: float, lean: float, across: bool) -> Points:
+    """Return the ends of a line through the canvas, float64 [2, 2], that leans by 2 `lean`."""
+    ends = np.array([(at - lean, -4.0), (at + lean, CANVAS + 4.0)])
+    return ends[:, ::-1] if across else ends
 
 
 def _line(points: Points, width: float) -> Floats:
@@ -122,11 +126,10 @@ def _painted_over(ink: Floats, draws: Draws) -> Floats:
     depth, tilt = draws.between(-0.05, 0.3), draws.between(-0.06, 0.06) * CANVAS / 2
     if side % 2:
         level = top + depth * (bottom - top) if side == 1 else bottom - depth * (bottom - top)
-        ends = [(-4.0, level - tilt), (CANVAS + 4.0, level + tilt)]
     else:
         level = left + depth * (right - left) if side == 0 else right - depth * (right - left)
-        ends = [(level - tilt, -4.0), (level + tilt, CANVAS + 4.0)]
-    rest = np.asarray(ink * (1 - _line(np.array(ends), width)), np.float32)
+    band = _line(_through(level, tilt, bool(side % 2)), width)
+    rest = np.asarray(ink * (1 - band), np.float32)
     return rest if rest.sum() >= 0.8 * ink.sum() else ink  # most bars of a 7 are more than a fifth
 
 
