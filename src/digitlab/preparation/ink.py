@@ -13,7 +13,15 @@ from digitlab.errors import PictureError
 from digitlab.preparation.borders import find_cell
 from digitlab.preparation.glyph import SIDE
 from digitlab.preparation.ground import Ground, below_paper, bright_plane, find_ground
-from digitlab.preparation.pixels import along, mean_of_channels, minus, percentiles_of, scaled
+from digitlab.preparation.pixels import (
+    along,
+    counts,
+    mean_of_channels,
+    minus,
+    percentiles,
+    percentiles_of,
+    scaled,
+)
 from digitlab.preparation.ruled_lines import without_lines
 
 Picture = npt.NDArray[np.uint8]
@@ -152,7 +160,7 @@ def _ground_of_print(pixels: Picture, ground: Ground) -> Ground | None:
     dense, the paper in it may be taken for bright ink. Bright paper tells its light by itself.
     """
     light = mean_of_channels(pixels)
-    darkest, usual, brightest = percentiles_of(light, 0.5, 50, 99.5)
+    darkest, usual, brightest = percentiles(counts(levels(light)), 0.5, 50, 99.5)
     highest, lowest = _in_blocks(light, np.max), _in_blocks(light, np.min)
     texture = percentiles_of(highest - lowest, 20)[0] / max(brightest - darkest, 1.0)
     if texture < (DENSE_TEXTURE if ground.bright_ink else TEXTURE):
