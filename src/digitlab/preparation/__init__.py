@@ -69,12 +69,15 @@ class Glyph:
         disturbed: whether it was put together of pieces, cut by the picture's edge, or had other
             things taken away from around it, so that an answer deserves less confidence; never in
             version 2.
+        printed: whether there seemed to be print all over the picture, which many digits also are;
+            never in version 2.
     """
 
     image: Picture
     box: Box
     rivals: tuple[Glyph, ...] = ()
     disturbed: bool = False
+    printed: bool = False
 
 
 @dataclass(frozen=True)
@@ -235,7 +238,7 @@ def _look(
         ink = ink[box[1] : box[1] + box[3], box[0] : box[0] + box[2]]
     left, top, wide, tall = _enlarged(box, scale, (width, height))
     if not closer:  # whoever looks closer has seen what else there is
-        return Glyph(normalise(ink), (left, top, wide, tall), disturbed=disturbed)
+        return Glyph(normalise(ink), (left, top, wide, tall), (), disturbed, found.printed)
     rivals = tuple(
         Glyph(normalise(one), _enlarged(place, scale, (width, height)))
         for place, one in components.rivals()
@@ -248,8 +251,8 @@ def _look(
             record("closer look", part)
         near = _look(part, name, side, False, record, newer)
         box = (near.box[0] + x, near.box[1] + y, *near.box[2:])
-        return Glyph(near.image, box, rivals, disturbed or near.disturbed)
-    return Glyph(normalise(ink), (left, top, wide, tall), rivals, disturbed)
+        return Glyph(near.image, box, rivals, disturbed or near.disturbed, found.printed)
+    return Glyph(normalise(ink), (left, top, wide, tall), rivals, disturbed, found.printed)
 
 
 def _enlarged(box: Box, scale: tuple[float, float], size: tuple[int, int]) -> Box:

@@ -51,10 +51,12 @@ class Ink:
     Attributes:
         levels: float32 [H, W] in [0, 1], how much lies on each pixel.
         cleared: whether borders of a cell, or print, were taken away around it.
+        printed: whether that was print, all over the picture.
     """
 
     levels: Floats
     cleared: bool = False
+    printed: bool = False
 
 
 def find_ink(
@@ -113,7 +115,7 @@ def find_ink(
                     record("without the borders of its cell", levels(bare.astype(np.float32)))
                 return find_ink(bare, name, record, newer, in_cell=True)
     if printed:
-        return Ink(_above_print(pixels, name, record), cleared=True)
+        return Ink(_above_print(pixels, name, record), cleared=True, printed=True)
     steep = ground.kind in ("photograph", "checkerboard") or (
         ground.kind == "even" and max(pixels.shape) > 2 * SIDE
     )

@@ -6,9 +6,14 @@ Used by the recogniser. It knows boxes and answers alone, neither pictures nor a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from digitlab.reading.types import Box, Digit, Number, Row
+import numpy as np
+
+from digitlab.layout.page import PageRow
+from digitlab.layout.segments import Character
+from digitlab.reading.refusal import DIGITS, reasons
+from digitlab.reading.types import NO_DIGIT, Box, Digit, Mark, Number, Row
 
 
 def assemble(digits: Iterable[Digit]) -> tuple[Row, ...]:
@@ -33,6 +38,42 @@ def assemble(digits: Iterable[Digit]) -> tuple[Row, ...]:
     return (Row((Number(ordered, box, _all_right(ordered)),), box),)
 
 
+def assemble_page(found: Iterable[PageRow], reject: float | str | None) -> tuple[Row, ...]:
+    """Return the rows that were found on a page, without what is no number.
+
+    Args:
+        found: rows of numbers of characters, as `layout.page.read_page` gives them.
+        reject: as `Recogniser.read` takes it.
+    """
+    rows = []
+    for row in found:
+        numbers = [number for one in row.numbers if (number := _number(one, reject)) is not None]
+        if numbers:
+            rows.append(Row(tuple(numbers), _surrounding([number.box for number in numbers])))
+    return tuple(rows)
+
+
+def _number(characters: Sequence[Character], reject: float | str | None) -> Number | None:
+    """Return a number; None where more than half of it is no digit, such as a word."""
+    digits: list[Digit] = []
+    marks: list[Mark] = []
+    for one in characters:
+        if one.likely is None:
+            refused = reject != "none" and 1 - one.confidence > (0.5 if reject is None else float(reject))
+            marks.append(Mark(one.mark or "", one.confidence, refused, one.box, len(digits)))
+            continue
+        likely = one.likely * np.float32(one.confidence)
+        ten = likely[:DIGITS].tolist()
+        best = int(likely[:DIGITS].argmax())
+        reason = reasons(likely[None], reject)[0]
+        digits.append(Digit(best, ten[best], reason, one.box, tuple(ten)))
+    unlikely = sum(one.reason == NO_DIGIT for one in digits)
+    if 2 * unlikely > len(digits) or not digits:
+        return None
+    box = _surrounding([one.box for one in (*digits, *marks)])
+    return Number(tuple(digits), box, _all_right((*digits, *marks)), tuple(marks))
+
+
 def _surrounding(boxes: list[Box]) -> Box:
     left, top = min(box[0] for box in boxes), min(box[1] for box in boxes)
     right = max(box[0] + box[2] for box in boxes)
@@ -40,6 +81,6 @@ def _surrounding(boxes: list[Box]) -> Box:
     return left, top, right - left, bottom - top
 
 
-def _all_right(digits: tuple[Digit, ...]) -> float | None:
-    known = [digit.confidence for digit in digits if digit.confidence is not None]
-    return math.prod(known) if len(known) == len(digits) else None
+def _all_right(written: Sequence[Digit | Mark]) -> float | None:
+    known = [one.confidence for one in written if one.confidence is not None]
+    return math.prod(known) if len(known) == len(written) else None

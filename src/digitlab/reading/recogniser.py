@@ -20,14 +20,15 @@ from digitlab.boxes import NUMBERS
 from digitlab.decoding import MAX_PIXELS, Picture
 from digitlab.errors import CalibrationWarning, ConfigError, ModelError, PictureError
 from digitlab.preparation import Glyph
-from digitlab.reading.assembly import assemble
+from digitlab.layout.page import read_page
+from digitlab.reading.assembly import assemble, assemble_page
 from digitlab.reading.glyphs import find_glyphs
 from digitlab.reading.image_arrays import Images, ImagesLike, as_images, prepared_images
 from digitlab.reading.model_file import Model, load_model, model_path
 from digitlab.reading.pages import Source, check_many, load_pages, name_of
 from digitlab.reading.refusal import DISTURBED, SMALLEST, besides, reasons, several
 from digitlab.reading.snapshot import snapshot
-from digitlab.reading.types import SEVERAL, TOO_SMALL, Box, Digit, Reading, ReadingError
+from digitlab.reading.types import SEVERAL, TOO_SMALL, Box, Digit, Reading, ReadingError, Row
 from digitlab.wording import MADE_PICTURES, calibration_text
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float32]
 
 NO_DIGIT = 10
+MANY = 2  # characters: what has fewer is a picture of one digit
 BATCH = 512  # images a call of the model; larger ones only take memory
 
 
@@ -171,10 +173,21 @@ class Recogniser:
             glyphs = find_glyphs(page.picture, name or "the picture", None, self.model.preparation)
         except PictureError as error:
             return Reading(name, error=ReadingError(error.code, str(error))), None
-        digits = self.classify(glyphs, reject)
-        if reject != "none":
-            digits = tuple(map(self._alone, glyphs, digits))
-        return Reading(name, assemble(digits), page.number), page.picture
+        digits = tuple(map(self._alone, glyphs, self.classify(glyphs)))
+        rows: tuple[Row, ...] = ()
+        if self.model.output == "logits" and not all(map(_is_one, glyphs, digits)):
+            rows = assemble_page(read_page(page.picture, self._likely), reject)
+        if sum(len(number.written) for row in rows for number in row.numbers) < MANY:
+            if reject is not None:
+                digits = self.classify(glyphs, reject)
+            if reject not in (None, "none"):
+                digits = tuple(map(self._alone, glyphs, digits))
+            rows = assemble(digits)
+        return Reading(name, rows, page.number), page.picture
+
+    def _likely(self, images: Images) -> Floats:
+        """Return how likely each digit is, float32 [N, 10] or [N, 11], in prepared images."""
+        return _softmax(self._run(images), self.model.temperature)
 
     def classify(
         self, glyphs: Sequence[Glyph], reject: float | str | None = None
@@ -342,6 +355,11 @@ class Recogniser:
                 batch /= 255
             outputs += self.model.session.run([name], {"images": batch})
         return np.concatenate(outputs, dtype=np.float32)
+
+
+def _is_one(glyph: Glyph, digit: Digit) -> bool:
+    """Whether nothing speaks for more in a picture than the one digit that was read."""
+    return digit.reason is None and not glyph.printed
 
 
 def _softmax(logits: Floats, temperature: float | None) -> Floats:

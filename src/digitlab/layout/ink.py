@@ -1,0 +1,122 @@
+"""How much ink lies on each pixel of a page, whatever its paper, light and pens.
+
+A page differs from a picture of one digit: its strokes are fine beside it, so that the ground is
+followed closely, and one page may be written with several pens.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from digitlab.preparation.ground import opened, shrunk
+from digitlab.preparation.pixels import counts, percentiles
+
+Picture = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+
+WORK_SIDE = 1600  # pixels; larger pages are shrunk
+LOOK_SIDE = 512  # pixels; what is decided for the whole page is decided on a small copy
+WINDOWS = (0.025, 0.045, 0.07, 0.11, 0.18)  # of the longer side: strokes are narrower than one
+MORE = 0.05  # of what a window finds; where the next finds less than that more, it is wide enough
+WHOLE = 0.5  # of the strength of ink; what is weaker is shadow
+VOTE_SIDE = 256  # pixels; on a copy of this size is seen which is the ink
+VOTE_WINDOW = 0.12  # of its longer side: strokes cover less than half of it
+LIGHT = 16.0  # grey levels that are added to both sides of a ratio, so that black is not divided by
+FAINTEST_INK = 0.06  # of the light of the paper; less is blank
+NOISES = 5.0  # standard deviations of the ground; what is less is noise
+
+
+def page_ink(pixels: Picture) -> Floats:
+    """Return the strength of the ink on a page; about 1 where the strongest pen wrote.
+
+    Args:
+        pixels: uint8 [H, W, C], grey or RGB, no larger than WORK_SIDE; dark ink on light ground or
+            light on dark.
+
+    Returns:
+        float32 [H, W], from 0; all 0 where nothing stands out from the ground.
+    """
+    small = shrunk(pixels, LOOK_SIDE)
+    bright = _is_ink_bright(small)
+    if bright:
+        pixels, small = 255 - pixels, 255 - small
+    window = _window(small)
+    ground = _ground(pixels, window)
+    ratio = (pixels + np.float32(LIGHT)) / (ground + np.float32(LIGHT))
+    absorbed = np.maximum(np.float32(1) - ratio, 0)
+    strength = np.sqrt(np.square(absorbed).mean(axis=2)) if pixels.shape[2] > 1 else absorbed[..., 0]
+    return _scaled(np.asarray(strength, np.float32))
+
+
+def _scaled(strength: Floats) -> Floats:
+    """Return strength less its noise, where 1 is that of the strongest pen; 0 for a blank page."""
+    step = max(1, max(strength.shape) // 400)
+    seen = np.sort(strength[::step, ::step], axis=None)
+    # Strokes cover little of a page, so that its lower half is ground.
+    middle = float(seen[len(seen) // 2])
+    noise = (middle - float(seen[len(seen) // 10])) / 1.28 + 1e-4
+    smooth = np.asarray(cv2.blur(strength, (3, 3)), np.float32)
+    peak = float(np.partition(smooth, -20, axis=None)[-20]) if smooth.size > 20 else smooth.max()
+    strong = strength[smooth > max(peak / 2, FAINTEST_INK)]
+    if peak - middle < max(FAINTEST_INK, NOISES * noise) or not len(strong):
+        return np.zeros_like(strength)
+    level = float(np.percentile(strong, 80))
+    floor = middle + 2 * noise
+    return np.asarray(((strength - floor) / max(level - floor, 1e-3)).clip(0, 2), np.float32)
+
+
+def _ground(pixels: Picture, window: float) -> Floats:
+    """Return the ground, float32 [H, W, C], by closing strokes over on a copy of half the size."""
+    half = shrunk(pixels, max(LOOK_SIDE, max(pixels.shape[:2]) // 2))
+    half = np.asarray(cv2.medianBlur(half, 3), np.uint8).reshape(half.shape)
+    side = _odd(window, max(half.shape[:2]))
+    closed = _closed(half, side)
+    smooth = cv2.blur(closed, (side // 4 * 2 + 1,) * 2)  # what closing leaves has edges
+    # Where the light changes suddenly, an average would lie beside both.
+    ground = np.maximum(smooth, 0) if side < 5 else np.minimum(closed, smooth)
+    height, width = pixels.shape[:2]
+    large = cv2.resize(ground, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(large, np.float32).reshape(pixels.shape)
+
+
+def _closed(level: Picture, side: int) -> Picture:
+    """Close dark strokes that are narrower than a square window; uint8 [H, W, C]."""
+    reach = side // 2 + 1
+    around = cv2.copyMakeBorder(level, reach, reach, reach, reach, cv2.BORDER_REFLECT_101)
+    around = np.asarray(around, np.uint8).reshape(*around.shape[:2], -1)
+    return opened(around, side, reach, bright=False).reshape(level.shape)
+
+
+def _window(small: Picture) -> float:
+    """Return the window, of the longer side, that is wider than strokes (Matheron, 1975).
+
+    Wider windows find more; the first is taken after which little more is found that is as strong
+    as ink.
+    """
+    grey = small.min(axis=2)
+    longest = max(grey.shape)
+    hats = [cv2.subtract(_closed(grey[..., None], _odd(share, longest))[..., 0], grey) for share in WINDOWS]
+    strong = WHOLE * percentiles(counts(np.asarray(hats[-1], np.uint8)), 99.7)[0]
+    found = [float(cv2.sumElems(cv2.threshold(hat, strong, 0, cv2.THRESH_TOZERO)[1])[0]) for hat in hats]
+    for share, mass, more in zip(WINDOWS, found, found[1:], strict=False):
+        if more - mass <= MORE * mass:
+            return share
+    return WINDOWS[-1]
+
+
+def _is_ink_bright(small: Picture) -> bool:
+    """Whether more of a page is far brighter than what is around it than is far darker.
+
+    Strokes cover little of what is around them, gaps between them much.
+    """
+    seen = shrunk(small, VOTE_SIDE)
+    level = np.asarray(seen.mean(axis=2), np.float32)
+    side = min(_odd(VOTE_WINDOW, max(level.shape)), 255)
+    around = np.asarray(cv2.medianBlur(np.rint(level).astype(np.uint8), side), np.float32)
+    return float(((level - around) ** 3).mean()) > 0
+
+
+def _odd(share: float, longest: int) -> int:
+    return max(3, int(share * longest) | 1)

@@ -1,0 +1,126 @@
+"""What is a mark between digits, by its shape and its place in the row."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from digitlab.layout.pieces import Piece, box_of
+
+DOT = 0.32  # of a digit's height that a point is high or wide at most
+SOLID = 0.5  # of its box that a point fills
+BELOW = 0.1  # of a digit's height that a comma reaches below the line
+
+
+def mark_of(pieces: Sequence[Piece], top: float, bottom: float) -> tuple[str, float] | None:
+    """Return the mark that pieces are, and how likely; None where they look like none.
+
+    Args:
+        pieces: one, or two that stand one above the other.
+        top: of the digits of their row, in pixels of the page.
+        bottom: of the digits of their row.
+    """
+    if len(pieces) == 2:
+        return _pair(pieces, top, bottom)
+    piece = pieces[0]
+    tall = bottom - top
+    width, height = piece.width / tall, piece.height / tall
+    middle = (piece.middle[1] - top) / tall
+    slim = _slimness(piece)
+    if max(width, height) <= DOT or (height <= 0.5 and width <= DOT and piece.bottom > bottom - 0.1 * tall):
+        return _point(piece, width, height, middle, (piece.bottom - bottom) / tall)
+    if height <= 0.4 and width >= 0.22 and slim >= 1.8 and 0.15 < middle < 0.85 and width >= 1.5 * height:
+        return "-", 0.97 if 0.25 <= middle <= 0.75 else 0.7
+    return None
+
+
+def slash_of(piece: Piece, top: float, bottom: float, slant: float) -> float:
+    """Return how likely a piece that may be a 1 is a slash.
+
+    Args:
+        piece: whole.
+        top, bottom: of the digits of its row.
+        slant: of the ones of the page, in pixels across for each up.
+    """
+    tall = bottom - top
+    lean, is_straight = lean_of(piece)
+    if not is_straight or lean < 0.12:
+        return 0.0
+    high = piece.height / tall
+    reach = min((top - piece.top) / tall, 0.4) + min((piece.bottom - bottom) / tall, 0.4)
+    score = 7 * (high - 1.2) + 6 * (lean - slant - 0.22) + 4 * reach
+    return 1 / (1 + math.exp(-2 * score))
+
+
+def _point(piece: Piece, width: float, height: float, middle: float, below: float) -> tuple[str, float] | None:
+    if max(width, height) < 0.05 or middle < 0.3 or piece.mask.mean() < SOLID:
+        return None
+    if middle < 0.62:
+        return (".", 0.9) if height <= 0.3 else None
+    lean = height > 1.35 * width and height >= 0.17
+    score = 6 * (below - BELOW) + 5 * (height - 0.2) + 1.2 * (height / max(width, 0.05) - 1.3) + 0.5 * lean
+    comma = 1 / (1 + math.exp(-2.5 * score))
+    return (",", comma) if comma > 0.5 else (".", 1 - comma)
+
+
+def _pair(pieces: Sequence[Piece], top: float, bottom: float) -> tuple[str, float] | None:
+    """Return a colon or equals sign of two pieces, one above the other."""
+    tall = bottom - top
+    upper, lower = sorted(pieces, key=lambda one: one.middle[1])
+    if abs(upper.middle[0] - lower.middle[0]) > 0.25 * tall or lower.top < upper.bottom:
+        return None
+    _, y, wide, high = box_of(pieces)
+    small = all(max(one.width, one.height) <= DOT * tall for one in pieces)
+    if small and 0.2 <= high / tall <= 1.0 and wide <= 0.4 * tall and y > top - 0.1 * tall:
+        return ":", 0.97
+    flat = all(one.width >= 1.6 * one.height and one.width >= 0.22 * tall for one in pieces)
+    if flat and high <= 0.7 * tall and min(one.width for one in pieces) > 0.5 * wide:
+        return "=", 0.9
+    return None
+
+
+def is_plus(piece: Piece) -> bool:
+    """Whether a piece is an upright or a lying cross: two straight strokes through its middle."""
+    mask = piece.mask
+    if min(mask.shape) < 5 or not 0.5 <= piece.width / piece.height <= 2:
+        return False
+    return _is_cross(mask)
+
+
+def _is_cross(mask: np.ndarray) -> bool:
+    high, wide = mask.shape
+    third_y, third_x = high // 3, wide // 3
+    corners = (
+        mask[:third_y, :third_x], mask[:third_y, -third_x:],
+        mask[-third_y:, :third_x], mask[-third_y:, -third_x:],
+    )
+    full = [corner.mean() for corner in corners]
+    sides = (
+        mask[:third_y, third_x:-third_x].any(axis=1).mean(), mask[-third_y:, third_x:-third_x].any(axis=1).mean(),
+        mask[third_y:-third_y, :third_x].any(axis=0).mean(), mask[third_y:-third_y, -third_x:].any(axis=0).mean(),
+    )
+    return bool(max(full) < 0.12 and min(sides) > 0.6)
+
+
+def lean_of(piece: Piece) -> tuple[float, bool]:
+    """Return how many pixels a piece leans to the right for each up, and whether it is straight."""
+    ys, xs = np.nonzero(piece.mask)
+    if piece.height < 4:
+        return 0.0, False
+    slope, offset = np.polyfit(ys, xs, 1)
+    along = math.hypot(1, slope)
+    away = np.abs(xs - slope * ys - offset) / along
+    thick = max(1.0, len(xs) / (piece.height * along))
+    straight = float(np.percentile(away, 97)) <= 0.75 * thick + 0.5 and thick < 0.3 * piece.height
+    return float(-slope), straight
+
+
+def _slimness(piece: Piece) -> float:
+    """Return how much longer than wide a piece is, whichever way it lies."""
+    ys, xs = np.nonzero(piece.mask)
+    if len(xs) < 3:
+        return 1.0
+    spread = np.linalg.eigvalsh(np.cov(np.stack([xs, ys])) + np.eye(2) / 12)
+    return float(math.sqrt(spread[1] / max(spread[0], 1e-6)))

@@ -1,0 +1,252 @@
+"""From the pixels of a page to the characters in its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from digitlab.layout.ink import WORK_SIDE, page_ink
+from digitlab.layout.marks import lean_of
+from digitlab.layout.pieces import Piece, find_pieces, glyph_of
+from digitlab.layout.rows import Chain, find_rows
+from digitlab.layout.rules import Ruled, without_rules
+from digitlab.layout.segments import Character, Classify, read_row
+from digitlab.preparation.ground import shrunk
+
+Picture = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+Lines = Callable[[float], tuple[float, float]]
+
+LOWEST = 7  # pixels; lower digits cannot be read
+TALLEST = 0.95  # of the page's height
+LOW = 0.4  # of the height of the page's digits: what is lower is no digit
+RULED = 0.2  # of the strongest pen: rules are stronger
+SLIM = 0.35  # times as wide as long a remain of a rule is at most
+FAINT = 0.35  # of the strength of the page's digits: what is fainter is no writing
+NO_DIGIT = 10
+
+
+@dataclass(frozen=True)
+class PageRow:
+    """A row of numbers.
+
+    Attributes:
+        numbers: the characters of each, from left to right.
+    """
+
+    numbers: tuple[tuple[Character, ...], ...]
+
+
+def read_page(picture: Picture, classify: Classify) -> list[PageRow]:
+    """Return the rows on a page, in the order of reading; boxes in pixels of the picture.
+
+    Args:
+        picture: uint8 [H, W], [H, W, 3] or [H, W, 4].
+        classify: gives float32 [N, 10] or [N, 11], how likely each digit is, for uint8 [N, 28, 28].
+    """
+    pixels = picture.reshape(*picture.shape[:2], -1)[..., :3]
+    strength = page_ink(shrunk(pixels, WORK_SIDE))
+    ruled, pieces = _bare(strength)
+    digits, likely = _like_digits(pieces, ruled.strength, classify)
+    if not digits:
+        return []
+    height = _height(digits, likely)
+    peak = float(np.median([one.peak for one, p in zip(digits, likely, strict=True) if p > 0.8] or [1.0]))
+    body = [one for one in digits if one.height >= LOW * height and one.peak >= FAINT * peak]
+    rows = find_rows(body)
+    slant = _slant(digits, likely)
+    scale = pixels.shape[1] / strength.shape[1], pixels.shape[0] / strength.shape[0]
+    found = []
+    for chain, others in zip(rows, _beside(rows, pieces, body, peak), strict=True):
+        lines = _lines(chain)
+        characters = read_row([*chain.pieces, *others], ruled.strength, lines, classify, slant)
+        found.append((chain, characters))
+    return _numbers(found, ruled, scale)
+
+
+def _bare(strength: Floats) -> tuple[Ruled, list[Piece]]:
+    """Return the ink of a page without its rules, and its pieces."""
+    pieces = find_pieces(strength)
+    height = _usual_height(pieces, strength.shape)
+    ruled = without_rules(strength, RULED, height)
+    if ruled.strength is not strength:
+        pieces = find_pieces(ruled.strength)
+        again = _usual_height(pieces, strength.shape)
+        if abs(again - height) > 0.25 * height:  # rules had been taken for digits
+            ruled = without_rules(strength, RULED, again)
+            pieces = find_pieces(ruled.strength)
+    return ruled, [one for one in pieces if not _is_remains(one, ruled)]
+
+
+def _is_remains(piece: Piece, ruled: Ruled) -> bool:
+    """Whether a slim piece lies along a rule or the edge of the page, as what is left of these."""
+    high, wide = ruled.strength.shape
+    upright, lying = piece.width <= SLIM * piece.height, piece.height <= SLIM * piece.width
+    left, top, right, bottom = piece.left, piece.top, piece.right, piece.bottom
+    if (upright and (left <= 1 or right >= wide - 1)) or (lying and (top <= 1 or bottom >= high - 1)):
+        return True
+    for rules, slim in ((ruled.down, upright), (ruled.across, lying)):
+        near = 2 + (piece.width if rules is ruled.down else piece.height) // 2
+        part = rules[max(0, top - near) : bottom + near, max(0, left - near) : right + near]
+        covered = part.any(axis=1 if rules is ruled.down else 0).mean() if part.size else 0.0
+        if slim and covered > 0.3:
+            return True
+    return False
+
+
+def _usual_height(pieces: Sequence[Piece], shape: tuple[int, ...]) -> float:
+    """Return how high characters are, by the pieces that may be some."""
+    like = [
+        one
+        for one in pieces
+        if one.height >= LOWEST
+        and one.height <= TALLEST * shape[0]
+        and one.width <= 1.6 * one.height
+        and one.height <= 8 * one.width
+    ]
+    if not like:
+        return 0.05 * max(shape)
+    tall = np.array([one.height for one in like], float)
+    order = tall.argsort()
+    until = tall[order].cumsum()
+    return float(tall[order][np.searchsorted(until, until[-1] / 2)])
+
+
+def _like_digits(
+    pieces: Sequence[Piece], strength: Floats, classify: Classify
+) -> tuple[list[Piece], list[float]]:
+    """Return the pieces that may be digits or several that touch, and how likely each is one."""
+    height = _usual_height(pieces, strength.shape)
+    may = [
+        one
+        for one in pieces
+        if one.height >= max(LOWEST, 0.3 * height)
+        and one.height <= TALLEST * strength.shape[0] + 1
+        and one.width <= 12 * one.height
+        and one.height <= 14 * one.width
+    ]
+    if not may:
+        return [], []
+    answers = classify(np.stack([glyph_of([one], strength) for one in may]))
+    return may, answers[:, :NO_DIGIT].max(axis=1).tolist()
+
+
+def _height(digits: Sequence[Piece], likely: Sequence[float]) -> float:
+    """Return how high the digits of a page are, by those that are surely some."""
+    sure = [one.height for one, p in zip(digits, likely, strict=True) if p > 0.8]
+    return float(np.median(sure or [one.height for one in digits]))
+
+
+def _slant(digits: Sequence[Piece], likely: Sequence[float]) -> float:
+    """Return how far upright strokes lean to the right, in pixels for each up."""
+    leans = [
+        lean_of(one)[0]
+        for one, p in zip(digits, likely, strict=True)
+        if p > 0.8 and one.height > 1.8 * one.width
+    ]
+    return float(np.median(leans)) if len(leans) >= 3 else 0.15
+
+
+def _lines(chain: Chain) -> Lines:
+    """Return what gives the top and the bottom of a row's digits at a column."""
+    tall = chain.height
+    like = [one for one in chain.pieces if 0.7 * tall <= one.height <= 1.5 * tall] or chain.pieces
+    x = np.array([one.middle[0] for one in like])
+    top, bottom = (np.array([getattr(one, side) for one in like], float) for side in ("top", "bottom"))
+
+    def at(column: float) -> tuple[float, float]:
+        near = np.argsort(np.abs(x - column))[:7]
+        first, last = float(np.median(top[near])), float(np.median(bottom[near]))
+        return first, max(last, first + 0.5 * tall)
+
+    return at
+
+
+def _beside(
+    rows: Sequence[Chain], pieces: Sequence[Piece], body: Sequence[Piece], peak: float
+) -> list[list[Piece]]:
+    """Return of each row the small pieces in it: marks, parts of digits, specks."""
+    taken = {id(one) for one in body}
+    found: list[list[Piece]] = [[] for _ in rows]
+    for piece in pieces:
+        if id(piece) in taken or piece.peak < FAINT * peak:
+            continue
+        best, nearest = None, 1.0
+        for at, row in enumerate(rows):
+            tall = row.height
+            x, y = piece.middle
+            if not row.left - 1.2 * tall <= x <= row.right + 1.2 * tall:
+                continue
+            middle = float(np.interp(x, row.x, row.y))
+            away = abs(y - middle) / tall
+            if away < min(nearest, 0.85) and piece.height <= 1.2 * tall:
+                best, nearest = at, away
+        if best is not None:
+            found[best].append(piece)
+    return found
+
+
+def _numbers(
+    found: Sequence[tuple[Chain, Sequence[Character]]], ruled: Ruled, scale: tuple[float, float]
+) -> list[PageRow]:
+    """Return rows of numbers, which stand apart or in cells of their own."""
+    gaps = [_gaps(characters, chain.height) for chain, characters in found]
+    page = _threshold(np.concatenate([np.zeros(0), *gaps]))
+    rows = []
+    for (chain, characters), wide in zip(found, gaps, strict=True):
+        if not characters:
+            continue
+        limit = _threshold(wide, page)
+        numbers: list[list[Character]] = [[]]
+        for at, character in enumerate(characters):
+            if at and (wide[at - 1] > limit or _is_ruled(characters[at - 1], character, ruled, chain.height)):
+                numbers.append([])
+            numbers[-1].append(character)
+        rows.append(PageRow(tuple(tuple(_placed(one, scale) for one in number) for number in numbers)))
+    return rows
+
+
+def _gaps(characters: Sequence[Character], height: float) -> npt.NDArray[np.float64]:
+    """Return the gaps between the characters of a row, in heights of its digits."""
+    ends = [(one.box[0], one.box[0] + one.box[2]) for one in characters]
+    return np.array([max(0, b[0] - a[1]) / height for a, b in zip(ends, ends[1:], strict=False)])
+
+
+def _threshold(gaps: npt.NDArray[np.float64], page: float | None = None) -> float:
+    """Return the gap, in heights, that parts numbers: where the gaps fall into two clusters.
+
+    Args:
+        gaps: of a row, or of a page.
+        page: what parts the numbers of the page; None while that is sought.
+    """
+    ordered = np.sort(gaps)
+    best, limit = 1.6, np.inf
+    for low, high in zip(ordered, ordered[1:], strict=False):
+        jump = (high + 0.1) / (max(low, 0.1) + 0.1)
+        if high >= 0.55 and jump > best:
+            best, limit = jump, (low + high) / 2
+    if np.isfinite(limit):
+        return float(limit)
+    if page is None:
+        return 1.3 if not len(ordered) or ordered[len(ordered) // 2] < 0.8 else np.inf
+    return page
+
+
+def _is_ruled(one: Character, other: Character, ruled: Ruled, height: float) -> bool:
+    """Whether a standing rule of a table is between two characters."""
+    left, right = one.box[0] + one.box[2] // 2, other.box[0] + other.box[2] // 2
+    top, bottom = min(one.box[1], other.box[1]), max(one.box[1] + one.box[3], other.box[1] + other.box[3])
+    between = ruled.down[top:bottom, left:right]
+    return bool(between.any(axis=1).mean() > 0.7) if between.size else False
+
+
+def _placed(character: Character, scale: tuple[float, float]) -> Character:
+    x, y, width, height = character.box
+    left, top = int(x * scale[0]), int(y * scale[1])
+    right, bottom = int(np.ceil((x + width) * scale[0])), int(np.ceil((y + height) * scale[1]))
+    return Character(
+        (left, top, right - left, bottom - top), character.image, character.likely, character.mark, character.confidence
+    )

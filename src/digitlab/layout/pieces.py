@@ -1,0 +1,133 @@
+"""The connected pieces of a page's ink, and what the network wants of any of them together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from digitlab.preparation.glyph import Box, normalise
+
+Floats = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.int32]
+Picture = npt.NDArray[np.uint8]
+
+INKED = 0.3  # of the strongest pen's strength
+FAINT = 0.16  # what is weaker is no ink of any pen
+WEAK, FULL = 0.2, 0.65  # of a piece's own strength: where ink begins, and is whole
+SPECK = 3  # pixels; what is smaller either way is noise
+MOST = 4000  # pieces, the largest; a page of noise has more
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A connected piece of ink, or a part of one that was cut.
+
+    Attributes:
+        box: x, y, width and height, in pixels of the ink.
+        mask: bool [h, w], where in its box it is.
+        peak: how strong it is where it is strong.
+    """
+
+    box: Box
+    mask: npt.NDArray[np.bool_]
+    peak: float
+
+    @property
+    def left(self) -> int:
+        """The first column."""
+        return self.box[0]
+
+    @property
+    def top(self) -> int:
+        """The first row."""
+        return self.box[1]
+
+    @property
+    def right(self) -> int:
+        """The column behind the last."""
+        return self.box[0] + self.box[2]
+
+    @property
+    def bottom(self) -> int:
+        """The row behind the last."""
+        return self.box[1] + self.box[3]
+
+    @property
+    def width(self) -> int:
+        """In pixels."""
+        return self.box[2]
+
+    @property
+    def height(self) -> int:
+        """In pixels."""
+        return self.box[3]
+
+    @property
+    def middle(self) -> tuple[float, float]:
+        """The middle of the box."""
+        return self.box[0] + self.box[2] / 2, self.box[1] + self.box[3] / 2
+
+
+def find_pieces(strength: Floats) -> list[Piece]:
+    """Return the connected pieces of ink; faint ones, too, where no strong one is."""
+    seen = (strength > FAINT).view(np.uint8)
+    strong = (strength > INKED).view(np.uint8)
+    count, labels = cv2.connectedComponents(seen)
+    has_strong = np.zeros(count, bool)
+    has_strong[np.unique(np.asarray(labels)[strong > 0])] = True
+    has_strong[0] = True
+    inked = np.where(has_strong[labels], strong, seen)
+    _, found, stats, _ = cv2.connectedComponentsWithStats(np.asarray(inked, np.uint8))
+    large = np.maximum(stats[:, 2], stats[:, 3]) >= SPECK
+    large[0] = False
+    chosen = np.flatnonzero(large)
+    chosen = chosen[np.argsort(-stats[chosen, 4], kind="stable")][:MOST]
+    return [_piece(strength, np.asarray(found, np.int32), one, stats[one]) for one in chosen.tolist()]
+
+
+def _piece(strength: Floats, labels: Labels, label: int, stats: Labels) -> Piece:
+    left, top, width, height = stats[:4].tolist()
+    part = np.s_[top : top + height, left : left + width]
+    mask = labels[part] == label
+    inside = strength[part][mask]
+    at = max(0, len(inside) - 1 - len(inside) // 8)
+    return Piece((left, top, width, height), mask, float(np.partition(inside, at)[at]))
+
+
+def box_of(pieces: Sequence[Piece]) -> Box:
+    """Return the box around some pieces."""
+    left, top = min(one.left for one in pieces), min(one.top for one in pieces)
+    right, bottom = max(one.right for one in pieces), max(one.bottom for one in pieces)
+    return left, top, right - left, bottom - top
+
+
+def ink_of(pieces: Sequence[Piece], strength: Floats) -> Floats:
+    """Return the ink of some pieces, float32 [h, w] in [0, 1], with a margin of two pixels.
+
+    Args:
+        pieces: one at least.
+        strength: float32 [H, W], of the page.
+    """
+    left, top, width, height = box_of(pieces)
+    mask = np.zeros((height + 4, width + 4), np.uint8)
+    for one in pieces:
+        y, x = one.top - top + 2, one.left - left + 2
+        mask[y : y + one.height, x : x + one.width] |= one.mask.view(np.uint8)
+    around = cv2.dilate(mask, np.ones((3, 3), np.uint8))  # the soft edge of a stroke
+    ink = np.zeros(mask.shape, np.float32)
+    y, x = max(0, top - 2), max(0, left - 2)
+    part = strength[y : top + height + 2, x : left + width + 2]
+    ink[y - top + 2 : y - top + 2 + part.shape[0], x - left + 2 : x - left + 2 + part.shape[1]] = part
+    peak = max(one.peak for one in pieces)
+    ink -= np.float32(WEAK * peak)
+    ink /= np.float32((FULL - WEAK) * peak)
+    return np.clip(ink, 0, 1) * around
+
+
+def glyph_of(pieces: Sequence[Piece], strength: Floats) -> Picture:
+    """Return some pieces as the network wants them, uint8 [28, 28]."""
+    return normalise(ink_of(pieces, strength))

@@ -1,0 +1,149 @@
+"""Which pieces of a page stand in one row, in the order of reading."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from digitlab.layout.pieces import Piece
+
+Floats = npt.NDArray[np.float64]
+
+OVERLAP = 0.4  # of the lower of two neighbours' heights that stands beside the other
+ALIKE = 3.2  # times as high a neighbour may be
+FAR = 3.0  # heights of a digit between neighbours
+ASIDE = 0.45  # of a digit's height: a chain goes on where its line leads, give or take that
+STEEPEST = 0.35  # pixels down for each across
+
+
+@dataclass
+class Chain:
+    """Pieces that follow one another from left to right.
+
+    Attributes:
+        pieces: from left to right.
+        height: of its digits, in pixels.
+    """
+
+    pieces: list[Piece]
+    height: float = field(init=False)
+    x: Floats = field(init=False)
+    y: Floats = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pieces.sort(key=lambda one: one.middle[0])
+        self.height = float(np.percentile([one.height for one in self.pieces], 60))
+        self.x, self.y = np.array([one.middle for one in self.pieces]).T
+
+    @property
+    def left(self) -> int:
+        """The first column."""
+        return min(one.left for one in self.pieces)
+
+    @property
+    def right(self) -> int:
+        """The column behind the last."""
+        return max(one.right for one in self.pieces)
+
+    def ends(self, slope: float) -> tuple[float, float]:
+        """Return where its line is at its left and at its right.
+
+        Args:
+            slope: of the page; what a short chain tells of its own counts little.
+        """
+        x = self.x - self.x.mean()
+        weight = 40 * self.height**2  # as if of pieces that stand on the page's slope
+        own = (float(x @ (self.y - self.y.mean())) + weight * slope) / (float(x @ x) + weight)
+        first, last = (np.median(part) for part in (self.y[:4] - own * self.x[:4], self.y[-4:] - own * self.x[-4:]))
+        return float(first + own * self.left), float(last + own * self.right)
+
+
+def find_rows(pieces: Sequence[Piece]) -> list[Chain]:
+    """Return the rows that pieces stand in, in the order of reading.
+
+    Args:
+        pieces: as high as digits, in any order.
+    """
+    chains = [Chain(members) for members in _linked(pieces)]
+    slope = _slope(chains)
+    costs = {(one, other): _cost(chains[one], chains[other], slope) for one in range(len(chains)) for other in range(len(chains)) if one != other}
+    alive = dict(enumerate(chains))
+    costs = {pair: cost for pair, cost in costs.items() if cost is not None}
+    while costs:
+        one, other = min(costs, key=costs.__getitem__)
+        joined = Chain([*alive.pop(one).pieces, *alive.pop(other).pieces])
+        costs = {pair: cost for pair, cost in costs.items() if not {one, other} & set(pair)}
+        new = max([one, other, *alive]) + len(chains)
+        for key, chain in alive.items():
+            for pair, both in (((key, new), (chain, joined)), ((new, key), (joined, chain))):
+                if (cost := _cost(*both, slope)) is not None:
+                    costs[pair] = cost
+        alive[new] = joined
+    return _in_order(list(alive.values()), slope)
+
+
+def _linked(pieces: Sequence[Piece]) -> list[list[Piece]]:
+    """Return chains of pieces, each linked to the nearest on its right."""
+    if not pieces:
+        return []
+    box = np.array([one.box for one in pieces], float)
+    left, top, right, bottom = box[:, 0], box[:, 1], box[:, 0] + box[:, 2], box[:, 1] + box[:, 3]
+    tall = bottom - top
+    middle = (left + right) / 2
+    overlap = np.minimum.outer(bottom, bottom) - np.maximum.outer(top, top)
+    higher, lower = np.maximum.outer(tall, tall), np.minimum.outer(tall, tall)
+    gap = left[None] - right[:, None]  # from one to the other on its right
+    may = (middle[None] > middle[:, None]) & (overlap >= OVERLAP * lower)
+    may &= (higher <= ALIKE * lower) & (gap <= FAR * higher)
+    away = np.where(may, np.maximum(gap, 0) + 0.5 * np.abs(np.subtract.outer(top + bottom, top + bottom)) / 2, np.inf)
+    behind, before = away.argmin(axis=1), away.argmin(axis=0)
+    owner = list(range(len(pieces)))
+
+    def root(one: int) -> int:
+        while owner[one] != one:
+            one = owner[one]
+        return one
+
+    for one in range(len(pieces)):
+        other = int(behind[one])
+        if np.isfinite(away[one, other]) and before[other] == one:
+            owner[root(other)] = root(one)
+    groups: dict[int, list[Piece]] = {}
+    for one, piece in enumerate(pieces):
+        groups.setdefault(root(one), []).append(piece)
+    return list(groups.values())
+
+
+def _slope(chains: Sequence[Chain]) -> float:
+    """Return the slope that the chains of a page have, the long ones above all; 0 for short ones."""
+    slopes, weights = [0.0], [6.0]
+    for chain in chains:
+        if len(chain.pieces) >= 3:
+            slopes.append(float(np.polyfit(chain.x, chain.y, 1)[0]))
+            weights.append(float(len(chain.pieces) * np.ptp(chain.x) / max(chain.height, 1)))
+    order = np.argsort(slopes)
+    until = np.cumsum(np.array(weights)[order])
+    best = float(np.array(slopes)[order][np.searchsorted(until, until[-1] / 2)])
+    return float(np.clip(best, -STEEPEST, STEEPEST))
+
+
+def _cost(one: Chain, other: Chain, slope: float) -> float | None:
+    """Return how little speaks for a chain going on as another on its right; None for not at all."""
+    height = min(one.height, other.height)
+    between = other.left - one.right
+    close = between < 1.5 * max(one.height, other.height)
+    if max(one.height, other.height) > (2.6 if close else 1.8) * height or between < -0.6 * height:
+        return None
+    far = slope * between / 2
+    apart = abs(one.ends(slope)[1] + far - (other.ends(slope)[0] - far)) / height
+    if apart > ASIDE * (1.3 if between < 2 * height else 1.0):
+        return None
+    return apart + 0.02 * max(0.0, between) / height
+
+
+def _in_order(chains: list[Chain], slope: float) -> list[Chain]:
+    """Return rows from top to bottom; columns that do not share rows one after the other."""
+    return sorted(chains, key=lambda chain: float(np.median(chain.y - slope * chain.x)))
