@@ -21,8 +21,7 @@ LOOK_SIDE = 512  # pixels; what is decided for the whole page is decided on a sm
 WINDOWS = (0.025, 0.045, 0.07, 0.11, 0.18)  # of the longer side: strokes are narrower than one
 MORE = 0.05  # of what a window finds; where the next finds less than that more, it is wide enough
 WHOLE = 0.5  # of the strength of ink; what is weaker is shadow
-VOTE_SIDE = 256  # pixels; on a copy of this size is seen which is the ink
-VOTE_WINDOW = 0.12  # of its longer side: strokes cover less than half of it
+VOTE_WINDOW = 0.08  # of the longer side: strokes cover less than half of it
 LIGHT = 16.0  # grey levels that are added to both sides of a ratio, so that black is not divided by
 FAINTEST_INK = 0.06  # of the light of the paper; less is blank
 NOISES = 5.0  # standard deviations of the ground; what is less is noise
@@ -111,11 +110,12 @@ def _is_ink_bright(small: Picture) -> bool:
 
     Strokes cover little of what is around them, gaps between them much.
     """
-    seen = shrunk(small, VOTE_SIDE)
-    level = np.asarray(seen.mean(axis=2), np.float32)
+    level = np.asarray(np.log(small.mean(axis=2) + np.float32(LIGHT)), np.float32)
+    low, high = float(level.min()), float(level.max())
+    stretched = np.rint((level - low) * (255 / max(high - low, 1e-6))).astype(np.uint8)
     side = min(_odd(VOTE_WINDOW, max(level.shape)), 255)
-    around = np.asarray(cv2.medianBlur(np.rint(level).astype(np.uint8), side), np.float32)
-    return float(((level - around) ** 3).mean()) > 0
+    around = np.asarray(cv2.medianBlur(stretched, side), np.float32)
+    return float(((stretched - around) ** 3).mean()) > 0
 
 
 def _odd(share: float, longest: int) -> int:

@@ -82,26 +82,27 @@ def _pair(pieces: Sequence[Piece], top: float, bottom: float) -> tuple[str, floa
 
 
 def is_plus(piece: Piece) -> bool:
-    """Whether a piece is an upright or a lying cross: two straight strokes through its middle."""
+    """Whether a piece is a cross: four arms from its middle, one up, one down and one to each side."""
     mask = piece.mask
-    if min(mask.shape) < 5 or not 0.5 <= piece.width / piece.height <= 2:
-        return False
-    return _is_cross(mask)
-
-
-def _is_cross(mask: np.ndarray) -> bool:
     high, wide = mask.shape
-    third_y, third_x = high // 3, wide // 3
-    corners = (
-        mask[:third_y, :third_x], mask[:third_y, -third_x:],
-        mask[-third_y:, :third_x], mask[-third_y:, -third_x:],
-    )
-    full = [corner.mean() for corner in corners]
-    sides = (
-        mask[:third_y, third_x:-third_x].any(axis=1).mean(), mask[-third_y:, third_x:-third_x].any(axis=1).mean(),
-        mask[third_y:-third_y, :third_x].any(axis=0).mean(), mask[third_y:-third_y, -third_x:].any(axis=0).mean(),
-    )
-    return bool(max(full) < 0.12 and min(sides) > 0.6)
+    if min(high, wide) < 5 or not 0.5 <= wide / high <= 2 or mask.mean() > 0.6:
+        return False
+    ys, xs = np.nonzero(mask)
+    y, x = float(ys.mean()), float(xs.mean())
+    turns = np.linspace(0, 2 * np.pi, 72, endpoint=False)
+    for share in (0.4, 0.6):
+        rows = np.rint(y + share * high / 2 * np.sin(turns)).astype(int).clip(0, high - 1)
+        columns = np.rint(x + share * wide / 2 * np.cos(turns)).astype(int).clip(0, wide - 1)
+        hit = mask[rows, columns]
+        starts = np.flatnonzero(hit & ~np.roll(hit, 1))
+        if len(starts) != 4:
+            return False
+        ends = [(start + int(np.argmin(np.roll(hit, -start)))) for start in starts.tolist()]
+        middles = np.array([(start + end - 1) / 2 for start, end in zip(starts.tolist(), ends, strict=True)]) * 5
+        away = np.abs((middles - 90 * np.rint(middles / 90)))
+        if away.max() > 40 or len(set((np.rint(middles / 90) % 4).tolist())) != 4:
+            return False
+    return True
 
 
 def lean_of(piece: Piece) -> tuple[float, bool]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from digitlab.layout.pieces import Piece, find_pieces, glyph_of
 from digitlab.layout.rows import Chain, find_rows
 from digitlab.layout.rules import Ruled, without_rules
 from digitlab.layout.segments import Character, Classify, read_row
-from digitlab.preparation.ground import shrunk
+from digitlab.layout.sheet import Sheet, straightened
 
 Picture = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -22,7 +22,9 @@ Lines = Callable[[float], tuple[float, float]]
 
 LOWEST = 7  # pixels; lower digits cannot be read
 TALLEST = 0.95  # of the page's height
+OVER_RULES = 0.08  # of the characters are written across standing rules: no table has more
 LOW = 0.4  # of the height of the page's digits: what is lower is no digit
+REMAINS = 0.12  # of a digit's height: remains of rules are thinner
 RULED = 0.2  # of the strongest pen: rules are stronger
 SLIM = 0.35  # times as wide as long a remain of a rule is at most
 FAINT = 0.35  # of the strength of the page's digits: what is fainter is no writing
@@ -47,8 +49,8 @@ def read_page(picture: Picture, classify: Classify) -> list[PageRow]:
         picture: uint8 [H, W], [H, W, 3] or [H, W, 4].
         classify: gives float32 [N, 10] or [N, 11], how likely each digit is, for uint8 [N, 28, 28].
     """
-    pixels = picture.reshape(*picture.shape[:2], -1)[..., :3]
-    strength = page_ink(shrunk(pixels, WORK_SIDE))
+    sheet = straightened(picture.reshape(*picture.shape[:2], -1)[..., :3], WORK_SIDE)
+    strength = page_ink(sheet.pixels)
     ruled, pieces = _bare(strength)
     digits, likely = _like_digits(pieces, ruled.strength, classify)
     if not digits:
@@ -58,13 +60,12 @@ def read_page(picture: Picture, classify: Classify) -> list[PageRow]:
     body = [one for one in digits if one.height >= LOW * height and one.peak >= FAINT * peak]
     rows = find_rows(body)
     slant = _slant(digits, likely)
-    scale = pixels.shape[1] / strength.shape[1], pixels.shape[0] / strength.shape[0]
     found = []
     for chain, others in zip(rows, _beside(rows, pieces, body, peak), strict=True):
         lines = _lines(chain)
         characters = read_row([*chain.pieces, *others], ruled.strength, lines, classify, slant)
         found.append((chain, characters))
-    return _numbers(found, ruled, scale)
+    return _numbers(found, ruled, sheet)
 
 
 def _bare(strength: Floats) -> tuple[Ruled, list[Piece]]:
@@ -78,21 +79,23 @@ def _bare(strength: Floats) -> tuple[Ruled, list[Piece]]:
         if abs(again - height) > 0.25 * height:  # rules had been taken for digits
             ruled = without_rules(strength, RULED, again)
             pieces = find_pieces(ruled.strength)
-    return ruled, [one for one in pieces if not _is_remains(one, ruled)]
+    height = _usual_height(pieces, strength.shape)
+    return ruled, [one for one in pieces if not _is_remains(one, ruled, height)]
 
 
-def _is_remains(piece: Piece, ruled: Ruled) -> bool:
+def _is_remains(piece: Piece, ruled: Ruled, height: float) -> bool:
     """Whether a slim piece lies along a rule or the edge of the page, as what is left of these."""
     high, wide = ruled.strength.shape
     upright, lying = piece.width <= SLIM * piece.height, piece.height <= SLIM * piece.width
     left, top, right, bottom = piece.left, piece.top, piece.right, piece.bottom
     if (upright and (left <= 1 or right >= wide - 1)) or (lying and (top <= 1 or bottom >= high - 1)):
         return True
-    for rules, slim in ((ruled.down, upright), (ruled.across, lying)):
-        near = 2 + (piece.width if rules is ruled.down else piece.height) // 2
-        part = rules[max(0, top - near) : bottom + near, max(0, left - near) : right + near]
-        covered = part.any(axis=1 if rules is ruled.down else 0).mean() if part.size else 0.0
-        if slim and covered > 0.3:
+    for rules, slim, thick, axis in (
+        (ruled.down, upright, piece.width, 1),
+        (ruled.across, lying, piece.height, 0),
+    ):
+        part = rules[max(0, top - 2) : bottom + 2, max(0, left - 2) : right + 2]
+        if slim and thick <= REMAINS * height and part.any(axis=axis).mean() > 0.5:
             return True
     return False
 
@@ -190,11 +193,13 @@ def _beside(
 
 
 def _numbers(
-    found: Sequence[tuple[Chain, Sequence[Character]]], ruled: Ruled, scale: tuple[float, float]
+    found: Sequence[tuple[Chain, Sequence[Character]]], ruled: Ruled, sheet: Sheet
 ) -> list[PageRow]:
     """Return rows of numbers, which stand apart or in cells of their own."""
     gaps = [_gaps(characters, chain.height) for chain, characters in found]
     page = _threshold(np.concatenate([np.zeros(0), *gaps]))
+    written = [one for _, characters in found for one in characters]
+    is_table = ruled.down.any() and np.mean([_is_across(one, ruled) for one in written] or [1]) < OVER_RULES
     rows = []
     for (chain, characters), wide in zip(found, gaps, strict=True):
         if not characters:
@@ -202,10 +207,10 @@ def _numbers(
         limit = _threshold(wide, page)
         numbers: list[list[Character]] = [[]]
         for at, character in enumerate(characters):
-            if at and (wide[at - 1] > limit or _is_ruled(characters[at - 1], character, ruled, chain.height)):
+            if at and (wide[at - 1] > limit or (is_table and _is_ruled(characters[at - 1], character, ruled))):
                 numbers.append([])
             numbers[-1].append(character)
-        rows.append(PageRow(tuple(tuple(_placed(one, scale) for one in number) for number in numbers)))
+        rows.append(PageRow(tuple(tuple(_placed(one, sheet) for one in number) for number in numbers)))
     return rows
 
 
@@ -235,7 +240,7 @@ def _threshold(gaps: npt.NDArray[np.float64], page: float | None = None) -> floa
     return page
 
 
-def _is_ruled(one: Character, other: Character, ruled: Ruled, height: float) -> bool:
+def _is_ruled(one: Character, other: Character, ruled: Ruled) -> bool:
     """Whether a standing rule of a table is between two characters."""
     left, right = one.box[0] + one.box[2] // 2, other.box[0] + other.box[2] // 2
     top, bottom = min(one.box[1], other.box[1]), max(one.box[1] + one.box[3], other.box[1] + other.box[3])
@@ -243,10 +248,12 @@ def _is_ruled(one: Character, other: Character, ruled: Ruled, height: float) -> 
     return bool(between.any(axis=1).mean() > 0.7) if between.size else False
 
 
-def _placed(character: Character, scale: tuple[float, float]) -> Character:
-    x, y, width, height = character.box
-    left, top = int(x * scale[0]), int(y * scale[1])
-    right, bottom = int(np.ceil((x + width) * scale[0])), int(np.ceil((y + height) * scale[1]))
-    return Character(
-        (left, top, right - left, bottom - top), character.image, character.likely, character.mark, character.confidence
-    )
+def _is_across(one: Character, ruled: Ruled) -> bool:
+    """Whether a character is written across a standing rule, as only squared paper has them."""
+    x, y, width, height = one.box
+    inner = ruled.down[y : y + height, x + width // 4 : x + width - width // 4]
+    return bool(inner.any(axis=1).mean() > 0.7) if inner.size else False
+
+
+def _placed(character: Character, sheet: Sheet) -> Character:
+    return replace(character, box=sheet.box_in_picture(character.box))

@@ -28,7 +28,7 @@ CUTTABLE = 0.75  # heights of a digit; what is wider may be several
 CUTS = 5  # of one piece
 SLANTS = (-0.15, 0.0, 0.15, 0.3, 0.5)  # pixels across for each up, of cuts
 CUT_COST = 1.5  # of the logarithm, for either side of a cut: few digits touch
-JOIN_COST = 1.2  # of the logarithm, of pieces side by side that are one character
+JOIN_COST = 1.5  # of the logarithm, of pieces side by side that are one character
 OVERLAP_COST = 3.5  # of the logarithm, of a character that lies over another
 SLANTED = 0.3  # of the narrower: slanting digits are over one another by that
 LEAST = 1e-4  # no character is less likely
@@ -176,7 +176,7 @@ def _edges(
                 continue
             if box[3] >= 0.3 * tall or (last - first == 1 and box[3] >= 0.2 * tall):
                 edge = _Edge(first, last, chosen, glyph_of(chosen, strength))
-                edge.score = -JOIN_COST * _is_beside(atoms, groups, first, last) - 6 * gap
+                edge.score = -JOIN_COST * _is_beside(atoms, groups, first, last, tall) - 6 * gap
                 edge.score -= OVERLAP_COST * _overlap(atoms, groups, first, last)
                 edges.append(edge)
             is_uncut = all(groups.count(groups[at]) == 1 for at in range(first, last))
@@ -207,12 +207,15 @@ def _overlap(atoms: Sequence[Piece], groups: Sequence[int], first: int, last: in
     return max(0.0, most - SLANTED)
 
 
-def _is_beside(atoms: Sequence[Piece], groups: Sequence[int], first: int, last: int) -> bool:
-    """Whether a character is put together of pieces that stand side by side."""
+def _is_beside(
+    atoms: Sequence[Piece], groups: Sequence[int], first: int, last: int, tall: float
+) -> bool:
+    """Whether a character is put together of pieces side by side that are as high as digits."""
     for at in range(first + 1, last):
         one, other = atoms[at - 1], atoms[at]
         over = min(one.right, other.right) - max(one.left, other.left)
-        if groups[at] != groups[at - 1] and over < 0.6 * min(one.width, other.width):
+        both = min(one.height, other.height) >= 0.5 * tall
+        if both and groups[at] != groups[at - 1] and over < 0.6 * min(one.width, other.width):
             return True
     return False
 
@@ -237,7 +240,7 @@ def _score(
     high = height / tall
     if edge.mark == "":  # something to leave out: the larger, the less likely
         size = max(high, 0.6 * width / tall)
-        return -0.05 - 10 * max(0.0, size - 0.12)
+        return -0.05 - 14 * max(0.0, size - 0.12)
     cut = _is_cut(edge, groups)
     score = -CUT_COST * cut
     if edge.likely is None:
