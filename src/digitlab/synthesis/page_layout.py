@@ -23,7 +23,7 @@ CLOSEST = 0.05  # heights between digits that do not touch
 WIDEST = 0.5  # heights between digits of a number, but for boxes
 APART = 2.2  # times the widest gap of a row between its digits: the least gap between its numbers
 _LINE = 1.0  # heights: the least gap between numbers
-_TOUCHING = 0.18  # of the neighbours on a page where digits touch
+_TOUCHING = 0.2  # of the neighbours on a page where digits touch
 _MOST = 220  # characters a page, about
 _LENGTHS = ((1, 3), (2, 5), (4, 7), (7, 11), (1, 11))  # of the numbers of a page
 _MARKED = (
@@ -268,8 +268,9 @@ class _Writer:
         both_digits = before.index is not None and ink.cover.shape[0] > 0.6 * hand.height
         if self._plan.kind == "touching" and both_digits and draws.chance(_TOUCHING):
             free = clearance(before.ink, ink, 0.0)
-            if free < 0.2 * hand.height:  # else one would lie within the other
-                return before.right - free - draws.between(0.0, 0.05) * hand.height - 1
+            over = min(draws.between(0.1, 0.9) * hand.width, 0.05 * hand.height)
+            if free < 0.15 * hand.height:  # else one would lie within the other
+                return before.right - free - over
         free = clearance(before.ink, ink, CLOSEST * hand.height)
         tucked = self._tucked * min(free, 0.25 * hand.height)
         return max(before.right + gap - tucked, before.left + 0.15 * hand.height)
