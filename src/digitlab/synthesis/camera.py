@@ -18,13 +18,23 @@ import numpy.typing as npt
 from digitlab.chance import Draws, hashed, uniform
 from digitlab.errors import ConfigError
 from digitlab.synthesis import surroundings
+from digitlab.synthesis.lens import (
+    LINES,
+    Colour,
+    blurred,
+    colours,
+    compressed,
+    draw_line,
+    gentle_light,
+    lit,
+    plain_sheet,
+)
 from digitlab.synthesis.pens import brushed, drawn, thinned
 from digitlab.synthesis.surroundings import Cell, Edges
 
 Picture = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 Affine = npt.NDArray[np.float64]
-Colour = tuple[float, float, float]
 
 KINDS = (
     "plain",
@@ -69,8 +79,6 @@ _HEIGHTS = {
 }
 _SMALL_FILES = ("cell", "pattern", "empty-cell")
 _OPACITY = {"cell": (0.35, 1.0), "pattern": (0.42, 1.0)}
-_PENS = ((25, 25, 30), (30, 45, 130), (20, 60, 180), (165, 30, 40), (30, 100, 60), (85, 85, 85))
-_LINES = ((120, 150, 200), (150, 170, 190), (130, 130, 130), (200, 140, 140), (110, 170, 150))
 
 
 def can_be_photographed(images: Picture) -> npt.NDArray[np.int64]:
@@ -118,20 +126,20 @@ def photograph(image: Picture, kind: str, seed: int, sample: int) -> Picture:
     height = _digit_height(chance, kind)
     scene = _framed(chance, image, kind, height)
     board = kind in ("dark", "reflection") and chance.between(0, 1) < 0.5
-    paper, pen = _colours(chance, board)
-    picture = _sheet(scene.shape, paper)
+    paper, pen = colours(chance, board)
+    picture = plain_sheet(scene.shape, paper)
     if kind in ("ruled", "squared"):
         _rule(picture, chance, height, kind == "squared")
     _lay(picture, scene, kind, height, paper, chance)
     ink = _ink(chance, image, kind, height, scene.matrix, scene.shape)
     _write(picture, _changed(ink, scene, kind, height, chance), pen, chance, kind, board)
-    light = _light(chance, scene.shape)
+    light = gentle_light(chance, scene.shape)
     if kind == "shadow":
         light = _shaded(chance, light, scene.matrix, height)
     exposure = chance.between(0.2, 0.45) if kind == "dark" and not board else 1.0
     if kind == "reflection" and not board:
         exposure = chance.between(0.4, 0.85)
-    picture = _lit(picture, light, exposure)
+    picture = lit(picture, light, exposure)
     if kind == "reflection":
         surroundings.reflect(picture, scene.box, height, chance.more)
     return _developed(chance, picture, kind, height)
@@ -158,14 +166,14 @@ def photograph_nothing(kind: str, seed: int, sample: int) -> Picture:
         raise ConfigError(f"kind = {kind!r}: expected one of {', '.join(NOTHING)}")
     chance = _Chance(seed, len(KINDS) + _MORE + NOTHING.index(kind), sample)
     height = math.exp(chance.between(math.log(14), math.log(130)))
-    paper, _ = _colours(chance, board=False)
+    paper, _ = colours(chance, board=False)
     cell = None
     wide, tall = (round(height * chance.between(1.1, 3)) for _ in range(2))
     if kind == "empty-cell":
         cell = surroundings.cell_around(chance.more, height, 0.6 * height, fewest=2)
         wide = math.ceil(0.6 * height + cell.margins[0] + cell.margins[2])
         tall = math.ceil(height + cell.margins[1] + cell.margins[3])
-    picture = _sheet((tall, wide), paper)
+    picture = plain_sheet((tall, wide), paper)
     if cell is not None:
         left, top, right, bottom = cell.margins
         box = (left, top, wide - right, tall - bottom)
@@ -174,20 +182,8 @@ def photograph_nothing(kind: str, seed: int, sample: int) -> Picture:
         surroundings.soil(picture, chance.more)
     else:
         surroundings.fill_with_a_thing(picture, chance.more)
-    picture = _lit(picture, _light(chance, (tall, wide)))
+    picture = lit(picture, gentle_light(chance, (tall, wide)))
     return _developed(chance, picture, kind, height)
-
-
-def _sheet(shape: tuple[int, int], colour: Colour) -> Picture:
-    """Return paper of one colour, uint8 [H, W, 3]."""
-    sheet = np.empty((*shape, 3), np.uint8)
-    sheet[:] = np.array(colour, np.uint8)
-    return sheet
-
-
-def _lit(picture: Picture, light: Picture, exposure: float = 1.0) -> Picture:
-    """Return a picture in some light, uint8 [H, W], of which a part is caught."""
-    return np.asarray(cv2.multiply(picture, cv2.merge([light] * 3), scale=exposure / 255))
 
 
 @dataclass(frozen=True)
@@ -319,19 +315,6 @@ def _changed(ink: Floats, scene: _Scene, kind: str, height: float, chance: _Chan
     return ink
 
 
-def _colours(chance: _Chance, board: bool) -> tuple[Colour, Colour]:
-    """Return the colours of ground and pen."""
-    if board:
-        ground = chance.choice(((30, 35, 32), (35, 70, 55), (45, 45, 50), (20, 30, 60)))
-        bright = chance.between(185, 250)
-        return ground, (bright, bright, bright * chance.between(0.75, 1))
-    bright = chance.between(185, 250)
-    warm, green = chance.between(-0.1, 0.06), chance.between(-0.03, 0.03)
-    paper = (bright * (1 - warm / 2), bright * (1 + green), bright * (1 + warm))
-    red, leaf, blue = chance.choice(_PENS)
-    return tuple(min(255.0, part) for part in paper), (red, leaf, blue)  # type: ignore[return-value]
-
-
 def _ink(
     chance: _Chance,
     image: Picture,
@@ -383,41 +366,17 @@ def _rule(picture: Picture, chance: _Chance, height: float, squared: bool) -> No
     """Draw the lines of ruled or squared paper, in place."""
     pitch = height * (chance.between(0.15, 0.6) if squared else chance.between(0.3, 1.2))
     thickness = max(1, round(height * chance.between(0.004, 0.025)))
-    fresh = np.array(chance.choice(_LINES)) * chance.between(0.8, 1.15)
+    fresh = np.array(chance.choice(LINES)) * chance.between(0.8, 1.15)
     colour = tuple(np.minimum(fresh, picture[0, 0] * 0.9).tolist())
     slope, phase = math.tan(math.radians(chance.between(-2, 2))), chance.between(0, 1)
     tall, wide = picture.shape[:2]
     for index in range(-2, int(tall / pitch) + 3):
         left = (index + phase) * pitch
-        _line(picture, (0, left), (wide, left + slope * wide), colour, thickness)
+        draw_line(picture, (0, left), (wide, left + slope * wide), colour, thickness)
     if squared:
         for index in range(-2, int(wide / pitch) + 3):
             top = (index + phase) * pitch
-            _line(picture, (top, 0), (top - slope * tall, tall), colour, thickness)
-
-
-def _line(
-    picture: Picture,
-    start: tuple[float, float],
-    end: tuple[float, float],
-    colour: tuple[float, ...],
-    thickness: int,
-) -> None:
-    """Draw a line between points in fractions of pixels, in place."""
-    first, second = ((round(16 * x), round(16 * y)) for x, y in (start, end))
-    cv2.line(picture, first, second, colour, thickness, cv2.LINE_AA, shift=4)
-
-
-def _light(chance: _Chance, shape: tuple[int, int]) -> Picture:
-    """Return gentle uneven light, uint8 [H, W], 255 at its brightest."""
-    y, x = np.mgrid[-1:1:9j, -1:1:9j]
-    corner = chance.between(0, 0.12) * (x * x + y * y) / 2
-    slope = chance.between(-0.12, 0.12) * x + chance.between(-0.12, 0.12) * y
-    field = slope - corner
-    field = (255 * (1 + field - field.max())).astype(np.float32)
-    light = cv2.resize(field, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
-    even: Picture = np.rint(light.clip(0, 255)).astype(np.uint8)
-    return even
+            draw_line(picture, (top, 0), (top - slope * tall, tall), colour, thickness)
 
 
 def _shaded(chance: _Chance, light: Picture, matrix: Affine, height: float) -> Picture:
@@ -436,7 +395,7 @@ def _shaded(chance: _Chance, light: Picture, matrix: Affine, height: float) -> P
 def _developed(chance: _Chance, picture: Picture, kind: str, height: float) -> Picture:
     """Return what lens, sensor and file make of a picture."""
     if kind == "blur":
-        picture = _blurred(chance, picture, height)
+        picture = blurred(chance, picture, height)
     strength = chance.between(0.5, 4.0)
     if kind == "noise":
         strength = chance.between(20, 60)
@@ -449,29 +408,10 @@ def _developed(chance: _Chance, picture: Picture, kind: str, height: float) -> P
     if kind == "low-resolution":
         picture = _coarse(chance, picture, height)
     if kind == "jpeg":
-        picture = _compressed(picture, int(chance.between(10, 41)))
+        picture = compressed(picture, int(chance.between(10, 41)))
     elif kind in _SMALL_FILES and chance.between(0, 1) < 0.4:
-        picture = _compressed(picture, int(chance.between(40, 91)))
+        picture = compressed(picture, int(chance.between(40, 91)))
     return picture
-
-
-def _compressed(picture: Picture, quality: int) -> Picture:
-    """Return what a JPEG file of some quality keeps."""
-    file = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return np.asarray(cv2.imdecode(file, cv2.IMREAD_COLOR), np.uint8)[..., ::-1].copy()
-
-
-def _blurred(chance: _Chance, picture: Picture, height: float) -> Picture:
-    """Return a picture out of focus, or moved while it was taken."""
-    if chance.between(0, 1) < 0.5:
-        sigma = height * chance.between(0.015, 0.05)
-        return np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.uint8)
-    length, angle = height * chance.between(0.04, 0.13), chance.between(0, math.pi)
-    reach = math.ceil(length / 2) + 1
-    kernel = np.zeros((2 * reach + 1, 2 * reach + 1), np.uint8)
-    half = np.array([math.cos(angle), math.sin(angle)]) * length / 2
-    _line(kernel, tuple(reach - half), tuple(reach + half), (255,), 1)
-    return np.asarray(cv2.filter2D(picture, -1, kernel / kernel.sum()), np.uint8)
 
 
 def _coarse(chance: _Chance, picture: Picture, height: float) -> Picture:
