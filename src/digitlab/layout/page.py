@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,16 +13,16 @@ from digitlab.layout.marks import lean_of
 from digitlab.layout.pieces import Piece, find_pieces, glyph_of
 from digitlab.layout.rows import Chain, find_rows
 from digitlab.layout.rules import Ruled, without_rules
-from digitlab.layout.segments import Character, Classify, read_row
+from digitlab.layout.segments import Character, Classify, Known, Lines, read_row
 from digitlab.layout.sheet import Sheet, straightened
 
 Picture = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
-Lines = Callable[[float], tuple[float, float]]
 
 LOWEST = 7  # pixels; lower digits cannot be read
 TALLEST = 0.95  # of the page's height
 OVER_RULES = 0.08  # of the characters are written across standing rules: no table has more
+SMALL = 0.7  # of a row's height: what is lower beside it is no row
 LOW = 0.4  # of the height of the page's digits: what is lower is no digit
 REMAINS = 0.12  # of a digit's height: remains of rules are thinner
 RULED = 0.2  # of the strongest pen: rules are stronger
@@ -52,18 +52,21 @@ def read_page(picture: Picture, classify: Classify) -> list[PageRow]:
     sheet = straightened(picture.reshape(*picture.shape[:2], -1)[..., :3], WORK_SIDE)
     strength = page_ink(sheet.pixels)
     ruled, pieces = _bare(strength)
-    digits, likely = _like_digits(pieces, ruled.strength, classify)
-    if not digits:
+    known = _known(pieces, ruled.strength, classify)
+    if not known:
         return []
+    digits = [one for one in pieces if id(one) in known]
+    likely = [float(known[id(one)].likely[:NO_DIGIT].max()) for one in digits]
     height = _height(digits, likely)
     peak = float(np.median([one.peak for one, p in zip(digits, likely, strict=True) if p > 0.8] or [1.0]))
     body = [one for one in digits if one.height >= LOW * height and one.peak >= FAINT * peak]
-    rows = find_rows(body)
+    rows = _without_small(find_rows(body))
+    body = [one for row in rows for one in row.pieces]
     slant = _slant(digits, likely)
     found = []
     for chain, others in zip(rows, _beside(rows, pieces, body, peak), strict=True):
         lines = _lines(chain)
-        characters = read_row([*chain.pieces, *others], ruled.strength, lines, classify, slant)
+        characters = read_row([*chain.pieces, *others], ruled.strength, lines, classify, slant, known)
         found.append((chain, characters))
     return _numbers(found, ruled, sheet)
 
@@ -118,10 +121,11 @@ def _usual_height(pieces: Sequence[Piece], shape: tuple[int, ...]) -> float:
     return float(tall[order][np.searchsorted(until, until[-1] / 2)])
 
 
-def _like_digits(
-    pieces: Sequence[Piece], strength: Floats, classify: Classify
-) -> tuple[list[Piece], list[float]]:
-    """Return the pieces that may be digits or several that touch, and how likely each is one."""
+def _known(pieces: Sequence[Piece], strength: Floats, classify: Classify) -> dict[int, Known]:
+    """Return what the network says of the pieces that may be digits, or several that touch.
+
+    By the identity of the piece.
+    """
     height = _usual_height(pieces, strength.shape)
     may = [
         one
@@ -132,9 +136,10 @@ def _like_digits(
         and one.height <= 14 * one.width
     ]
     if not may:
-        return [], []
-    answers = classify(np.stack([glyph_of([one], strength) for one in may]))
-    return may, answers[:, :NO_DIGIT].max(axis=1).tolist()
+        return {}
+    images = np.stack([glyph_of([one], strength) for one in may])
+    answers = zip(may, images, classify(images), strict=True)
+    return {id(one): Known(image, likely) for one, image, likely in answers}
 
 
 def _height(digits: Sequence[Piece], likely: Sequence[float]) -> float:
@@ -153,16 +158,34 @@ def _slant(digits: Sequence[Piece], likely: Sequence[float]) -> float:
     return float(np.median(leans)) if len(leans) >= 3 else 0.15
 
 
+def _without_small(rows: Sequence[Chain]) -> list[Chain]:
+    """Return rows without those that are marks in or just below another."""
+    kept = []
+    for row in rows:
+        x, y = float(row.x.mean()), float(row.y.mean())
+        if not any(
+            other is not row
+            and row.height < SMALL * other.height
+            and len(row.pieces) < len(other.pieces)
+            and other.left - other.height <= x <= other.right + other.height
+            and abs(y - float(np.interp(x, other.x, other.y))) < 0.85 * other.height
+            for other in rows
+        ):
+            kept.append(row)
+    return kept
+
+
 def _lines(chain: Chain) -> Lines:
     """Return what gives the top and the bottom of a row's digits at a column."""
     tall = chain.height
     like = [one for one in chain.pieces if 0.7 * tall <= one.height <= 1.5 * tall] or chain.pieces
     x = np.array([one.middle[0] for one in like])
-    top, bottom = (np.array([getattr(one, side) for one in like], float) for side in ("top", "bottom"))
+    sides = [np.array([getattr(one, side) for one in like], float) for side in ("top", "bottom")]
+    near = [np.argsort(np.abs(x - column))[:7] for column in x]
+    top, bottom = (np.array([np.median(side[at]) for at in near]) for side in sides)
 
     def at(column: float) -> tuple[float, float]:
-        near = np.argsort(np.abs(x - column))[:7]
-        first, last = float(np.median(top[near])), float(np.median(bottom[near]))
+        first, last = float(np.interp(column, x, top)), float(np.interp(column, x, bottom))
         return first, max(last, first + 0.5 * tall)
 
     return at

@@ -8,7 +8,7 @@ LeCun, Bottou, Bengio and Haffner, 1998).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,16 +21,20 @@ from digitlab.preparation.glyph import Box
 Floats = npt.NDArray[np.float32]
 Picture = npt.NDArray[np.uint8]
 Classify = Callable[[npt.NDArray[np.uint8]], Floats]
+Lines = Callable[[float], tuple[float, float]]
 
 PIECES = 4  # of one character at most
 WIDEST = 1.5  # heights of a digit; no character put together is wider
 CUTTABLE = 0.75  # heights of a digit; what is wider may be several
 CUTS = 5  # of one piece
 SLANTS = (-0.15, 0.0, 0.15, 0.3, 0.5)  # pixels across for each up, of cuts
-CUT_COST = 1.5  # of the logarithm, for either side of a cut: few digits touch
+CUT_COSTS = (1.6, 0.3)  # of the logarithm, for either side of a cut of a narrow and a wide piece
+BROAD = 1.15  # times as wide as digits are high hardly a digit is
+POINT_COST = 2.5  # of the logarithm, of a digit that a point beside it is a part of
 JOIN_COST = 1.5  # of the logarithm, of pieces side by side that are one character
 OVERLAP_COST = 3.5  # of the logarithm, of a character that lies over another
 SLANTED = 0.3  # of the narrower: slanting digits are over one another by that
+SURE = 0.97  # a piece that is a digit by itself so surely is not joined with another
 LEAST = 1e-4  # no character is less likely
 NO_DIGIT = 10
 
@@ -54,6 +58,14 @@ class Character:
     confidence: float
 
 
+@dataclass(frozen=True)
+class Known:
+    """A piece as the network sees it, uint8 [28, 28], and its answer, float32 [10] or [11]."""
+
+    image: Picture
+    likely: Floats
+
+
 @dataclass
 class _Edge:
     """A character that pieces from `first` to before `last` may be, and its logarithm."""
@@ -65,11 +77,13 @@ class _Edge:
     likely: Floats | None = None
     mark: str | None = None
     score: float = 0.0
+    cut_cost: float = 0.0
 
 
 def read_row(
-    pieces: Sequence[Piece], strength: Floats, lines: Callable[[float], tuple[float, float]], classify: Classify,
+    pieces: Sequence[Piece], strength: Floats, lines: Lines, classify: Classify,
     slant: float,
+    known: Mapping[int, Known],
 ) -> list[Character]:
     """Return the characters of a row, from left to right.
 
@@ -79,10 +93,11 @@ def read_row(
         lines: gives the top and the bottom of digits at a column.
         classify: gives float32 [N, 10] or [N, 11] for uint8 [N, 28, 28].
         slant: of the writing, in pixels across for each up.
+        known: what the network has said of single pieces, by their identity.
     """
-    atoms, groups = _atoms(pieces, lines, classify, strength)
-    edges = _edges(atoms, groups, lines, strength, slant)
-    asked = [edge for edge in edges if edge.image is not None]
+    atoms, groups = _atoms(pieces, lines, known)
+    edges = _edges(atoms, groups, lines, strength, slant, known)
+    asked = [edge for edge in edges if edge.image is not None and edge.likely is None]
     if asked:
         answers = classify(np.stack([edge.image for edge in asked if edge.image is not None]))
         for edge, likely in zip(asked, answers, strict=True):
@@ -93,7 +108,7 @@ def read_row(
 
 
 def _atoms(
-    pieces: Sequence[Piece], lines: Callable[[float], tuple[float, float]], classify: Classify, strength: Floats
+    pieces: Sequence[Piece], lines: Lines, known: Mapping[int, Known]
 ) -> tuple[list[Piece], list[int]]:
     """Return pieces from left to right, wide ones cut; and of each, which piece it was."""
     ordered = sorted(pieces, key=lambda one: one.middle[0])
@@ -103,11 +118,17 @@ def _atoms(
         top, bottom = lines(piece.middle[0])
         tall = bottom - top
         parts = [piece]
-        if piece.width > CUTTABLE * tall and piece.height > 0.5 * tall and not is_plus(piece):
+        may = piece.width > CUTTABLE * tall and piece.height > 0.5 * tall and not is_plus(piece)
+        if may and not (_is_sure(piece, known) and piece.width <= tall):
             parts = _cut(piece, tall)
         atoms += parts
         groups += [at] * len(parts)
     return atoms, groups
+
+
+def _is_sure(piece: Piece, known: Mapping[int, Known]) -> bool:
+    """Whether a piece by itself surely is a digit."""
+    return id(piece) in known and bool(known[id(piece)].likely[:NO_DIGIT].max() > SURE)
 
 
 def _cut(piece: Piece, tall: float) -> list[Piece]:
@@ -156,12 +177,14 @@ def _cut(piece: Piece, tall: float) -> list[Piece]:
 def _edges(
     atoms: Sequence[Piece],
     groups: Sequence[int],
-    lines: Callable[[float], tuple[float, float]],
+    lines: Lines,
     strength: Floats,
     slant: float,
+    known: Mapping[int, Known],
 ) -> list[_Edge]:
     """Return all characters that the pieces of a row may be."""
     edges = []
+    sure = [_is_sure(atom, known) for atom in atoms]
     for first in range(len(atoms)):
         for last in range(first + 1, min(len(atoms), first + max(PIECES, CUTS + 1)) + 1):
             chosen = list(atoms[first:last])
@@ -172,12 +195,18 @@ def _edges(
             if last - first > 1 and not whole and (box[2] > WIDEST * tall or len(set(groups[first:last])) > PIECES):
                 continue
             gap = _gap(atoms, groups, first, last) / tall
-            if gap > 0.3:
-                continue
+            if gap > 0.3 or (sum(sure[first:last]) > 1 and _are_apart(chosen)):
+                break
             if box[3] >= 0.3 * tall or (last - first == 1 and box[3] >= 0.2 * tall):
-                edge = _Edge(first, last, chosen, glyph_of(chosen, strength))
+                before = known.get(id(chosen[0])) if last - first == 1 else None
+                if before is not None:
+                    edge = _Edge(first, last, chosen, before.image, before.likely)
+                else:
+                    edge = _Edge(first, last, chosen, glyph_of(chosen, strength))
                 edge.score = -JOIN_COST * _is_beside(atoms, groups, first, last, tall) - 6 * gap
                 edge.score -= OVERLAP_COST * _overlap(atoms, groups, first, last)
+                edge.score -= POINT_COST * _has_point(chosen, groups[first:last], top, bottom)
+                edge.cut_cost = _cut_cost(atoms, groups, groups[first], tall)
                 edges.append(edge)
             is_uncut = all(groups.count(groups[at]) == 1 for at in range(first, last))
             if is_uncut and last - first <= 2 and (found := mark_of(chosen, top, bottom)):
@@ -207,6 +236,36 @@ def _overlap(atoms: Sequence[Piece], groups: Sequence[int], first: int, last: in
     return max(0.0, most - SLANTED)
 
 
+def _are_apart(chosen: Sequence[Piece]) -> bool:
+    """Whether pieces that follow one another stand apart, but for what slanting digits overlap."""
+    return all(
+        min(one.right, other.right) - max(one.left, other.left) < SLANTED * min(one.width, other.width)
+        for one, other in zip(chosen, chosen[1:], strict=False)
+    )
+
+
+def _cut_cost(atoms: Sequence[Piece], groups: Sequence[int], group: int, tall: float) -> float:
+    """Return the logarithm that a cut of a piece costs: the wider it is, the more likely it is two."""
+    width = box_of([atom for atom, of in zip(atoms, groups, strict=True) if of == group])[2] / tall
+    return float(np.interp(width, (0.9, 1.4), CUT_COSTS))
+
+
+def _has_point(
+    chosen: Sequence[Piece], groups: Sequence[int], top: float, bottom: float
+) -> bool:
+    """Whether a character is put together with a piece that looks like a point beside it."""
+    if len(set(groups)) < 2:
+        return False
+    for one, group in zip(chosen, groups, strict=True):
+        if groups.count(group) > 1 or mark_of([one], top, bottom) is None:
+            continue
+        rest = box_of([other for other in chosen if other is not one])
+        over = min(rest[0] + rest[2], one.right) - max(rest[0], one.left)
+        if over < 0.5 * one.width:
+            return True
+    return False
+
+
 def _is_beside(
     atoms: Sequence[Piece], groups: Sequence[int], first: int, last: int, tall: float
 ) -> bool:
@@ -231,7 +290,7 @@ def _gap(atoms: Sequence[Piece], groups: Sequence[int], first: int, last: int) -
 
 
 def _score(
-    edge: _Edge, lines: Callable[[float], tuple[float, float]], groups: Sequence[int]
+    edge: _Edge, lines: Lines, groups: Sequence[int]
 ) -> float:
     """Return the logarithm of how likely a character stands there, beside what is said already."""
     left, _, width, height = box_of(edge.pieces)
@@ -241,10 +300,11 @@ def _score(
     if edge.mark == "":  # something to leave out: the larger, the less likely
         size = max(high, 0.6 * width / tall)
         return -0.05 - 14 * max(0.0, size - 0.12)
-    cut = _is_cut(edge, groups)
-    score = -CUT_COST * cut
+    score = -edge.cut_cost * _is_cut(edge, groups)
     if edge.likely is None:
         return score
+    if width > BROAD * tall:
+        score -= 4 * (width / tall - BROAD)
     best = float(edge.likely[:NO_DIGIT].max())
     score += math.log(max(best, LEAST))
     if high < 0.5:
