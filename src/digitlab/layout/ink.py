@@ -23,7 +23,7 @@ MORE = 0.05  # of what a window finds; where the next finds less than that more,
 WHOLE = 0.5  # of the strength of ink; what is weaker is shadow
 VOTE_WINDOW = 0.08  # of the longer side: strokes cover less than half of it
 LIGHT = 16.0  # grey levels that are added to both sides of a ratio, so that black is not divided by
-FAINTEST_INK = 0.06  # of the light of the paper; less is blank
+FAINTEST_INK = 0.1  # of the light of the paper; less is blank
 NOISES = 5.0  # standard deviations of the ground; what is less is noise
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +13,7 @@ from digitlab.layout.marks import lean_of
 from digitlab.layout.pieces import Piece, find_pieces, glyph_of
 from digitlab.layout.rows import Chain, find_rows
 from digitlab.layout.rules import Ruled, without_rules
-from digitlab.layout.segments import Character, Classify, Known, Lines, read_row
+from digitlab.layout.segments import SURE, Character, Classify, Known, Lines, read_row
 from digitlab.layout.sheet import Sheet, straightened
 
 Picture = npt.NDArray[np.uint8]
@@ -22,6 +22,7 @@ Floats = npt.NDArray[np.float32]
 LOWEST = 7  # pixels; lower digits cannot be read
 TALLEST = 0.95  # of the page's height
 OVER_RULES = 0.08  # of the characters are written across standing rules: no table has more
+DISC = 0.7  # of its box that a disc fills, which is 0.79 for a whole one
 SMALL = 0.7  # of a row's height: what is lower beside it is no row
 LOW = 0.4  # of the height of the page's digits: what is lower is no digit
 REMAINS = 0.12  # of a digit's height: remains of rules are thinner
@@ -60,6 +61,7 @@ def read_page(picture: Picture, classify: Classify) -> list[PageRow]:
     height = _height(digits, likely)
     peak = float(np.median([one.peak for one, p in zip(digits, likely, strict=True) if p > 0.8] or [1.0]))
     body = [one for one in digits if one.height >= LOW * height and one.peak >= FAINT * peak]
+    body = [one for one in body if not _is_hole(one) and not _is_cut(one, strength.shape, known)]
     rows = _without_small(find_rows(body))
     body = [one for row in rows for one in row.pieces]
     slant = _slant(digits, likely)
@@ -156,6 +158,19 @@ def _slant(digits: Sequence[Piece], likely: Sequence[float]) -> float:
         if p > 0.8 and one.height > 1.8 * one.width
     ]
     return float(np.median(leans)) if len(leans) >= 3 else 0.15
+
+
+def _is_hole(piece: Piece) -> bool:
+    """Whether a piece is a disc, as punched holes and blots are."""
+    round_enough = 0.6 <= piece.width / piece.height <= 1.6
+    return round_enough and float(piece.mask.mean()) > DISC
+
+
+def _is_cut(piece: Piece, shape: tuple[int, ...], known: Mapping[int, Known]) -> bool:
+    """Whether a piece runs out of the picture and is not surely a digit all the same."""
+    inside = piece.left > 1 and piece.top > 1
+    inside = inside and piece.right < shape[1] - 1 and piece.bottom < shape[0] - 1
+    return not inside and not bool(known[id(piece)].likely[:NO_DIGIT].max() > SURE)
 
 
 def _without_small(rows: Sequence[Chain]) -> list[Chain]:

@@ -15,6 +15,9 @@ from digitlab.layout.segments import Character
 from digitlab.reading.refusal import DIGITS, reasons
 from digitlab.reading.types import NO_DIGIT, Box, Digit, Mark, Number, Row
 
+SURELY = 0.8  # a digit at least
+PLAIN = 0.1  # of a page's digits are neither 0 nor 1, at least
+
 
 def assemble(digits: Iterable[Digit]) -> tuple[Row, ...]:
     """Return the rows that digits stand in: today one row with one number of all of them.
@@ -38,19 +41,40 @@ def assemble(digits: Iterable[Digit]) -> tuple[Row, ...]:
     return (Row((Number(ordered, box, _all_right(ordered)),), box),)
 
 
-def assemble_page(found: Iterable[PageRow], reject: float | str | None) -> tuple[Row, ...]:
+def assemble_page(found: Sequence[PageRow], reject: float | str | None) -> tuple[Row, ...]:
     """Return the rows that were found on a page, without what is no number.
 
     Args:
         found: rows of numbers of characters, as `layout.page.read_page` gives them.
         reject: as `Recogniser.read` takes it.
     """
+    if not _is_written(found):
+        return ()
     rows = []
     for row in found:
         numbers = [number for one in row.numbers if (number := _number(one, reject)) is not None]
         if numbers:
             rows.append(Row(tuple(numbers), _surrounding([number.box for number in numbers])))
     return tuple(rows)
+
+
+def _is_written(found: Sequence[PageRow]) -> bool:
+    """Whether somebody wrote digits on a page: whether more of them are sure than are not.
+
+    Folds, edges and rules look like ones, holes and stains like zeros.
+    """
+    best = [
+        (int(one.likely[:DIGITS].argmax()), float(one.likely[:DIGITS].max()) * one.confidence)
+        for row in found
+        for number in row.numbers
+        for one in number
+        if one.likely is not None
+    ]
+    sure = [digit for digit, confidence in best if confidence > SURELY]
+    others = [digit for digit in sure if digit not in (0, 1)]
+    if len(others) < PLAIN * len(best):  # ones and zeros alone have to stand in a row
+        return len(sure) == len(best) and len(found) == 1
+    return 2 * len(sure) >= len(best)
 
 
 def _number(characters: Sequence[Character], reject: float | str | None) -> Number | None:
