@@ -21,7 +21,7 @@ if __name__ == "__main__":
     out = sys.stdout.buffer
     out.write(b"something else\n" * 9 if sys.argv[1] == "hello" else READY)
     out.flush()
-    name_size, size, _ = REQUEST.unpack(sys.stdin.buffer.read(REQUEST.size))
+    name_size, size, _, _ = REQUEST.unpack(sys.stdin.buffer.read(REQUEST.size))
     sys.stdin.buffer.read(name_size + size)
     out.write(ANSWERS[sys.argv[1]])
     out.flush()

@@ -17,14 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from digitlab.boxes import NUMBERS
-from digitlab.decoding import MAX_PIXELS, Picture
+from digitlab.decoding import MAX_PIXELS
 from digitlab.errors import CalibrationWarning, ConfigError, ModelError, PictureError
 from digitlab.preparation import Glyph
 from digitlab.reading.assembly import assemble
 from digitlab.reading.glyphs import find_glyphs
 from digitlab.reading.image_arrays import Images, ImagesLike, as_images, prepared_images
 from digitlab.reading.model_file import Model, load_model, model_path
-from digitlab.reading.pages import Source, check_many, load_pages, name_of
+from digitlab.reading.pages import MAX_PAGES, Page, Source, check_many, load_pages, name_of
 from digitlab.reading.refusal import DISTURBED, SMALLEST, besides, reasons, several
 from digitlab.reading.snapshot import snapshot
 from digitlab.reading.types import SEVERAL, TOO_SMALL, Box, Digit, Reading, ReadingError
@@ -94,7 +94,9 @@ class Recogniser:
         max_pixels: int = MAX_PIXELS,
         decoder: GuardedDecoder | None = None,
     ) -> Reading:
-        """Read a picture of one digit in three steps: `find_glyphs`, `classify`, `assemble`.
+        """Read a picture of one digit, or the first page of a document.
+
+        It takes three steps: `find_glyphs`, `classify`, `assemble`.
 
         The picture always goes through `preparation.prepare`, of the version that the model names;
         of the usual one where it says `none`, which speaks of images of a dataset alone.
@@ -123,7 +125,7 @@ class Recogniser:
             holds never raises, nor the shape and the values of an array.
 
         Warns:
-            PagesWarning: of a file with several pages.
+            PagesWarning: of a document with several pages, of which `read_pages` reads all.
             CalibrationWarning: once, of a number as `reject` with a model that was calibrated on
                 other images than made pictures, such as the validation images of its data: it
                 holds for images like those.
@@ -135,8 +137,8 @@ class Recogniser:
             ConfigError: for any other `reject`.
         """
         self.check_reject(reject)
-        reading, picture = self._read(source, reject, name, max_pixels, decoder)
-        return reading if picture is None else replace(reading, picture=snapshot(picture))
+        reading, page = self._first(source, reject, name, max_pixels, decoder)
+        return reading if page is None else replace(reading, picture=snapshot(page.picture))
 
     def read_many(
         self,
@@ -154,27 +156,86 @@ class Recogniser:
         """
         self.check_reject(reject)
         check_many(sources)
-        return (self._read(one, reject, None, max_pixels, decoder)[0] for one in sources)
+        return (self._first(one, reject, None, max_pixels, decoder)[0] for one in sources)
 
-    def _read(
+    def read_pages(
+        self,
+        source: Source,
+        *,
+        reject: float | str | None = None,
+        name: str | None = None,
+        max_pixels: int = MAX_PIXELS,
+        decoder: GuardedDecoder | None = None,
+        max_pages: int = MAX_PAGES,
+    ) -> Iterator[Reading]:
+        """Yield the reading of each page of a document, a PDF or a TIFF, in order; see `read`.
+
+        A page is decoded and read when its reading is asked for, and none keeps its picture. One
+        that cannot be read gives a reading with an `error`, as a document does that has no pages,
+        and the pages after it are read.
+
+        Args:
+            source, reject, name, max_pixels, decoder: as of `read`.
+            max_pages: of a document with more, the first so many are read.
+
+        Yields:
+            One reading at least; of a page of a document its `page` counts from 1.
+
+        Warns:
+            PagesWarning: of a document with more pages than that.
+
+        Raises:
+            TypeError: while reading, as `read` does.
+            ModelError, ConfigError: as `read` does; while reading, for `max_pages` below 1.
+        """
+        self.check_reject(reject)
+        pages = self.each_page(source, reject, name, max_pixels, decoder, max_pages)
+        return (reading for reading, _ in pages)
+
+    def each_page(
+        self,
+        source: Source,
+        reject: float | str | None = None,
+        name: str | None = None,
+        max_pixels: int = MAX_PIXELS,
+        decoder: GuardedDecoder | None = None,
+        max_pages: int = MAX_PAGES,
+    ) -> Iterator[tuple[Reading, Page | None]]:
+        """Yield what `read_pages` does, each with its page; None where that cannot be read."""
+        name = name or name_of(source)
+        try:
+            pages = load_pages(source, name, max_pixels, decoder, max_pages)
+        except PictureError as error:
+            yield _failed(name, error), None
+            return
+        found: tuple[Reading, Page | None]
+        while True:
+            try:
+                page = next(pages, None)
+                if page is None:
+                    return
+                found = self._read(page, name, reject), page
+            except PictureError as error:
+                found = _failed(name, error), None
+            yield found
+
+    def _first(
         self,
         source: Source,
         reject: float | str | None,
         name: str | None,
         max_pixels: int,
         decoder: GuardedDecoder | None,
-    ) -> tuple[Reading, Picture | None]:
-        """Return the reading of a source, and its picture; None where it could not be read."""
-        name = name or name_of(source)
-        try:
-            page = next(load_pages(source, name, max_pixels, decoder))
-            glyphs = find_glyphs(page.picture, name or "the picture", None, self.model.preparation)
-        except PictureError as error:
-            return Reading(name, error=ReadingError(error.code, str(error))), None
+    ) -> tuple[Reading, Page | None]:
+        """Return the reading of a picture, or of the first page of a document, with the page."""
+        return next(self.each_page(source, reject, name, max_pixels, decoder, max_pages=1))
+
+    def _read(self, page: Page, name: str | None, reject: float | str | None) -> Reading:
+        glyphs = find_glyphs(page.picture, name or "the picture", None, self.model.preparation)
         digits = self.classify(glyphs, reject)
         if reject != "none":
             digits = tuple(map(self._alone, glyphs, digits))
-        return Reading(name, assemble(digits), page.number), page.picture
+        return Reading(name, assemble(digits), page.number)
 
     def classify(
         self, glyphs: Sequence[Glyph], reject: float | str | None = None
@@ -342,6 +403,10 @@ class Recogniser:
                 batch /= 255
             outputs += self.model.session.run([name], {"images": batch})
         return np.concatenate(outputs, dtype=np.float32)
+
+
+def _failed(name: str | None, error: PictureError) -> Reading:
+    return Reading(name, page=error.page, error=ReadingError(error.code, str(error)))
 
 
 def _softmax(logits: Floats, temperature: float | None) -> Floats:
