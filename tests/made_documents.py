@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 from collections.abc import Sequence
@@ -88,6 +89,41 @@ def encrypted(content: bytes, password: bytes) -> bytes:
     values = (opens, _rc4(key, _PADDING), _ID, _ID)
     trailer = handler % tuple(value.hex().encode() for value in values)
     return drawn(_rc4(of_object, content), trailer=trailer)
+
+
+# A note that was written with a pen, as tablets keep it, and a field that was filled in.
+NOTE = (
+    b"<< /Type /Annot /Subtype /Ink /Rect [40 20 60 130] /InkList [[50 30 50 120]] /C [0 0 0] "
+    b"/BS << /W 6 >> /F 4 >>"
+)
+FIELD = (
+    b"<< /Type /Annot /Subtype /Widget /FT /Tx /T (n) /V (7) /F 4 /Rect [20 20 80 130] "
+    b"/DA (/H 90 Tf 0 g) /P 3 0 R >>"
+)
+FORM = (
+    b"/AcroForm << /Fields [5 0 R] /NeedAppearances true /DA (/H 90 Tf 0 g) /DR "
+    b"<< /Font << /H << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >> >> >> >>"
+)
+
+
+@functools.cache
+def documents() -> dict[str, bytes]:
+    """Return small documents of each kind, all but one of which can be read."""
+    grey = np.full((40, 36), 255, np.uint8)
+    grey[8:32, 16:20] = 0
+    three = [grey, grey.T.copy(), grey]
+    page = b"/MediaBox [0 0 100 150] /Annots [%s %s]"
+    return {
+        "PDF": document("PDF", three),
+        "PDF drawn": drawn(bar(45, 30, 10, 90)),
+        "PDF written on": drawn(b"", page % (b"5 0 R", NOTE), FORM, FIELD),
+        "PDF locked": encrypted(bar(45, 30, 10, 90), b"secret"),
+        "PDF unlocked": encrypted(bar(45, 30, 10, 90), b""),
+        "TIFF": document("TIFF", three),
+        "TIFF big": document("TIFF", three, big_tiff=True),
+        "TIFF deflate": document("TIFF", three, compression="tiff_adobe_deflate"),
+        "TIFF fax": document("TIFF", [one > 127 for one in three], compression="group4"),
+    }
 
 
 def _rc4(key: bytes, content: bytes) -> bytes:

@@ -12,7 +12,7 @@ import pytest
 from digitlab.decoding import load_picture
 from digitlab.errors import PictureError
 from digitlab.pdf_pages import LONGEST, SHORTEST, count_pages, render_page
-from made_documents import bar, document, drawn, encrypted, pdf, stream
+from made_documents import FIELD, FORM, NOTE, bar, document, drawn, encrypted, pdf, stream
 
 A4 = b"/MediaBox [0 0 595 842]"
 
@@ -98,25 +98,16 @@ def test_what_nobody_drew_on_is_white() -> None:
 
 def test_handwriting_of_tablets_is_drawn() -> None:
     """An annotation of ink, as reading programs keep what was written with a pen."""
-    note = (
-        b"/MediaBox [0 0 100 150] /Annots [<< /Type /Annot /Subtype /Ink /Rect [40 20 60 130] "
-        b"/InkList [[50 30 50 120]] /C [0 0 0] /BS << /W 6 >> /F 4 >>]"
-    )
-    left, top, right, bottom = ink(rendered(drawn(page=note)))
+    page = b"/MediaBox [0 0 100 150] /Annots [%s]" % NOTE
+    left, top, right, bottom = ink(rendered(drawn(page=page)))
     assert (left, right) == pytest.approx((0.47, 0.53), abs=0.02)
     assert (top, bottom) == pytest.approx((0.2, 0.8), abs=0.05)
 
 
 def test_forms_that_are_filled_in_are_drawn() -> None:
     """A field without an appearance of its own, which a reader has to draw."""
-    font = b"<< /Font << /H << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >> >> >>"
-    field = (
-        b"<< /Type /Annot /Subtype /Widget /FT /Tx /T (n) /V (7) /F 4 /Rect [20 20 80 130] "
-        b"/DA (/H 90 Tf 0 g) /P 3 0 R >>"
-    )
     page = b"/MediaBox [0 0 100 150] /Annots [5 0 R]"
-    form = b"/AcroForm << /Fields [5 0 R] /NeedAppearances true /DR %s /DA (/H 90 Tf 0 g) >>" % font
-    left, top, right, bottom = ink(rendered(drawn(b"", page, form, field)))
+    left, top, right, bottom = ink(rendered(drawn(b"", page, FORM, FIELD)))
     assert 0.2 <= left < right <= 0.8
     assert bottom - top > 0.3
 
