@@ -51,7 +51,8 @@ def render_page(content: bytes, number: int, name: str, max_pixels: int) -> npt.
         content: the bytes of the file.
         number: of the page, from 1.
         name: what to call it in an error.
-        max_pixels: width times height at most, of the page and of each picture on it.
+        max_pixels: width times height at most, of the page and of each picture on it that is not
+            within a group.
 
     Returns:
         uint8 [H, W, 3], RGB.
@@ -97,7 +98,8 @@ def _sharpness(page: PdfPage, name: str, max_pixels: int) -> float:
     from pypdfium2 import raw
 
     sharpest = 0.0
-    for image in page.get_objects(filter=[raw.FPDF_PAGEOBJ_IMAGE]):
+    # Not within groups: those are placed by matrices of their own, and may be nested without end.
+    for image in page.get_objects(filter=[raw.FPDF_PAGEOBJ_IMAGE], max_depth=1):
         width, height = image.get_px_size()
         check_size(f"a picture in {name}", width, height, max_pixels)
         matrix = image.get_matrix()

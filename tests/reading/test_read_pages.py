@@ -6,7 +6,10 @@ import io
 import json
 import os
 import re
+import sys
+import time
 import warnings
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +21,7 @@ from digitlab import GuardedDecoder, Limits, Recogniser
 from digitlab.errors import ConfigError, ModelError, PagesWarning
 from digitlab.reading.types import Reading
 from hostile_files import encoded
-from made_documents import bar, document, drawn, encrypted, pdf
+from made_documents import bar, document, drawn, encrypted, pdf, stream
 from small_models import WriteModel, picture_of
 
 BLANK = np.full((50, 60), 220, np.uint8)
@@ -101,6 +104,35 @@ def test_a_page_that_takes_too_long_or_too_much_costs_only_itself(recogniser: Re
         with GuardedDecoder(Limits(max_pixels=200 * 200)) as decoder:
             readings = list(recogniser.read_pages(file, decoder=decoder))
         assert told(readings) == [(1, "3"), (2, "too-large"), (3, "3")]
+
+
+def bombs() -> dict[str, bytes]:
+    """Return PDFs of a few kilobytes that unpack to more than there is, or never end."""
+    page = b"/MediaBox [0 0 100 150] /Resources << /XObject << /F 5 0 R >> >>"
+    group = b"/Type /XObject /Subtype /Form /BBox [0 0 100 150] "
+    nested = b"/Resources << /XObject << /F %d 0 R >> >>"
+    laughs = [stream(b"/F Do " * 30, group + nested % number) for number in range(6, 15)]
+    strokes = zlib.compress(b"0 0 m 9 9 l S\n" * 10_000_000, 9)
+    return {
+        "strokes": drawn(b"", page.replace(b"/MediaBox", b"/Contents 5 0 R /MediaBox"), b"",
+                         stream(strokes, b"/Filter /FlateDecode")),
+        "group in itself": drawn(b"/F Do", page, b"",
+                                 stream(b"/F Do " * 9, group + nested % 5)),
+        "billion groups": drawn(b"/F Do", page, b"", *laughs, stream(b"", group)),
+    }  # fmt: skip
+
+
+@pytest.mark.process
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits of memory")
+@pytest.mark.parametrize("name", sorted(bombs()))
+def test_a_bomb_costs_its_limits_and_no_more(name: str, recogniser: Recogniser) -> None:
+    with GuardedDecoder(Limits(max_seconds=3, max_memory=256)) as decoder:
+        begun = time.monotonic()
+        ((page, code),) = told(list(recogniser.read_pages(bombs()[name], decoder=decoder)))
+        assert time.monotonic() - begun < 30
+        assert page == 1
+        assert code in ("crashed", "timeout", "memory")
+        assert told(list(recogniser.read_pages(document("PDF", [picture_of(3)]), decoder=decoder)))
 
 
 def test_pages_are_read_when_they_are_asked_for(
