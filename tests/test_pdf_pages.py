@@ -96,6 +96,12 @@ def test_what_nobody_drew_on_is_white() -> None:
     assert np.abs(half.astype(int) - 127).max() <= 2
 
 
+def test_colours_are_red_green_and_blue() -> None:
+    picture = rendered(drawn(b"1 0 0 rg 0 0 100 150 re f"))
+    assert (picture == (255, 0, 0)).all()
+    assert picture.flags.owndata  # and no longer PDFium's
+
+
 def test_handwriting_of_tablets_is_drawn() -> None:
     """An annotation of ink, as reading programs keep what was written with a pen."""
     page = b"/MediaBox [0 0 100 150] /Annots [%s]" % NOTE

@@ -249,7 +249,7 @@ def _decode(file: IO[bytes], kind: str, name: str, max_pixels: int, page: int) -
 
         return pdf_pages.render_page(file.read(), page, name, max_pixels)
     places = tiff_pages(file) if kind == "TIFF" else []
-    if page > max(len(places), 1):
+    if not 1 <= page <= max(len(places), 1):
         raise PictureError(
             f"{name} has no page {page:,}: expected 1 to {len(places) or 1:,}", "missing"
         )

@@ -120,6 +120,17 @@ def test_a_page_that_cannot_be_decoded_costs_none_after_it(tmp_path: Path) -> No
         assert next(pages, None) is None
 
 
+@pytest.mark.parametrize("kind", ["PDF", "TIFF", "PNG"])
+def test_a_page_that_there_is_not_is_named(kind: str) -> None:
+    last = 1 if kind == "PNG" else 2
+    file = document(kind, [picture_of(3), picture_of(4)])
+    for page in (-1, last + 1):
+        with pytest.raises(PictureError) as caught:
+            load_picture(file, name="it", page=page)
+        assert str(caught.value) == f"it has no page {page}: expected 1 to {last}"
+        assert caught.value.code == "missing"
+
+
 def test_pages_that_were_cut_off_are_not_passed_over() -> None:
     whole = document("TIFF", [picture_of(digit) for digit in (3, 4, 5)])
     pages = load_pages(whole[: len(whole) // 2])
