@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
 
+from digitlab import pdf_pages
 from digitlab.decoding import load_picture
 from digitlab.errors import PictureError
 from digitlab.pdf_pages import LONGEST, SHORTEST, count_pages, render_page
@@ -184,12 +187,28 @@ def test_a_pdf_with_a_few_bytes_before_it_is_read() -> None:
     assert ink(shown) == pytest.approx((0, 0.5, 1, 1), abs=0.01)
 
 
-def test_threads_may_render_at_once() -> None:
+def test_threads_render_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PDFium keeps what it shares among documents without a lock of its own."""
+    at_once: list[int] = []
+    inside = 0
+
+    def counted(*arguments: Any) -> np.ndarray:
+        nonlocal inside
+        inside += 1
+        at_once.append(inside)
+        time.sleep(0.002)
+        picture = honest(*arguments)
+        inside -= 1
+        return picture
+
+    honest = pdf_pages._rendered
+    monkeypatch.setattr(pdf_pages, "_rendered", counted)
     files = [drawn(bar(0, 0, 100, 15 * at)) for at in range(1, 7)]
     alone = [rendered(file) for file in files]
     with ThreadPoolExecutor(4) as pool:
-        for at, picture in enumerate(pool.map(lambda at: rendered(files[at % 6]), range(60))):
+        for at, picture in enumerate(pool.map(lambda at: rendered(files[at % 6]), range(24))):
             assert np.array_equal(picture, alone[at % 6])
+    assert set(at_once) == {1}
 
 
 @pytest.mark.process
