@@ -87,8 +87,6 @@ def zipped(*names: str) -> bytes:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b"%PDF-1.7\n%\xe2\xe3", "x is a PDF, which is not read yet: export its pages as PNG"),
-        (b"\xef\xbb\xbf\n%PDF-1.4", "x is a PDF, "),
         (zipped("[Content_Types].xml", "word/document.xml"), "x is an office document: export it"),
         (zipped("_rels/.rels"), "x is an office document: export it"),
         (zipped("mimetype", "content.xml"), "x is an office document: export it"),

@@ -23,8 +23,17 @@ from PIL import WebPImagePlugin as _WebPImagePlugin  # noqa: F401
 
 from digitlab.array_likes import NOT_FINITE, as_array, levels
 from digitlab.errors import PagesWarning, PictureError
-from digitlab.header import check_header, check_size, harmless_exif, page_count, too_many_pixels
-from digitlab.picture_source import open_picture
+from digitlab.header import (
+    HEAD,
+    check_header,
+    check_size,
+    format_of,
+    harmless_exif,
+    tiff_from,
+    tiff_pages,
+    too_many_pixels,
+)
+from digitlab.picture_source import MAX_SECONDS, open_picture
 
 Picture = npt.NDArray[np.uint8]
 
@@ -36,43 +45,96 @@ _STRIP = 1 << 20  # pixels; wide intermediate values are kept of so many at a ti
 
 
 def load_picture(
-    source: str | Path | bytes, max_pixels: int = MAX_PIXELS, name: str | None = None
+    source: str | Path | bytes,
+    max_pixels: int = MAX_PIXELS,
+    name: str | None = None,
+    page: int | None = None,
 ) -> Picture:
-    """Decode a picture and turn it upright.
+    """Decode a picture, or a page of a document, and turn it upright.
 
     EXIF orientation is obeyed, palettes and CMYK become RGB, 16 bits become 8, and of several
     frames the first is taken. Transparent pixels get the colour that lets the ink be seen: see
-    `opaque`.
+    `opaque`. Of a PDF, see `digitlab.pdf_pages.render_page`.
 
     Args:
-        source: a file, or the bytes of one: PNG, JPEG, WebP, BMP, TIFF, GIF, PNM, AVIF where
+        source: a file, or the bytes of one: PNG, JPEG, WebP, BMP, TIFF, GIF, PNM, PDF, AVIF where
             Pillow has it (as what pip installs has), and HEIC where pillow-heif is installed.
         max_pixels: width times height at most; checked in the header, before decoding.
         name: what to call the picture in an error; the path where there is one.
+        page: of a document, from 1; None for the first.
 
     Returns:
         uint8 [H, W], or uint8 [H, W, 3] in RGB.
 
     Warns:
-        PagesWarning: of a file with several pages, of which the first is taken.
+        PagesWarning: of a file with several pages, where no page is asked for.
 
     Raises:
-        PictureError: in one line that names the file, with the code `missing`, `not-a-picture`
-            (no format of ours), `too-large`, `unreadable` (damaged, cut off, no permission),
-            `memory` (none left) or `needs-extra` (what decodes AVIF or HEIC is not installed).
+        PictureError: in one line that names the file, with the code `missing` (also for a page
+            that there is not), `not-a-picture` (no format of ours), `too-large`, `unreadable`
+            (damaged, cut off, no permission), `encrypted` or `no-pages` (of a PDF), `memory` (none
+            left) or `needs-extra` (what decodes AVIF or HEIC is not installed).
     """
     with open_picture(source, name) as (file, called):
-        picture = _decode(file, called, max_pixels)
-        warn_of_pages(file, called)
-        return picture
+        kind = check_header(file, called, max_pixels)
+        if page is None:
+            warn_of_pages(called, count_pages(file, called))
+        return _decode(file, kind, called, max_pixels, page or 1)
 
 
-def warn_of_pages(file: IO[bytes], name: str) -> None:
-    """Say of a file, by a `PagesWarning`, where it has pages after the one that is read."""
-    count = page_count(file)
-    if count > 1:
-        told = f"{name}: page 1 of {count:,} is read, the others are not yet"
-        warnings.warn(PagesWarning(told), stacklevel=3)
+def count_pages(file: IO[bytes], name: str) -> int | None:
+    """Return how many pages a document has: a PDF, or a TIFF of several; None for a picture.
+
+    Previews and masks are no pages, nor are the frames of a moving picture. What there is of a
+    TIFF beyond 4,000 directories is not counted.
+
+    Args:
+        file: whose header was checked; is left at its beginning.
+        name: what to call it in an error.
+
+    Raises:
+        PictureError: of a PDF, as `digitlab.pdf_pages.count_pages`.
+    """
+    file.seek(0)
+    kind = format_of(file.read(HEAD))
+    file.seek(0)
+    if kind == "PDF":
+        from digitlab import pdf_pages
+
+        count = pdf_pages.count_pages(file.read(), name)
+    else:
+        count = len(tiff_pages(file)) if kind == "TIFF" else 1
+    file.seek(0)
+    return count if count > 1 or kind == "PDF" else None
+
+
+def warn_of_pages(name: str, count: int | None, read: int = 1, hint: str = "") -> None:
+    """Say of a document by a `PagesWarning` where only its first pages are read."""
+    if count is None or count <= read:
+        return
+    first = f"page 1 of {count:,} is" if read == 1 else f"{read:,} of {count:,} pages are"
+    told = f"{name}: {first} read, the others are not{hint}"
+    warnings.warn(PagesWarning(told), stacklevel=3)
+
+
+def read_file(
+    source: str | Path | bytes,
+    name: str | None = None,
+    max_pixels: int = MAX_PIXELS,
+    max_seconds: float = MAX_SECONDS,
+) -> tuple[bytes, str]:
+    """Return the bytes of a file whose header is harmless, and what to call it.
+
+    Args:
+        source, max_pixels, name: as of `load_picture`.
+        max_seconds: of waiting for the writer of a pipe.
+
+    Raises:
+        PictureError: `missing`, `unreadable`, `not-a-picture`, `too-large` or `timeout`.
+    """
+    with open_picture(source, name, max_seconds) as (file, called):
+        check_header(file, called, max_pixels)
+        return file.read(), called
 
 
 def as_picture(array: Any, name: str = "the picture") -> Picture:
@@ -180,8 +242,24 @@ def out_of_memory(name: str) -> PictureError:
     )
 
 
-def _decode(file: IO[bytes], name: str, max_pixels: int) -> Picture:
-    kind = check_header(file, name, max_pixels)
+def _decode(file: IO[bytes], kind: str, name: str, max_pixels: int, page: int) -> Picture:
+    """Decode a page of a file whose header was checked; a picture is a page alone."""
+    if kind == "PDF":
+        from digitlab import pdf_pages
+
+        return pdf_pages.render_page(file.read(), page, name, max_pixels)
+    places = tiff_pages(file) if kind == "TIFF" else []
+    if not 1 <= page <= max(len(places), 1):
+        raise PictureError(
+            f"{name} has no page {page:,}: expected 1 to {len(places) or 1:,}", "missing"
+        )
+    if places:
+        file = tiff_from(file, places[page - 1])
+        check_header(file, name, max_pixels)
+    return _decode_picture(file, kind, name, max_pixels)
+
+
+def _decode_picture(file: IO[bytes], kind: str, name: str, max_pixels: int) -> Picture:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

@@ -21,15 +21,21 @@ class DataError(DigitlabError):
 
 
 class PictureError(DigitlabError):
-    """A picture that cannot be read; `code` is a stable word for programs."""
+    """A picture that cannot be read.
 
-    def __init__(self, message: str, code: str = "not-a-picture") -> None:
+    Attributes:
+        code: a stable word for programs.
+        page: from 1 where it is a page of a document; else None.
+    """
+
+    def __init__(self, message: str, code: str = "not-a-picture", page: int | None = None) -> None:
         super().__init__(message)
         self.code = code
+        self.page = page
 
 
 class PagesWarning(UserWarning):
-    """A file has pages that are not read yet; names it, and says how many there are."""
+    """A file has pages that are not read; names it, and says how many there are."""
 
 
 class CalibrationWarning(UserWarning):

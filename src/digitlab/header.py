@@ -25,11 +25,12 @@ MAX_STRIPS = 65_536  # of a TIFF
 MAX_TABLE = 256 << 10  # bytes of each table of what is in an AVIF or a HEIC
 HEAD = 64  # bytes that tell the format
 
-# The names of files that may be pictures: of those that `format_of` knows.
+# The names of files that may be pictures, and of documents: of those that `format_of` knows.
 SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
     | {".avif", ".heic", ".heif", ".pbm", ".pgm", ".ppm", ".pnm"}
 )
+DOCUMENTS = frozenset({".pdf"})
 
 _TO_PNG = "which is not read: export it as PNG"
 _OFFICE = "is an office document: export it, or the picture in it, as PNG"
@@ -39,7 +40,6 @@ _TEXT = rb"(\xef\xbb\xbf)?\s*"
 _OTHER_KINDS = [
     (re.compile(begins, re.DOTALL | re.IGNORECASE), said)
     for begins, said in (
-        (rb".{0,58}%PDF-", "is a PDF, which is not read yet: export its pages as PNG"),
         (rb"PK\x03\x04.{26}(\[Content_Types\]|_rels/|docProps/|word/|xl/|ppt/)", _OFFICE),
         (rb"PK\x03\x04.{26}mimetypeapplication/", _OFFICE),
         (rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1|\{\\rtf", _OFFICE),
@@ -70,7 +70,9 @@ _WEBP_PIXELS = (b"VP8 ", b"VP8L", b"ALPH", b"ANMF")
 
 
 def format_of(head: bytes) -> str | None:
-    """Return Pillow's name of the format that a file begins like, or "HEIF"; None for no picture.
+    """Return Pillow's name of the format that a file begins like, or "HEIF" or "PDF".
+
+    None is for what is no picture.
 
     AVIF and HEIC share a container; a file of both brands is an AVIF.
 
@@ -97,7 +99,9 @@ def format_of(head: bytes) -> str | None:
             return "AVIF"
         if brands & _HEIF_BRANDS:
             return "HEIF"
-    return "PPM" if re.match(rb"P[1-6fy]", head) else None
+    if re.match(rb"P[1-6fy]", head):
+        return "PPM"
+    return "PDF" if re.match(rb".{0,58}%PDF-", head, re.DOTALL) else None
 
 
 def other_kind(head: bytes) -> str | None:
@@ -137,24 +141,26 @@ def check_header(file: IO[bytes], name: str, max_pixels: int) -> str:
     return kind
 
 
-def page_count(file: IO[bytes]) -> int:
-    """Return how many pages a TIFF has; previews and masks are none. Of any other format 1.
+def tiff_pages(file: IO[bytes]) -> list[int]:
+    """Return where in a TIFF the directory of each page begins; previews and masks are none.
 
-    Frames of a moving picture are no pages, and what lies beyond `MAX_PARTS` is not counted.
+    A directory that would lie beyond the end is one: pages were cut off. What lies beyond
+    `MAX_PARTS` is not counted.
     """
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
     head = file.read(16).ljust(16, b"\0")
-    if format_of(head) != "TIFF":
-        return 1
     order, big = _tiff_layout(head)
     number, entry, link = (
         struct.Struct(order + parts)
         for parts in (("Q", "HHQ8s", "Q") if big else ("H", "HHI4s", "I"))
     )
     (place,) = link.unpack_from(head, 8 if big else 4)
-    pages, seen = 0, {0}
-    while place not in seen and place < size and len(seen) <= MAX_PARTS:
+    pages: list[int] = []
+    seen = {0}
+    while place not in seen and len(seen) <= MAX_PARTS:
+        if place >= size:
+            return [*pages, place]
         seen.add(place)
         file.seek(place)
         (tags,) = number.unpack(file.read(number.size).ljust(number.size, b"\0"))
@@ -162,10 +168,28 @@ def page_count(file: IO[bytes]) -> int:
         # NewSubfileType, whose tag is the lowest of all, says of what is no page: 1 a preview of
         # another, 4 its mask.
         byte = 0 if order == "<" else _TYPE_SIZES.get(kind, 1) - 1
-        pages += tag != 254 or not value[byte] & 5
+        if tag != 254 or not value[byte] & 5:
+            pages.append(place)
         file.seek(min(place + number.size + tags * entry.size, size))
         (place,) = link.unpack(file.read(link.size).ljust(link.size, b"\0"))
-    return max(pages, 1)
+    return pages
+
+
+def tiff_from(file: IO[bytes], place: int) -> IO[bytes]:
+    """Return a TIFF whose first directory is the one at a place: the file, or a copy in memory.
+
+    So what judges and decodes the first page does so for any.
+    """
+    file.seek(0)
+    order, big = _tiff_layout(head := file.read(16).ljust(16, b"\0"))
+    link, at = struct.Struct(order + ("Q" if big else "I")), 8 if big else 4
+    file.seek(0)
+    if link.pack(place) == head[at : at + link.size]:
+        return file
+    moved = io.BytesIO(file.read())
+    with moved.getbuffer() as content:
+        link.pack_into(content, at, place)
+    return moved
 
 
 def harmless_exif(exif: bytes) -> bool:
@@ -180,7 +204,7 @@ def no_picture(name: str, head: bytes) -> PictureError:
         return PictureError(f"{name} {kind}")
     if not head:
         return PictureError(f"{name} is empty: expected a picture")
-    known = "PNG, JPEG, WebP, BMP, TIFF, GIF, AVIF, HEIC or PNM"
+    known = "PNG, JPEG, WebP, BMP, TIFF, GIF, AVIF, HEIC, PNM or PDF"
     return PictureError(f"{name} is no picture: expected {known}")
 
 

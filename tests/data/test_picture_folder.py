@@ -206,7 +206,7 @@ def test_pages_that_are_not_read_are_a_warning_of_the_dataset(tmp_path: Path) ->
     pages = [Image.fromarray(glyph(ink)) for ink in (90, 200)]
     pages[0].save(path, save_all=True, append_images=pages[1:])
     dataset = load_dataset(tmp_path)
-    assert f"{path}: page 1 of 2 is read, the others are not yet" in dataset.warnings
+    assert f"{path}: page 1 of 2 is read, the others are not" in dataset.warnings
     assert dataset.splits["train"].images[3].max() == 90
 
 

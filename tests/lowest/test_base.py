@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import digitlab
 from commands import Command, mistake
@@ -71,6 +72,13 @@ def test_digits_are_read_in_python() -> None:
     few = digitlab.load_dataset("mnist").splits["test"]
     likely = recogniser.probabilities(few.images[:200])
     assert (likely.argmax(axis=1) == few.labels[:200]).mean() > 0.97
+
+
+def test_a_page_of_a_pdf_is_read(tmp_path: Path) -> None:
+    with Image.open(SAMPLE) as sample:
+        sample.convert("RGB").save(tmp_path / "sample.pdf")
+    (reading,) = digitlab.Recogniser().read_pages(tmp_path / "sample.pdf")
+    assert (reading.page, reading.text) == (1, "5")
 
 
 def test_data_are_saved_read_and_drawn(command: Command, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from digitlab.reading.decoder_process import serve
 hoard: list[np.ndarray] = []
 
 
-def decode(file: bytes, max_pixels: int, name: str) -> np.ndarray:
+def decode(file: bytes, max_pixels: int, name: str, page: int) -> np.ndarray:
     """Misbehave, then decode."""
     what = file.partition(b"DO:")[2].decode()
     if what == "crash":
@@ -51,7 +51,7 @@ def decode(file: bytes, max_pixels: int, name: str) -> np.ndarray:
         hoard.append(np.ones(1, np.uint8))
     elif what == "" and any(len(one) == 1 for one in hoard):
         os.abort()
-    return load_picture(file, max_pixels, name)
+    return load_picture(file, max_pixels, name, page)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from digitlab.decoding import load_picture
 from digitlab.durable_files import GrowingFile
 from digitlab.errors import DigitlabError, PictureError
 from digitlab.reading import command
-from digitlab.reading import command as read_command
+from digitlab.reading import recogniser as recogniser_module
 from digitlab.reading.command import ReadCommand
 from digitlab.reading.pages import Page, load_pages
 from digitlab.reading.types import Reading
@@ -46,7 +46,7 @@ def documents(monkeypatch: pytest.MonkeyPatch) -> Pages:
                     raise page
                 yield page
 
-        monkeypatch.setattr(read_command, "load_pages", loaded)
+        monkeypatch.setattr(recogniser_module, "load_pages", loaded)
 
     return make
 
@@ -155,10 +155,10 @@ def pile(write_model: WriteModel) -> Recogniser:
 
 def refuse_seven(monkeypatch: pytest.MonkeyPatch, recogniser: Recogniser) -> None:
     """Have every digit but a 3 refused as too small."""
-    honest = recogniser.read
+    honest = recogniser._read
 
-    def read(*arguments: Any, **options: Any) -> Reading:
-        reading = honest(*arguments, **options)
+    def read(*arguments: Any) -> Reading:
+        reading = honest(*arguments)
         rows = tuple(
             replace(row, numbers=tuple(
                 replace(number, digits=tuple(
@@ -171,7 +171,7 @@ def refuse_seven(monkeypatch: pytest.MonkeyPatch, recogniser: Recogniser) -> Non
         )  # fmt: skip
         return replace(reading, rows=rows)
 
-    monkeypatch.setattr(recogniser, "read", read)
+    monkeypatch.setattr(recogniser, "_read", read)
 
 
 def test_several_pictures_stand_in_columns_and_are_counted(
@@ -184,7 +184,7 @@ def test_several_pictures_stand_in_columns_and_are_counted(
     assert first.startswith("pile/scan2.png:  3 (")
     assert others == ["pile/scan10.png: ? too small", "pile/scan11.png: no digit found"]
     reason, counted = shown.err.splitlines()
-    assert reason.startswith("digitlab: pile/old.pdf is a PDF, which is not read yet")
+    assert reason.startswith("digitlab: pile/old.pdf is damaged or cut off")
     assert counted == "digitlab: 1 read, 1 refused, 1 blank, 1 unreadable"
 
 
@@ -246,7 +246,7 @@ def test_a_file_gets_what_standard_output_would_and_errors_are_said(
     shown = capsys.readouterr()
     assert shown.out == ""
     failed, counted, where = shown.err.splitlines()
-    assert failed.startswith("digitlab: pile/old.pdf is a PDF, which is not read yet")
+    assert failed.startswith("digitlab: pile/old.pdf is damaged or cut off")
     assert counted == "digitlab: 2 read, 1 blank, 1 unreadable"
     assert where == "digitlab: readings: digits"
     assert {path.name for path in Path().iterdir()} == {"digits", "pile", "model.onnx"}
@@ -255,15 +255,15 @@ def test_a_file_gets_what_standard_output_would_and_errors_are_said(
 def test_an_interrupted_reading_keeps_what_it_read_and_the_file_before_it(
     pile: Recogniser, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    honest, left = pile.read, [2]
+    honest, left = pile._read, [2]
 
-    def read(*arguments: Any, **options: Any) -> Reading:
+    def read(*arguments: Any) -> Reading:
         left[0] -= 1
         if left[0] < 0:
             raise KeyboardInterrupt
-        return honest(*arguments, **options)
+        return honest(*arguments)
 
-    monkeypatch.setattr(pile, "read", read)
+    monkeypatch.setattr(pile, "_read", read)
     Path("a.csv").write_text("earlier")
     with pytest.raises(KeyboardInterrupt):
         run(pile, *(f"pile/scan{at}.png" for at in (2, 10, 11)), style="csv", out=Path("a.csv"))
@@ -321,13 +321,18 @@ def test_what_a_number_does_not_promise_is_said_once(
 
 
 @pytest.mark.parametrize("style", ["text", "json", "csv"])
-def test_pages_that_are_not_read_are_named_on_standard_error(
+def test_pages_beyond_the_limit_are_named_on_standard_error(
     style: str, write_model: WriteModel, command: Command
 ) -> None:
-    digits = [Image.fromarray(picture_of(digit)) for digit in (5, 3)]
-    digits[0].save("two\n.tif", save_all=True, append_images=digits[1:])
+    digits = [Image.fromarray(picture_of(digit)) for digit in (5, 3, 7)]
+    digits[0].save("three\n.tif", save_all=True, append_images=digits[1:])
     options = [] if style == "text" else [f"--{style}"]
-    done = command("read", "two\n.tif", "--model", write_model(), *options)
+    done = command("read", "three\n.tif", "--model", write_model(), "--max-pages", "2", *options)
     assert done.returncode == 0
-    assert done.stderr == "digitlab: two\\n.tif: page 1 of 2 is read, the others are not yet\n"
-    assert "page 1" not in done.stdout
+    first, counted = done.stderr.splitlines()
+    assert first == (
+        "digitlab: three\\n.tif: 2 of 3 pages are read, the others are not; "
+        "read_pages and --max-pages read more"
+    )
+    assert counted == "digitlab: 2 read"
+    assert len(done.stdout.splitlines()) == 2 + (style == "csv")

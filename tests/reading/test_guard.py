@@ -20,7 +20,10 @@ from digitlab import GuardedDecoder, Limits
 from digitlab.decoding import load_picture
 from digitlab.errors import ConfigError, DigitlabError, PagesWarning, PictureError
 from digitlab.reading import guard
+from digitlab.reading.decoder_process import REQUEST
+from digitlab.reading.pages import load_pages
 from hostile_files import encoded, originals, png
+from made_documents import document, drawn
 
 pytestmark = pytest.mark.process
 
@@ -165,11 +168,73 @@ def test_what_a_library_prints_breaks_no_answer(misbehaving: GuardedDecoder) -> 
         assert np.array_equal(misbehaving.decode(asking("print")), EXPECTED)
 
 
-@pytest.mark.parametrize("what", sorted(ANSWERS))
+@pytest.mark.parametrize("what", sorted({*ANSWERS} - {"picture"}))
 def test_an_answer_that_makes_no_sense_is_not_believed(what: str) -> None:
     command = (sys.executable, HERE / "lying_decoder.py", what)
     with GuardedDecoder(command=command) as decoder:
         assert failure(decoder, PICTURE).code == "crashed"
+
+
+@pytest.mark.parametrize("what", sorted({*ANSWERS} - {"pages"}))
+def test_a_number_of_pages_that_makes_no_sense_is_not_believed(what: str) -> None:
+    command = (sys.executable, HERE / "lying_decoder.py", what)
+    with GuardedDecoder(command=command) as decoder, pytest.raises(PictureError) as caught:
+        decoder.count_pages(drawn(), "sheet.pdf")
+    assert caught.value.code == "crashed"
+
+
+def test_a_document_is_sent_once_for_all_its_pages(
+    decoder: GuardedDecoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[int] = []
+
+    class Counted:
+        def pack(self, *sizes: int) -> bytes:
+            sent.append(sizes[1])
+            return REQUEST.pack(*sizes)
+
+    monkeypatch.setattr(guard, "REQUEST", Counted())
+    pages = [np.full((20, 30 + at), 99, np.uint8) for at in range(3)]
+    for kind in ("PDF", "TIFF"):
+        file = document(kind, pages)
+        sent.clear()
+        shapes = [page.picture.shape[:2] for page in load_pages(file, decoder=decoder)]
+        assert shapes == [(20, 30), (20, 31), (20, 32)]
+        assert sent[0] == len(file)
+        assert set(sent[1:]) == {0}
+    # A picture is not kept here, since there may be many and they may be large.
+    assert decoder.decode(PICTURE).shape == decoder.decode(PICTURE).shape
+    assert sent[-2:] == [len(PICTURE)] * 2
+
+
+def test_pages_of_several_documents_may_be_asked_for_in_turn(decoder: GuardedDecoder) -> None:
+    files = [document("PDF", [np.full((20, 30 + at), 99, np.uint8)] * 2) for at in range(2)]
+    first, second = (load_pages(file, decoder=decoder) for file in files)
+    widths = [next(one).picture.shape[1] for one in (first, second, first, second)]
+    assert widths == [30, 31, 30, 31]
+
+
+def test_a_document_goes_on_where_its_decoder_was_lost(decoder: GuardedDecoder) -> None:
+    pages = load_pages(document("PDF", [np.full((20, 30), 99, np.uint8)] * 3), decoder=decoder)
+    next(pages)
+    process = decoder._process
+    assert process is not None
+    process._popen.kill()
+    assert [page.number for page in pages] == [2, 3]
+
+
+def test_pages_of_a_pdf_are_counted_elsewhere(decoder: GuardedDecoder) -> None:
+    code = (
+        "import sys, digitlab\n"
+        "with digitlab.GuardedDecoder() as decoder:\n"
+        "    content, name = decoder.read_file(sys.argv[1])\n"
+        "    assert decoder.count_pages(content, name) == 1\n"
+        "    decoder.decode(sys.argv[1])\n"
+        "assert 'pypdfium2' not in sys.modules"
+    )
+    Path("sheet.pdf").write_bytes(drawn())
+    subprocess.run([sys.executable, "-c", code, "sheet.pdf"], check=True, timeout=300)
+    assert decoder.count_pages(drawn(), "sheet.pdf") == 1
 
 
 def test_a_process_that_cannot_be_started_is_one_line() -> None:

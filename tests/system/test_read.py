@@ -242,7 +242,7 @@ def test_hostile_files_are_named_and_the_others_are_read(digits: list[bytes]) ->
     done = read("in", "--json")
     assert done.returncode == 1
     readings = objects(done)
-    assert len(readings) == len(BOMBS) + 41
+    assert len({one["file"] for one in readings}) == len(BOMBS) + 41  # some have two pages
     assert readings[-1]["text"] == "7"
     for one in readings[: len(readings) - 1]:
         if "mutated" not in one["file"]:

@@ -53,17 +53,20 @@ def read(
         float,
         typer.Option(
             metavar="S",
-            help="Decoding one picture may take so long, and before it the writer of a pipe.",
+            help="Decoding a picture or page may take so long, and before it the writer of a pipe.",
         ),
     ] = 20.0,
     max_memory: Annotated[
         int, typer.Option(metavar="MB", help="Decoding may take so much (Linux).")
     ] = 1536,
+    max_pages: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Of a document, the first N pages are read.")
+    ] = 1000,
 ) -> None:
     """Read pictures of one digit each: dark on light or light on dark, any size.
 
-    Folders are walked; - is standard input. Exit status: 0 all read, 1 some could not be, 2 a
-    mistake in this line.
+    Every page of a PDF or TIFF is read. Folders are walked; - is standard input. Exit status: 0
+    all read, 1 some could not be, 2 a mistake in this line.
 
     Examples:
 
@@ -87,7 +90,9 @@ def read(
             from digitlab.reading.command import ReadCommand
 
             recogniser = digitlab.Recogniser(model)
-            batch = ReadCommand(recogniser, decoder, style, _number(reject), annotate, explain, out)
+            batch = ReadCommand(
+                recogniser, decoder, style, _number(reject), annotate, explain, out, max_pages
+            )
             failures = batch.run(pictures)
     except BrokenPipeError:
         end_quietly()

@@ -10,7 +10,7 @@ import sys
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from digitlab.reading.formats import (
     text_line,
 )
 from digitlab.reading.guard import GuardedDecoder
-from digitlab.reading.pages import Page, load_pages
+from digitlab.reading.pages import MAX_PAGES, Page
 from digitlab.reading.picture_files import (
     STANDARD_INPUT,
     OutputFolder,
@@ -55,6 +55,7 @@ class ReadCommand:
         recogniser, decoder: what reads.
         style: "text", "json" or "csv"; errors go to standard error as well, but for JSON on
             standard output, which has them.
+        max_pages: of a document with more, the first so many are read, and a line says so.
         out: a file to write in the place of standard output, CSV with a byte-order mark; one that
             is there is replaced once all is read. None for standard output.
         reject: as `Recogniser.read` takes it.
@@ -69,6 +70,7 @@ class ReadCommand:
     annotate: Path | None = None
     explain: Path | None = None
     out: Path | None = None
+    max_pages: int = MAX_PAGES
 
     def run(self, named: Iterable[Path]) -> int:
         """Read files and folders, print their lines, and return how many could not be read.
@@ -192,20 +194,25 @@ class ReadCommand:
         if isinstance(one, Reading):
             yield one, None
             return
-        name = str(one)
-        try:
-            for page in self._pages(one):
-                yield self.recogniser.read(page, reject=self.reject, name=name), page
-        except PictureError as error:
-            yield Reading(name, error=ReadingError(error.code, str(error))), None
+        source: Path | bytes = one
+        called = name = str(one)
+        if name == STANDARD_INPUT:
+            called = "standard input"
+            try:
+                source = _standard_input(called)
+            except PictureError as error:
+                yield Reading(name, error=ReadingError(error.code, str(error))), None
+                return
+        for reading, page in self.recogniser.each_page(
+            source, self.reject, called, decoder=self.decoder, max_pages=self.max_pages
+        ):
+            yield replace(reading, file=name), page
 
-    def _pages(self, path: Path) -> Iterator[Page]:
-        if str(path) != STANDARD_INPUT:
-            return load_pages(path, decoder=self.decoder)
-        name = "standard input"
-        if sys.stdin is None:
-            raise PictureError(f"{name} is closed: name a file, or pipe one in", "unreadable")
-        return load_pages(read_pipe(sys.stdin.buffer, name), name, decoder=self.decoder)
+
+def _standard_input(name: str) -> bytes:
+    if sys.stdin is None:
+        raise PictureError(f"{name} is closed: name a file, or pipe one in", "unreadable")
+    return read_pipe(sys.stdin.buffer, name)
 
 
 @contextmanager

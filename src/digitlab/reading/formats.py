@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median_low
 
 from digitlab.errors import ConfigError
-from digitlab.header import SUFFIXES
+from digitlab.header import DOCUMENTS, SUFFIXES
 from digitlab.reading.picture_files import STANDARD_INPUT
 from digitlab.reading.types import Digit, Mark, Reading, refusals
 from digitlab.wording import is_formula, printable
@@ -51,7 +51,7 @@ def style_of(asked: str | None, out: Path | None, named: Iterable[Path]) -> str:
                 )
         return asked or "text"
     suffix = out.suffix.lower()
-    if str(out) == STANDARD_INPUT or suffix in SUFFIXES:
+    if str(out) == STANDARD_INPUT or suffix in SUFFIXES | DOCUMENTS:
         raise ConfigError(f"--out {out}: expected a name such as digits.csv or digits.jsonl")
     style = TABLES.get(suffix, asked)
     if style is None:

@@ -19,10 +19,10 @@ from typing import IO
 
 import numpy as np
 
-from digitlab.decoding import MAX_PIXELS, Picture, warn_of_pages
+from digitlab.decoding import MAX_PIXELS, Picture, count_pages, read_file, warn_of_pages
 from digitlab.errors import ConfigError, DigitlabError, PictureError
-from digitlab.header import check_header
-from digitlab.picture_source import MAX_SECONDS, open_picture
+from digitlab.header import HEAD, format_of
+from digitlab.picture_source import MAX_SECONDS
 from digitlab.processes import own_module, start
 from digitlab.reading.decoder_process import ANSWER, READY, REQUEST
 
@@ -38,7 +38,7 @@ _PIPE = 1 << 20  # bytes that a pipe should hold, so that the two processes chan
 
 @dataclass(frozen=True)
 class Limits:
-    """What one picture may cost.
+    """What one picture, or one page of a document, may cost.
 
     Attributes:
         max_pixels: width times height.
@@ -96,43 +96,66 @@ class GuardedDecoder:
         if process is not None:
             process.end()
 
-    def decode(self, source: str | Path | bytes, name: str | None = None) -> Picture:
-        """Decode a picture, and warn of pages, as `digitlab.decoding.load_picture` does.
+    def decode(
+        self, source: str | Path | bytes, name: str | None = None, page: int | None = None
+    ) -> Picture:
+        """Decode a picture or a page, and warn of pages, as `digitlab.decoding.load_picture` does.
 
         Raises:
             PictureError: with the codes of `load_picture`, or `timeout`, `crashed` (also where the
                 decoder was killed for its memory).
             DigitlabError: where no process can be started.
         """
-        with open_picture(source, name, self.limits.max_seconds) as (file, called):
-            check_header(file, called, self.limits.max_pixels)
-            content = file.read()
+        content, called = self.read_file(source, name)
         with self._lock:
-            picture = self._decoded(content, called)
-        warn_of_pages(io.BytesIO(content), called)
+            picture = self._asked(content, called, page or 1)
+        assert isinstance(picture, np.ndarray)
+        if page is None:
+            warn_of_pages(called, self.count_pages(content, called))
         return picture
 
-    def _decoded(self, content: bytes, name: str) -> Picture:
+    def read_file(self, source: str | Path | bytes, name: str | None = None) -> tuple[bytes, str]:
+        """Read a file within the limits, as `digitlab.decoding.read_file` does."""
+        return read_file(source, name, self.limits.max_pixels, self.limits.max_seconds)
+
+    def count_pages(self, content: bytes, name: str) -> int | None:
+        """Return how many pages a document has, as `digitlab.decoding.count_pages` does.
+
+        Args:
+            content: of a file, as `read_file` gives it.
+            name: what to call it in an error.
+
+        Raises:
+            PictureError, DigitlabError: as `decode` does.
+        """
+        if format_of(content[:HEAD]) != "PDF":
+            return count_pages(io.BytesIO(content), name)
+        with self._lock:
+            count = self._asked(content, name, 0)
+        assert isinstance(count, int)
+        return count
+
+    def _asked(self, content: bytes, name: str, page: int) -> Picture | int:
         was_used = self._running().was_used
         try:
-            return self._ask(content, name)
+            return self._ask(content, name, page)
         except PictureError as error:
             if not was_used or error.code not in ("crashed", "memory"):
                 raise
         # What an earlier picture left behind in a process is not this one's fault.
-        return self._ask(content, name)
+        return self._ask(content, name, page)
 
     def _running(self) -> _Process:
         if self._process is None or not self._process.is_ours():
             self._process = _Process(self._command)
         return self._process
 
-    def _ask(self, content: bytes, name: str) -> Picture:
+    def _ask(self, content: bytes, name: str, page: int) -> Picture | int:
         healthy = False
         try:
-            picture = self._running().decoded(content, name, self.limits)
+            answer = self._running().answer(content, name, page, self.limits)
             healthy = True
-            return picture
+            return answer
         except PictureError as error:
             healthy = error.code not in ("crashed", "memory", "timeout")
             raise
@@ -154,6 +177,7 @@ class _Process:
         _widen(self._popen.stdin, self._popen.stdout)
         self._owner = os.getpid()
         self._is_ready = False
+        self._held = b""
         self.was_used = False
 
     def is_ours(self) -> bool:
@@ -171,19 +195,27 @@ class _Process:
                     pipe.close()
         self._popen.wait()
 
-    def decoded(self, content: bytes, name: str, limits: Limits) -> Picture:
-        """Send a file and return its pixels; raise PictureError for whatever happens instead."""
+    def answer(self, content: bytes, name: str, page: int, limits: Limits) -> Picture | int:
+        """Send a file and return the pixels of a page, or how many there are for page 0.
+
+        A document is sent once for all its pages.
+
+        Raises:
+            PictureError: for whatever happens instead.
+        """
         self._wait_until_ready()
         self.was_used = True
         called = name.encode(errors="surrogatepass")
+        sent = b"" if content == self._held else content
+        self._held = content if format_of(content[:HEAD]) in ("PDF", "TIFF") else b""
+        request = REQUEST.pack(len(called), len(sent), limits.max_pixels, page)
         with self._killed_after(limits.max_seconds) as late:
             try:
                 assert self._popen.stdin is not None
-                self._popen.stdin.write(REQUEST.pack(len(called), len(content), limits.max_pixels))
-                self._popen.stdin.write(called)
-                self._popen.stdin.write(content)
+                self._popen.stdin.write(request + called)
+                self._popen.stdin.write(sent)
                 self._popen.stdin.flush()
-                return self._answer(name, limits)
+                return self._read_answer(name, page, limits)
             except (OSError, EOFError, UnicodeDecodeError) as error:  # most often, its pipes closed
                 if late.is_set():
                     raise PictureError(
@@ -212,10 +244,13 @@ class _Process:
         finally:
             watch.cancel()
 
-    def _answer(self, name: str, limits: Limits) -> Picture:
+    def _read_answer(self, name: str, page: int, limits: Limits) -> Picture | int:
         """Read one answer, believing nothing of what a decoder may have been made to say."""
         done, first, second, channels = ANSWER.unpack(self._read(ANSWER.size))
-        if done == 1 and channels in (1, 3) and 0 < first * second <= limits.max_pixels:
+        if done == 2 and page == 0 and first > 0:
+            return int(first)
+        fits = channels in (1, 3) and 0 < first * second <= limits.max_pixels
+        if done == 1 and page > 0 and fits:
             shape = (first, second) if channels == 1 else (first, second, 3)
             picture = np.empty(shape, np.uint8)
             self._read_into(picture.data.cast("B"))

@@ -1,13 +1,16 @@
 """The pages of what is read: pictures, arrays and files, each decoded to upright pixels.
 
-Used by the recogniser and by `digitlab read`. Today every source is one page.
+Used by the recogniser, and through it by `digitlab read`. A document, which is a PDF or a TIFF of
+several pages, has its pages decoded one by one; every other source is one page.
 """
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import IO, TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
@@ -15,12 +18,23 @@ import numpy.typing as npt
 from PIL import Image
 
 from digitlab.array_likes import is_array_like
-from digitlab.decoding import MAX_PIXELS, Picture, as_picture, load_picture, upright_pixels
-from digitlab.errors import PictureError
+from digitlab.decoding import (
+    MAX_PIXELS,
+    Picture,
+    as_picture,
+    count_pages,
+    load_picture,
+    read_file,
+    upright_pixels,
+    warn_of_pages,
+)
+from digitlab.errors import ConfigError, PictureError
 from digitlab.picture_source import read_pipe
 
 if TYPE_CHECKING:
     from digitlab.reading.guard import GuardedDecoder
+
+MAX_PAGES = 1000  # of a document
 
 _EXPECTED = (
     "a path, the bytes of a file, an open binary file, a PIL image, an array or a tensor of one "
@@ -60,46 +74,78 @@ def load_pages(
     name: str | None = None,
     max_pixels: int = MAX_PIXELS,
     decoder: GuardedDecoder | None = None,
+    max_pages: int = MAX_PAGES,
 ) -> Iterator[Page]:
-    """Yield the pages of a source, from the first, each decoded when it is asked for.
+    """Return the pages of a source, from the first; of a document, decoded when they are asked for.
+
+    Where one cannot be decoded, asking for it raises, and asking again gives the page after it.
 
     Args:
         source: a path; the bytes of a file, also as bytearray, memoryview or uint8 [N]; an open
             binary file, which is read from where it stands and not closed; a PIL image of any
             mode; an array or a tensor as `digitlab.decoding.as_picture` takes it; or a page, which
-            is yielded itself. Of several frames of a file the first is taken.
+            is given back itself. Of a moving picture the first frame is taken.
         name: what to call the source in an error; the path where there is one.
-        max_pixels: larger pictures are not decoded.
+        max_pixels: larger pictures and pages are not decoded.
         decoder: decodes files and bytes in a process of its own, with limits of its own, in place
             of `max_pixels`.
+        max_pages: of a document with more, the first so many are given.
 
-    Yields:
-        One page at least.
+    Returns:
+        An iterator of one page at least.
 
     Warns:
-        PagesWarning: of a file with several pages, of which the first is read today.
+        PagesWarning: of a document with more pages than that.
 
     Raises:
         TypeError: for a source that is none of these, a file that is open as text, and an array of
             other things than numbers.
+        ConfigError: for `max_pages` below 1.
         PictureError: with the codes of `load_picture` or `GuardedDecoder.decode`; `not-a-picture`
-            also for an array of another shape or with other values.
+            also for an array of another shape or with other values. Of a page of a document its
+            `page` says which.
     """
+    if max_pages < 1:
+        raise ConfigError(f"max_pages = {max_pages}: expected at least 1")
     called = name or name_of(source) or "the picture"
     if isinstance(source, Page):
-        yield source
-    elif isinstance(source, Image.Image):
-        yield Page(None, upright_pixels(source, called, max_pixels))
-    elif (file := _file_of(source, called)) is not None:
-        name = name or name_of(source)
-        if decoder is not None:
-            yield Page(None, decoder.decode(file, name))
-        else:
-            yield Page(None, load_picture(file, max_pixels, name))
-    elif is_array_like(source) or isinstance(source, memoryview):
-        yield Page(None, as_picture(source, called))
+        return iter([source])
+    if isinstance(source, Image.Image):
+        return iter([Page(None, upright_pixels(source, called, max_pixels))])
+    if (file := _file_of(source, called)) is not None:
+        return _pages_of_file(file, name or name_of(source), max_pixels, decoder, max_pages)
+    if is_array_like(source) or isinstance(source, memoryview):
+        return iter([Page(None, as_picture(source, called))])
+    raise TypeError(f"{called} is {_kind(source)}; expected {_EXPECTED}")
+
+
+def _pages_of_file(
+    file: str | bytes,
+    name: str | None,
+    max_pixels: int,
+    decoder: GuardedDecoder | None,
+    max_pages: int,
+) -> Iterator[Page]:
+    if decoder is None:
+        content, called = read_file(file, name, max_pixels)
+        count = count_pages(io.BytesIO(content), called)
+        decode = partial(load_picture, content, max_pixels)
     else:
-        raise TypeError(f"{called} is {_kind(source)}; expected {_EXPECTED}")
+        content, called = decoder.read_file(file, name)
+        count = decoder.count_pages(content, called)
+        decode = partial(decoder.decode, content)
+    if count is None:
+        return iter([Page(None, decode(name=called))])
+    warn_of_pages(called, count, max_pages, "; read_pages and --max-pages read more")
+
+    def page(number: int) -> Page:
+        try:
+            return Page(number, decode(name=f"{called}, page {number}", page=number))
+        except PictureError as error:
+            error.page = number
+            raise
+
+    return map(page, range(1, min(count, max_pages) + 1))
 
 
 def name_of(source: object) -> str | None:

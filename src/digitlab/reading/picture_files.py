@@ -16,17 +16,17 @@ from pathlib import Path
 from PIL import Image
 
 from digitlab.errors import DigitlabError
-from digitlab.header import SUFFIXES
+from digitlab.header import DOCUMENTS, SUFFIXES
 from digitlab.picture_mark import is_ours, save_png
 from digitlab.reading.types import Reading, ReadingError
 
 # Scans, drawings and photographs in formats that are not decoded (of a raw one, its preview at
 # most): a folder that holds one is not read in full, which its owner must hear.
 _NOT_DECODED = frozenset(
-    ".pdf .djvu .djv .xps .oxps .svg .svgz .eps .ps .ai .psd .xcf .kra .jxl .jp2 .j2k .jpx .tga "  # noqa: SIM905
+    ".djvu .djv .xps .oxps .svg .svgz .eps .ps .ai .psd .xcf .kra .jxl .jp2 .j2k .jpx .tga "  # noqa: SIM905
     ".ico .dng .cr2 .cr3 .nef .arw .raf .orf .rw2".split()
 )
-_TAKEN = SUFFIXES | _NOT_DECODED
+_TAKEN = SUFFIXES | DOCUMENTS | _NOT_DECODED
 STANDARD_INPUT = "-"
 _LONGEST = 200  # bytes of a name; file systems take 255, and a suffix comes yet
 
@@ -35,9 +35,9 @@ def find_pictures(named: Iterable[Path]) -> Iterator[Path | Reading]:
     """Yield the files that are named, and those in folders that are named, at any depth.
 
     A folder gives its files in the natural order of their names (scan2 before scan10), then its
-    folders; of them those with a picture's suffix that are not hidden and not drawn by digitlab.
-    Pictures and scans that cannot be decoded, such as a PDF, are yielded, too, so that reading
-    them says so. Links to folders are not followed, so that none is walked twice or for ever. A
+    folders; of them those with the suffix of a picture or a PDF that are not hidden and not drawn
+    by digitlab. What cannot be decoded, such as a DjVu, is yielded, too, so that reading it says
+    so. Links to folders are not followed, so that none is walked twice or for ever. A
     folder without a picture, or one that cannot be listed, gives a reading that says so.
 
     Args:
@@ -89,7 +89,7 @@ def _walked(top: Path) -> Iterator[Path | Reading]:
         yield Reading(str(failure.filename), error=ReadingError("unreadable", message))
     if not found and not failures:
         but = " but those that digitlab drew" if passed_over else ""
-        message = f"{top} has no pictures{but}: expected files such as .png, .jpg or .heic"
+        message = f"{top} has no pictures{but}: expected files such as .png, .jpg, .heic or .pdf"
         yield Reading(str(top), error=ReadingError("no-pictures", message))
 
 

@@ -17,18 +17,26 @@ import numpy as np
 import numpy.typing as npt
 
 from digitlab.boxes import NUMBERS
-from digitlab.decoding import MAX_PIXELS, Picture
+from digitlab.decoding import MAX_PIXELS
 from digitlab.errors import CalibrationWarning, ConfigError, ModelError, PictureError
+from digitlab.layout.page import PageRow, read_page
 from digitlab.preparation import Glyph
-from digitlab.layout.page import read_page
 from digitlab.reading.assembly import assemble, assemble_page
 from digitlab.reading.glyphs import find_glyphs
 from digitlab.reading.image_arrays import Images, ImagesLike, as_images, prepared_images
 from digitlab.reading.model_file import Model, load_model, model_path
-from digitlab.reading.pages import Source, check_many, load_pages, name_of
-from digitlab.reading.refusal import DISTURBED, SMALLEST, besides, reasons, several
+from digitlab.reading.pages import MAX_PAGES, Page, Source, check_many, load_pages, name_of
+from digitlab.reading.refusal import (
+    DISTURBED,
+    SMALLEST,
+    besides,
+    confirmed,
+    may_be_a_page,
+    reasons,
+    several,
+)
 from digitlab.reading.snapshot import snapshot
-from digitlab.reading.types import SEVERAL, TOO_SMALL, Box, Digit, Reading, ReadingError, Row
+from digitlab.reading.types import SEVERAL, TOO_SMALL, Box, Digit, Reading, ReadingError
 from digitlab.wording import MADE_PICTURES, calibration_text
 
 if TYPE_CHECKING:
@@ -96,7 +104,9 @@ class Recogniser:
         max_pixels: int = MAX_PIXELS,
         decoder: GuardedDecoder | None = None,
     ) -> Reading:
-        """Read a picture of one digit in three steps: `find_glyphs`, `classify`, `assemble`.
+        """Read a picture of one digit, or the first page of a document.
+
+        It takes three steps: `find_glyphs`, `classify`, `assemble`.
 
         The picture always goes through `preparation.prepare`, of the version that the model names;
         of the usual one where it says `none`, which speaks of images of a dataset alone.
@@ -125,7 +135,7 @@ class Recogniser:
             holds never raises, nor the shape and the values of an array.
 
         Warns:
-            PagesWarning: of a file with several pages.
+            PagesWarning: of a document with several pages, of which `read_pages` reads all.
             CalibrationWarning: once, of a number as `reject` with a model that was calibrated on
                 other images than made pictures, such as the validation images of its data: it
                 holds for images like those.
@@ -137,8 +147,8 @@ class Recogniser:
             ConfigError: for any other `reject`.
         """
         self.check_reject(reject)
-        reading, picture = self._read(source, reject, name, max_pixels, decoder)
-        return reading if picture is None else replace(reading, picture=snapshot(picture))
+        reading, page = self._first(source, reject, name, max_pixels, decoder)
+        return reading if page is None else replace(reading, picture=snapshot(page.picture))
 
     def read_many(
         self,
@@ -156,34 +166,99 @@ class Recogniser:
         """
         self.check_reject(reject)
         check_many(sources)
-        return (self._read(one, reject, None, max_pixels, decoder)[0] for one in sources)
+        return (self._first(one, reject, None, max_pixels, decoder)[0] for one in sources)
 
-    def _read(
+    def read_pages(
+        self,
+        source: Source,
+        *,
+        reject: float | str | None = None,
+        name: str | None = None,
+        max_pixels: int = MAX_PIXELS,
+        decoder: GuardedDecoder | None = None,
+        max_pages: int = MAX_PAGES,
+    ) -> Iterator[Reading]:
+        """Yield the reading of each page of a document, a PDF or a TIFF, in order; see `read`.
+
+        A page is decoded and read when its reading is asked for, and none keeps its picture. One
+        that cannot be read gives a reading with an `error`, as a document does that has no pages,
+        and the pages after it are read.
+
+        Args:
+            source, reject, name, max_pixels, decoder: as of `read`.
+            max_pages: of a document with more, the first so many are read.
+
+        Yields:
+            One reading at least; of a page of a document its `page` counts from 1.
+
+        Warns:
+            PagesWarning: of a document with more pages than that.
+
+        Raises:
+            TypeError: while reading, as `read` does.
+            ModelError, ConfigError: as `read` does; while reading, for `max_pages` below 1.
+        """
+        self.check_reject(reject)
+        pages = self.each_page(source, reject, name, max_pixels, decoder, max_pages)
+        return (reading for reading, _ in pages)
+
+    def each_page(
+        self,
+        source: Source,
+        reject: float | str | None = None,
+        name: str | None = None,
+        max_pixels: int = MAX_PIXELS,
+        decoder: GuardedDecoder | None = None,
+        max_pages: int = MAX_PAGES,
+    ) -> Iterator[tuple[Reading, Page | None]]:
+        """Yield what `read_pages` does, each with its page; None where that cannot be read."""
+        name = name or name_of(source)
+        try:
+            pages = load_pages(source, name, max_pixels, decoder, max_pages)
+        except PictureError as error:
+            yield _failed(name, error), None
+            return
+        found: tuple[Reading, Page | None]
+        while True:
+            try:
+                page = next(pages, None)
+                if page is None:
+                    return
+                found = self._read(page, name, reject), page
+            except PictureError as error:
+                found = _failed(name, error), None
+            yield found
+
+    def _first(
         self,
         source: Source,
         reject: float | str | None,
         name: str | None,
         max_pixels: int,
         decoder: GuardedDecoder | None,
-    ) -> tuple[Reading, Picture | None]:
-        """Return the reading of a source, and its picture; None where it could not be read."""
-        name = name or name_of(source)
-        try:
-            page = next(load_pages(source, name, max_pixels, decoder))
-            glyphs = find_glyphs(page.picture, name or "the picture", None, self.model.preparation)
-        except PictureError as error:
-            return Reading(name, error=ReadingError(error.code, str(error))), None
+    ) -> tuple[Reading, Page | None]:
+        """Return the reading of a picture, or of the first page of a document, with the page."""
+        return next(self.each_page(source, reject, name, max_pixels, decoder, max_pages=1))
+
+    def _read(self, page: Page, name: str | None, reject: float | str | None) -> Reading:
+        glyphs = find_glyphs(page.picture, name or "the picture", None, self.model.preparation)
         digits = tuple(map(self._alone, glyphs, self.classify(glyphs)))
-        rows: tuple[Row, ...] = ()
-        if self.model.output == "logits" and not all(map(_is_one, glyphs, digits)):
-            rows = assemble_page(read_page(page.picture, self._likely), reject)
-        if sum(len(number.written) for row in rows for number in row.numbers) < MANY:
-            if reject is not None:
-                digits = self.classify(glyphs, reject)
-            if reject not in (None, "none"):
-                digits = tuple(map(self._alone, glyphs, digits))
-            rows = assemble(digits)
-        return Reading(name, rows, page.number), page.picture
+        size = max(page.picture.shape[:2])
+        found: list[PageRow] | None = None
+        printed = any(glyph.printed for glyph in glyphs)
+        if self.model.output == "logits" and (printed or any(may_be_a_page(one, size) for one in digits)):
+            found = read_page(page.picture, self._likely)
+            rows = assemble_page(found, reject)
+            if sum(len(number.written) for row in rows for number in row.numbers) >= MANY:
+                return Reading(name, rows, page.number)
+        if reject is not None:
+            digits = self.classify(glyphs, reject)
+        if reject != "none":
+            digits = tuple(map(self._alone, glyphs, digits))
+            if found is not None:
+                boxes = [one.box for row in found for number in row.numbers for one in number]
+                digits = tuple(confirmed(digit, boxes) for digit in digits)
+        return Reading(name, assemble(digits), page.number)
 
     def _likely(self, images: Images) -> Floats:
         """Return how likely each digit is, float32 [N, 10] or [N, 11], in prepared images."""
@@ -357,11 +432,7 @@ class Recogniser:
         return np.concatenate(outputs, dtype=np.float32)
 
 
-def _is_one(glyph: Glyph, digit: Digit) -> bool:
-    """Whether nothing speaks for more in a picture than the one digit that was read."""
-    return digit.reason is None and not glyph.printed
-
-
+<<<<<<< HEAD
 def _softmax(logits: Floats, temperature: float | None) -> Floats:
     # In float64, so that the rounding of the answer is that of float32 alone.
     scaled = logits.astype(np.float64) / (temperature or 1.0)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
+from digitlab.boxes import overlaps
 from digitlab.reading.types import NO_DIGIT, UNSURE, Box, Digit
 
 DIGITS = 10
@@ -23,6 +25,10 @@ SMALLEST = 6  # pixels of the longer side
 SURE, LIKELY = 0.7, 0.5  # of two rivals, where the picture's digit is read or is none
 UPRIGHT = 0.6  # of the digit's height: lower parts of it are pieces of strokes
 PIECES = 4  # a broken digit has no more
+DOUBTFUL = 0.9  # a digit in a large picture that is less sure may be no writing
+PAGE_SIDE = 512  # pixels; larger pictures may be of sheets
+SAME = 0.4  # of two boxes that overlap
+
 TALL = 1.9  # times the width: hardly a digit is so high, but a 1
 
 
@@ -66,6 +72,33 @@ def reasons(
             refused(probabilities, reject).tolist(), _is_none(probabilities).tolist(), strict=True
         )
     ]
+
+
+def may_be_a_page(digit: Digit, size: int) -> bool:
+    """Whether what was read as one digit may be more than one, or none.
+
+    Args:
+        digit: read in a picture as if it were alone.
+        size: pixels of the picture's longer side.
+    """
+    unsure = digit.confidence is not None and digit.confidence < DOUBTFUL
+    return digit.reason is not None or (unsure and size > PAGE_SIDE)
+
+
+def confirmed(digit: Digit, written: Sequence[Box]) -> Digit:
+    """Return a digit, refused where it is doubtful and nothing like writing stands there.
+
+    So folds, shadows and stains of a large sheet are no digits.
+
+    Args:
+        digit: read in a picture as if it were alone.
+        written: what was found in it as on a page.
+    """
+    if digit.reason is not None or digit.confidence is None or digit.confidence >= DOUBTFUL:
+        return digit
+    boxes = np.array(written, np.float32).reshape(-1, 4)
+    there = overlaps(boxes, np.repeat(np.array([digit.box], np.float32), len(boxes), axis=0))
+    return digit if (there > SAME).any() else replace(digit, reason=NO_DIGIT)
 
 
 def several(digit: Digit, rivals: Sequence[Digit]) -> tuple[Digit, ...]:
