@@ -13,12 +13,18 @@ import typer
 
 import digitlab
 from digitlab.cli.options import DataOption, JsonOption
-from digitlab.cli.program import draw_at
+from digitlab.cli.program import draw_at, fail
 from digitlab.live_line import Counter
 
 
 def evaluate(
-    model: Annotated[Path, typer.Argument(metavar="RUN|MODEL", help="A run, or a model.onnx.")],
+    model: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="RUN|MODEL",
+            help="A run, or a model.onnx; with --pages the model that ships without it.",
+        ),
+    ] = None,
     data: DataOption = None,
     split: Annotated[str, typer.Option(metavar="train|valid|test", help="Which part.")] = "test",
     degraded: Annotated[
@@ -30,6 +36,12 @@ def evaluate(
     no_digits: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Also read pictures that hold no digit."),
+    ] = None,
+    pages: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Only read pages of numbers, whose truth is in truth.tsv there."
+        ),
     ] = None,
     mistakes: Annotated[
         Path | None,
@@ -51,9 +63,18 @@ def evaluate(
     digitlab evaluate model.onnx --degraded --no-digits letters/
 
     digitlab evaluate model.onnx --data fashion/ --json
+
+    digitlab evaluate --pages scans/
     """
     from digitlab.contact_sheet import check_place
 
+    if pages is not None:
+        others = {"--data": data, "--degraded": degraded, "--no-digits": no_digits}
+        _check_alone({**others, "--mistakes": mistakes, "--chart": chart})
+        _evaluate_pages(pages, model, threads or 1, as_json)
+        return
+    if model is None:
+        fail("Missing argument 'RUN|MODEL'; digitlab evaluate --help")
     for place in (mistakes, chart):
         if place is not None:
             check_place(place)
@@ -84,6 +105,22 @@ def evaluate(
         print(f"\n{which}: {drawn['mistakes'] or 'none, all is right'}")
     if drawn["chart"]:
         print(f"error over coverage{' and by kind' if degraded else ''}: {drawn['chart']}")
+
+
+def _check_alone(others: dict[str, object]) -> None:
+    """End with a usage error where --pages stands beside what it does not go with."""
+    for option, given in others.items():
+        if given:
+            fail(f"--pages measures pages alone: leave out {option}")
+
+
+def _evaluate_pages(folder: Path, model: Path | None, threads: int, as_json: bool) -> None:
+    """Read the pages of a folder, and say what is right."""
+    from digitlab.evaluation import evaluate_pages
+
+    with _progress() as progress:
+        report = evaluate_pages(folder, model, threads=threads, progress=progress)
+    print(json.dumps(report.to_json()) if as_json else report.to_text(), flush=True)
 
 
 def _beside(model: Path, name: str) -> Path:

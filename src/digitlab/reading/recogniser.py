@@ -432,7 +432,6 @@ class Recogniser:
         return np.concatenate(outputs, dtype=np.float32)
 
 
-<<<<<<< HEAD
 def _softmax(logits: Floats, temperature: float | None) -> Floats:
     # In float64, so that the rounding of the answer is that of float32 alone.
     scaled = logits.astype(np.float64) / (temperature or 1.0)

@@ -1,0 +1,97 @@
+"""Pages in a folder: their truth, one report, and no page that stops the others."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from digitlab.cli import app
+from digitlab.data import load_dataset
+from digitlab.errors import DataError
+from digitlab.evaluation import evaluate_pages, read_truth
+from digitlab.synthesis.camera import photograph
+
+DIGITS = load_dataset("mnist").splits["test"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two pictures of a digit, one that is missing, and one that is no picture."""
+    lines = ["file\ttruth"]
+    for at in range(2):
+        Image.fromarray(photograph(DIGITS.images[at], "plain", 1, at)).save(tmp_path / f"{at}.png")
+        lines.append(f"{at}.png\t{DIGITS.labels[at]}")
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    lines += ["gone.png\t12/34", "broken.png\t5"]
+    (tmp_path / "truth.tsv").write_text("\n".join(lines) + "\n\n")
+    return tmp_path
+
+
+@pytest.mark.process
+def test_pages_that_cannot_be_read_are_named_and_counted(folder: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    report = evaluate_pages(folder, progress=lambda done, of: seen.append((done, of)))
+    assert (report.total.pages, report.total.digits, report.total.right) == (2, 2, 2)
+    assert [page.file for page in report.errors] == ["gone.png", "broken.png"]
+    assert seen[-1] == (4, 4)
+    text = report.to_text()
+    assert "gone.png: no such file" in text
+    assert "100.00 % of the digits right" in text
+
+
+@pytest.mark.process
+def test_pages_may_come_from_memory(folder: Path) -> None:
+    blank = np.full((60, 80), 230, np.uint8)
+    with Image.open(folder / "0.png") as picture:
+        report = evaluate_pages([(picture, str(DIGITS.labels[0])), (blank, "")])
+    assert [page.file for page in report.pages] == ["page 1", "page 2"]
+    assert (report.total.right, report.total.extra) == (1, 0)
+
+
+@pytest.mark.process
+def test_the_command_writes_text_and_json(folder: Path) -> None:
+    text = CliRunner().invoke(app, ["evaluate", "--pages", str(folder)])
+    assert text.exit_code == 0, text.output
+    assert "of the digits right" in text.stdout
+    told = CliRunner().invoke(app, ["evaluate", "--pages", str(folder), "--json"])
+    shown = json.loads(told.stdout)
+    assert shown["digits"] == shown["right"] == 2
+    assert shown["errors"] == 2
+    assert [one["file"] for one in shown["results"]][:2] == ["0.png", "1.png"]
+
+
+def test_the_command_needs_a_model_or_pages(folder: Path) -> None:
+    assert CliRunner().invoke(app, ["evaluate"]).exit_code == 2
+    both = CliRunner().invoke(app, ["evaluate", "--pages", str(folder), "--degraded"])
+    assert both.exit_code == 2
+    assert "--degraded" in both.stderr
+
+
+def test_a_truth_has_rows_numbers_and_written_slashes(tmp_path: Path) -> None:
+    (tmp_path / "truth.tsv").write_text("a.png\t12 3/4\nb.png\t3\\/4\\/2026 7/-1,5\n")
+    assert read_truth(tmp_path) == {"a.png": "12 3\n4", "b.png": "3/4/2026 7\n-1,5"}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"a.png 12\n", "line 1: expected a file, a tab"),
+        (b"a.png\t1\na.png\t2\n", "line 2: 'a.png' stands in an earlier line"),
+        (b"\xff\xfe\t1", "it is not UTF-8"),
+        (b"\n", "names no page"),
+    ],
+)
+def test_a_truth_that_cannot_be_read_is_said(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "truth.tsv").write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        read_truth(tmp_path)
+
+
+def test_a_folder_without_a_truth_is_said(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"truth\.tsv: cannot be read: No such file"):
+        evaluate_pages(tmp_path)
