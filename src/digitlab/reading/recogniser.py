@@ -28,6 +28,7 @@ from digitlab.reading.model_file import Model, load_model, model_path
 from digitlab.reading.pages import MAX_PAGES, Page, Source, check_many, load_pages, name_of
 from digitlab.reading.refusal import (
     DISTURBED,
+    PAGE_SIDE,
     SMALLEST,
     besides,
     confirmed,
@@ -36,7 +37,9 @@ from digitlab.reading.refusal import (
     several,
 )
 from digitlab.reading.snapshot import snapshot
+from digitlab.reading.types import NO_DIGIT as NOT_WRITTEN
 from digitlab.reading.types import SEVERAL, TOO_SMALL, Box, Digit, Reading, ReadingError
+from digitlab.reading.writing import is_soft
 from digitlab.wording import MADE_PICTURES, calibration_text
 
 if TYPE_CHECKING:
@@ -258,6 +261,13 @@ class Recogniser:
             if found is not None:
                 boxes = [one.box for row in found for number in row.numbers for one in number]
                 digits = tuple(confirmed(digit, boxes) for digit in digits)
+            if size > PAGE_SIDE:
+                digits = tuple(
+                    replace(one, reason=one.reason or NOT_WRITTEN)
+                    if is_soft(page.picture, one.box)
+                    else one
+                    for one in digits
+                )
         return Reading(name, assemble(digits), page.number)
 
     def _likely(self, images: Images) -> Floats:
