@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from digitlab.layout.marks import is_plus, mark_of, slash_of
+from digitlab.layout.marks import is_plus, lean_of, mark_of, slash_of
 from digitlab.layout.pieces import Piece, box_of, glyph_of
 from digitlab.preparation.glyph import Box
 
@@ -35,6 +35,7 @@ JOIN_COST = 1.5  # of the logarithm, of pieces side by side that are one charact
 OVERLAP_COST = 3.5  # of the logarithm, of a character that lies over another
 SLANTED = 0.3  # of the narrower: slanting digits are over one another by that
 SURE = 0.97  # a piece that is a digit by itself so surely is not joined with another
+ALIKE_SLASHES = 2.0  # of the logarithm, for what leans like another slash of its row
 LEAST = 1e-4  # no character is less likely
 NO_DIGIT = 10
 
@@ -104,7 +105,21 @@ def read_row(
             edge.likely = likely
     for edge in edges:
         edge.score += _score(edge, lines, groups)
-    return _best(edges, len(atoms))
+    characters = _best(edges, len(atoms))
+    if _alike_slashes(edges, characters):
+        characters = _best(edges, len(atoms))
+    return characters
+
+
+def _alike_slashes(edges: Sequence[_Edge], characters: Sequence[Character]) -> bool:
+    """Let what leans like a slash of its row more likely be one; return whether there is a slash."""
+    boxes = {one.box for one in characters if one.mark == "/"}
+    slashes = [edge for edge in edges if edge.mark == "/"]
+    leans = [lean_of(edge.pieces[0])[0] for edge in slashes if box_of(edge.pieces) in boxes]
+    for edge in slashes:
+        away = min((abs(lean_of(edge.pieces[0])[0] - lean) for lean in leans), default=1.0)
+        edge.score += max(0.0, ALIKE_SLASHES * (1 - away / 0.15))
+    return bool(leans)
 
 
 def _atoms(
@@ -293,7 +308,7 @@ def _score(
     edge: _Edge, lines: Lines, groups: Sequence[int]
 ) -> float:
     """Return the logarithm of how likely a character stands there, beside what is said already."""
-    left, _, width, height = box_of(edge.pieces)
+    left, edge_top, width, height = box_of(edge.pieces)
     top, bottom = lines(left + width / 2)
     tall = bottom - top
     high = height / tall
@@ -309,6 +324,8 @@ def _score(
     score += math.log(max(best, LEAST))
     if high < 0.5:
         score -= 8 * (0.5 - high)
+    away = abs(edge_top + height / 2 - (top + bottom) / 2) / tall
+    score -= 6 * max(0.0, away - 0.3)
     if high > 1.7:
         score -= 3 * (high - 1.7)
     return score
