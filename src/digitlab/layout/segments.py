@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,7 @@ OVERLAP_COST = 3.5  # of the logarithm, of a character that lies over another
 SLANTED = 0.3  # of the narrower: slanting digits are over one another by that
 SURE = 0.97  # a piece that is a digit by itself so surely is not joined with another
 ALIKE_SLASHES = 2.0  # of the logarithm, for what leans like another slash of its row
+SHARP = 2.0  # times as certain as their scores say the ways to cut are (docs/benchmarks.md)
 LEAST = 1e-4  # no character is less likely
 NO_DIGIT = 10
 
@@ -46,9 +47,9 @@ class Character:
 
     Attributes:
         box: in pixels of the ink.
-        image: uint8 [28, 28], as the network sees it; None for a mark.
-        likely: float32 [10] or [11], of the network; None for a mark.
-        mark: what it is, where it is a mark; "" for what is neither digit nor a mark we know.
+        image: uint8 [28, 28], as the network sees it; None for a mark that cannot be a digit.
+        likely: float32 [10] or [11], of the network; None where the image is.
+        mark: what it is, where it is a mark; None for a digit.
         confidence: that it is cut out rightly; of a mark, that it is this one.
     """
 
@@ -98,7 +99,7 @@ def read_row(
     """
     atoms, groups = _atoms(pieces, lines, known)
     edges = _edges(atoms, groups, lines, strength, slant, known)
-    asked = [edge for edge in edges if edge.image is not None and edge.likely is None]
+    asked = [edge for edge in edges if edge.image is not None and edge.likely is None and edge.mark is None]
     if asked:
         answers = classify(np.stack([edge.image for edge in asked if edge.image is not None]))
         for edge, likely in zip(asked, answers, strict=True):
@@ -225,13 +226,18 @@ def _edges(
                 edges.append(edge)
             is_uncut = all(groups.count(groups[at]) == 1 for at in range(first, last))
             if is_uncut and last - first <= 2 and (found := mark_of(chosen, top, bottom)):
-                edges.append(_Edge(first, last, chosen, None, None, found[0], math.log(max(found[1], LEAST))))
+                score = math.log(max(found[1], LEAST))
+                if found[0] == "-":  # or the hat of a 5
+                    score -= OVERLAP_COST * _overlap(atoms, groups, first, last)
+                edges.append(_Edge(first, last, chosen, None, None, found[0], score))
             if is_uncut and last - first == 1:
                 if 0.25 * tall <= box[3] <= tall and is_plus(chosen[0]):
                     edges.append(_Edge(first, last, chosen, None, None, "+", math.log(0.95)))
                 if box[3] >= 0.9 * tall and (slash := slash_of(chosen[0], top, bottom, slant)) > 0.02:
-                    edges.append(_Edge(first, last, chosen, None, None, "/", math.log(slash)))
-                    edges[-2].score += math.log(max(1 - slash, LEAST)) if edges[-2].image is not None else 0.0
+                    whole = next((edge for edge in edges[-2:] if edge.image is not None and edge.pieces == chosen), None)
+                    if whole is not None:
+                        edges.append(replace(whole, mark="/", score=math.log(slash)))
+                        whole.score += math.log(max(1 - slash, LEAST))
         if groups.count(groups[first]) == 1:
             edges.append(_Edge(first, first + 1, [atoms[first]], None, None, ""))
     return edges
@@ -316,7 +322,7 @@ def _score(
         size = max(high, 0.6 * width / tall)
         return -0.05 - 14 * max(0.0, size - 0.12)
     score = -edge.cut_cost * _is_cut(edge, groups)
-    if edge.likely is None:
+    if edge.mark is not None or edge.likely is None:
         return score
     if width > BROAD * tall:
         score -= 4 * (width / tall - BROAD)
@@ -352,16 +358,16 @@ def _best(edges: Sequence[_Edge], count: int) -> list[Character]:
         for edge in ends[at]:
             if best[edge.first] + edge.score > best[at]:
                 best[at], taken[at] = best[edge.first] + edge.score, edge
-        until[at] = float(np.logaddexp.reduce([until[edge.first] + edge.score for edge in ends[at]]))
+        until[at] = float(np.logaddexp.reduce([until[edge.first] + SHARP * edge.score for edge in ends[at]]))
     for at in range(count - 1, -1, -1):
-        after[at] = float(np.logaddexp.reduce([after[edge.last] + edge.score for edge in starts[at]]))
+        after[at] = float(np.logaddexp.reduce([after[edge.last] + SHARP * edge.score for edge in starts[at]]))
     characters = []
     at = count
     while at > 0:
         edge = taken[at]
         assert edge is not None
         if edge.mark != "":
-            sure = math.exp(min(0.0, until[edge.first] + edge.score + after[edge.last] - until[count]))
+            sure = math.exp(min(0.0, until[edge.first] + SHARP * edge.score + after[edge.last] - until[count]))
             characters.append(Character(box_of(edge.pieces), edge.image, edge.likely, edge.mark, sure))
         at = edge.first
     return characters[::-1]
