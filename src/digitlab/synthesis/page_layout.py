@@ -181,7 +181,7 @@ def lay_out(
         labels: int64 [N].
         chance: the page's.
     """
-    draws = chance.draws(0, count=256)
+    draws = chance.draws(0, count=1024)  # four for each cell of the largest table, and more
     writer = _Writer(plan, images, labels, chance, draws)
     rows, characters = [], 0
     for at in range(plan.rows):
