@@ -16,6 +16,7 @@ OVERLAP = 0.4  # of the lower of two neighbours' heights that stands beside the 
 ALIKE = 3.2  # times as high a neighbour may be
 FAR = 3.0  # heights of a digit between neighbours
 ASIDE = 0.55  # of a digit's height: a chain goes on where its line leads, give or take that
+BETWEEN = 0.04  # of a digit's height aside counts as much as one height between
 STEEPEST = 0.35  # pixels down for each across
 
 
@@ -82,7 +83,36 @@ def find_rows(pieces: Sequence[Piece]) -> list[Chain]:
                 if (cost := _cost(*both, slope)) is not None:
                     costs[pair] = cost
         alive[new] = joined
-    return _in_order(list(alive.values()), slope)
+    return _in_order(_filled(list(alive.values())), slope)
+
+
+def _filled(chains: list[Chain]) -> list[Chain]:
+    """Return chains in which short ones have been put into the gaps of others that they fit."""
+    kept: list[Chain] = []
+    for chain in sorted(chains, key=lambda one: -len(one.pieces)):
+        for at, other in enumerate(kept):
+            if _fits(chain, other):
+                kept[at] = Chain([*other.pieces, *chain.pieces])
+                break
+        else:
+            kept.append(chain)
+    return kept
+
+
+def _fits(chain: Chain, other: Chain) -> bool:
+    """Whether a chain stands between two neighbours of another, as high as these and beside them."""
+    behind = int(np.searchsorted(other.x, chain.x.mean()))
+    if not 0 < behind < len(other.pieces):
+        return False
+    before, after = other.pieces[behind - 1], other.pieces[behind]
+    if chain.left < before.middle[0] or chain.right > after.middle[0]:
+        return False
+    top, bottom = min(one.top for one in chain.pieces), max(one.bottom for one in chain.pieces)
+    return all(
+        min(bottom, one.bottom) - max(top, one.top) >= OVERLAP * min(bottom - top, one.height)
+        and max(bottom - top, one.height) <= 1.5 * ALIKE * min(bottom - top, one.height)
+        for one in (before, after)
+    )
 
 
 def _linked(pieces: Sequence[Piece]) -> list[list[Piece]]:
@@ -141,7 +171,7 @@ def _cost(one: Chain, other: Chain, slope: float) -> float | None:
     apart = abs(one.ends(slope)[1] + far - (other.ends(slope)[0] - far)) / height
     if apart > ASIDE * (1.3 if between < 2 * height else 1.0):
         return None
-    return apart + 0.02 * max(0.0, between) / height
+    return apart + BETWEEN * max(0.0, between) / height
 
 
 def _in_order(chains: list[Chain], slope: float) -> list[Chain]:

@@ -28,7 +28,7 @@ WIDEST = 1.5  # heights of a digit; no character put together is wider
 CUTTABLE = 0.75  # heights of a digit; what is wider may be several
 CUTS = 7  # of one piece
 SLANTS = (-0.15, 0.0, 0.15, 0.3, 0.5)  # pixels across for each up, of cuts
-CUT_COSTS = (1.3, 0.1)  # of the logarithm, for either side of a cut of a narrow and a wide piece
+CUT_COSTS = (1.8, 0.1)  # of the logarithm, for either side of a cut of a narrow and a wide piece
 BROAD = 1.15  # times as wide as digits are high hardly a digit is
 POINT_COST = 2.5  # of the logarithm, of a digit that a point beside it is a part of
 JOIN_COST = 1.5  # of the logarithm, of pieces side by side that are one character
@@ -268,7 +268,7 @@ def _are_apart(chosen: Sequence[Piece]) -> bool:
 def _cut_cost(atoms: Sequence[Piece], groups: Sequence[int], group: int, tall: float) -> float:
     """Return the logarithm that a cut of a piece costs: the wider it is, the more likely it is two."""
     width = box_of([atom for atom, of in zip(atoms, groups, strict=True) if of == group])[2] / tall
-    return float(np.interp(width, (0.8, 1.2), CUT_COSTS))
+    return float(np.interp(width, (0.9, 1.25), CUT_COSTS))
 
 
 def _has_point(

@@ -20,6 +20,7 @@ FILLED = 0.9  # of its four-cornered outline that it fills, ink included
 STRONGER = 22  # grey levels between sheet and table
 INSET = 0.008  # of the sheet's side; along the edge lie shadows
 CLOSED = 0.06  # of the copy's side: gaps that ink leaves in the sheet are narrower
+EDGE = 4.0  # pixels of the copy: a side that is nearer runs along the picture's edge
 SQUARE = 35.0  # degrees that a corner is from a right angle at most
 
 
@@ -90,6 +91,11 @@ def _corners(pixels: Picture) -> Floats | None:
     hull = cv2.convexHull(outline)
     four = _four(hull)
     if four is None:
+        return None
+    size = np.array([mask.shape[1], mask.shape[0]]) - 1
+    sides = (four + np.roll(four, -1, axis=0)) / 2
+    at_edge = (sides <= EDGE).any(axis=1) | (sides >= size - EDGE).any(axis=1)
+    if at_edge.sum() > 1:  # the lit side of a shadow runs out of the picture twice
         return None
     filled = np.zeros_like(mask)
     cv2.fillConvexPoly(filled, np.rint(four).astype(np.int32), 1)

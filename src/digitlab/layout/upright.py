@@ -11,7 +11,7 @@ from digitlab.layout.page import PageRow, Picture, read_page
 from digitlab.layout.segments import NO_DIGIT, Classify
 from digitlab.preparation.glyph import Box
 
-SENSE = 0.75  # of the characters that are surely read: pages with more are upright
+SENSE = 0.6  # of the characters that are surely read: pages with more are upright
 BETTER = 0.2  # of them, by which it must make more sense to turn a page
 FEWEST = 3  # digits that are neither 0 nor 1: with fewer, nobody can tell
 MANY = 10  # such digits; of fewer, more have to be sure for a page to be turned
