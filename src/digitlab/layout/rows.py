@@ -58,7 +58,10 @@ class Chain:
         x = self.x - self.x.mean()
         weight = 40 * self.height**2  # as if of pieces that stand on the page's slope
         own = (float(x @ (self.y - self.y.mean())) + weight * slope) / (float(x @ x) + weight)
-        first, last = (np.median(part) for part in (self.y[:4] - own * self.x[:4], self.y[-4:] - own * self.x[-4:]))
+        first, last = (
+            np.median(part)
+            for part in (self.y[:4] - own * self.x[:4], self.y[-4:] - own * self.x[-4:])
+        )
         return float(first + own * self.left), float(last + own * self.right)
 
 
@@ -70,7 +73,12 @@ def find_rows(pieces: Sequence[Piece]) -> list[Chain]:
     """
     chains = [Chain(members) for members in _linked(pieces)]
     slope = _slope(chains)
-    costs = {(one, other): _cost(chains[one], chains[other], slope) for one in range(len(chains)) for other in range(len(chains)) if one != other}
+    costs = {
+        (one, other): _cost(chains[one], chains[other], slope)
+        for one in range(len(chains))
+        for other in range(len(chains))
+        if one != other
+    }
     alive = dict(enumerate(chains))
     costs = {pair: cost for pair, cost in costs.items() if cost is not None}
     while costs:
@@ -128,7 +136,11 @@ def _linked(pieces: Sequence[Piece]) -> list[list[Piece]]:
     gap = left[None] - right[:, None]  # from one to the other on its right
     may = (middle[None] > middle[:, None]) & (overlap >= OVERLAP * lower)
     may &= (higher <= ALIKE * lower) & (gap <= FAR * higher)
-    away = np.where(may, np.maximum(gap, 0) + 0.5 * np.abs(np.subtract.outer(top + bottom, top + bottom)) / 2, np.inf)
+    away = np.where(
+        may,
+        np.maximum(gap, 0) + 0.5 * np.abs(np.subtract.outer(top + bottom, top + bottom)) / 2,
+        np.inf,
+    )
     behind, before = away.argmin(axis=1), away.argmin(axis=0)
     owner = list(range(len(pieces)))
 

@@ -117,7 +117,12 @@ def _on_rule(part: Mask, strength: Floats, height: float) -> Mask | None:
     middle = (part * rows).sum(axis=0)[clean] / counted[clean]
     window = max(1, int(height))
     padded = np.pad(middle, window // 2, mode="edge")
-    smooth = np.median(np.lib.stride_tricks.sliding_window_view(padded, window // 2 * 2 + 1)[:: max(1, window // 4)], axis=1)
+    smooth = np.median(
+        np.lib.stride_tricks.sliding_window_view(padded, window // 2 * 2 + 1)[
+            :: max(1, window // 4)
+        ],
+        axis=1,
+    )
     centre = np.interp(columns, columns[clean][:: max(1, window // 4)], smooth)
     on = part & (np.abs(rows - centre) <= thick / 2 + 1)
     level = float(np.median(strength[on])) if on.any() else 0.0
@@ -131,7 +136,14 @@ def _boxes(
     free = np.where((across | down) > 0, np.float32(0), strength)
     lying = _bands(free, level, height, SIDE * height)
     # A standing side ends at lying ones, which may have been long.
-    standing = _turned(_bands(np.ascontiguousarray(np.where(down > 0, 0, strength).T.astype(np.float32)), level, height, SIDE * height))
+    standing = _turned(
+        _bands(
+            np.ascontiguousarray(np.where(down > 0, 0, strength).T.astype(np.float32)),
+            level,
+            height,
+            SIDE * height,
+        )
+    )
     reach = max(2, round(0.12 * height))
     for _ in range(3):
         standing = _turned(_ending_at(_turned(standing), _turned(across | lying), reach))
@@ -146,7 +158,10 @@ def _ending_at(band: Picture, others: Picture, reach: int) -> Picture:
     for one in range(1, count):
         left, top, width, tall, _ = stats[one].tolist()
         rows = slice(max(0, top - reach), top + tall + reach)
-        ends = others[rows, max(0, left - reach) : left + reach + 1], others[rows, left + width - reach - 1 : left + width + reach]
+        ends = (
+            others[rows, max(0, left - reach) : left + reach + 1],
+            others[rows, left + width - reach - 1 : left + width + reach],
+        )
         kept[one] = all(end.any() for end in ends)
     return np.asarray(kept[labels], np.uint8)
 

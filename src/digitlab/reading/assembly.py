@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from digitlab.layout.page import PageRow
-from digitlab.layout.segments import Character
+from digitlab.layout.lattice import Character
 from digitlab.reading.refusal import DIGITS, reasons
 from digitlab.reading.types import NO_DIGIT, Box, Digit, Mark, Number, Row
 
@@ -83,7 +83,9 @@ def _number(characters: Sequence[Character], reject: float | str | None) -> Numb
     marks: list[Mark] = []
     for one in characters:
         if one.mark is not None or one.likely is None:
-            refused = reject != "none" and 1 - one.confidence > (0.5 if reject is None else float(reject))
+            refused = reject != "none" and 1 - one.confidence > (
+                0.5 if reject is None else float(reject)
+            )
             marks.append(Mark(one.mark or "", one.confidence, refused, one.box, len(digits)))
             continue
         likely = one.likely * np.float32(one.confidence)

@@ -74,9 +74,7 @@ def read_picture(
     return assemble(digits)
 
 
-def _alone(
-    recogniser: Recogniser, glyphs: Sequence[Glyph], digits: Sequence[Digit]
-) -> list[Digit]:
+def _alone(recogniser: Recogniser, glyphs: Sequence[Glyph], digits: Sequence[Digit]) -> list[Digit]:
     """Return the digits read in glyphs, refused where more or too little stands there."""
     answers = []
     for glyph, digit in zip(glyphs, digits, strict=True):

@@ -22,11 +22,11 @@ from digitlab.errors import CalibrationWarning, ConfigError, ModelError, Picture
 from digitlab.preparation import Glyph
 from digitlab.reading.image_arrays import Images, ImagesLike, as_images, prepared_images
 from digitlab.reading.model_file import Model, load_model, model_path
-from digitlab.reading.pages import MAX_PAGES, Page, Source, check_many, load_pages, name_of
 from digitlab.reading.page_or_digit import read_picture
+from digitlab.reading.pages import MAX_PAGES, Page, Source, check_many, load_pages, name_of
 from digitlab.reading.refusal import DISTURBED, reasons
 from digitlab.reading.snapshot import snapshot
-from digitlab.reading.types import Box, Digit, Reading, ReadingError
+from digitlab.reading.types import Box, Digit, Reading
 from digitlab.wording import MADE_PICTURES, calibration_text
 
 if TYPE_CHECKING:
@@ -162,9 +162,7 @@ class Recogniser:
         """
         self.check_reject(reject)
         check_many(sources)
-        return (
-            self._first(one, reject, None, max_pixels, decoder, upright)[0] for one in sources
-        )
+        return (self._first(one, reject, None, max_pixels, decoder, upright)[0] for one in sources)
 
     def read_pages(
         self,
@@ -407,6 +405,10 @@ class Recogniser:
                 batch /= 255
             outputs += self.model.session.run([name], {"images": batch})
         return np.concatenate(outputs, dtype=np.float32)
+
+
+def _failed(name: str | None, error: PictureError) -> Reading:
+    return Reading(name, page=error.page, error=ReadingError(error.code, str(error)))
 
 
 def _softmax(logits: Floats, temperature: float | None) -> Floats:
