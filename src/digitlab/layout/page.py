@@ -33,6 +33,8 @@ TALLEST = 0.95  # of the page's height
 OVER_RULES = 0.08  # of the characters are written across standing rules: no table has more
 DISC = 0.7  # of its box that a disc fills, which is 0.79 for a whole one
 LONGEST_PART = 4  # digits between slashes: of a date, a fraction
+FEWEST = 8  # pixels of a frame, high and wide
+FRAMED = 0.9  # of the sides of its box that a frame covers
 SMALL = 0.7  # of a row's height: what is lower beside it is no row
 LOW = 0.4  # of the height of the page's digits: what is lower is no digit
 REMAINS = 0.12  # of a digit's height: remains of rules are thinner
@@ -95,7 +97,7 @@ def _bare(strength: Floats) -> tuple[Ruled, list[Piece]]:
             ruled = without_rules(strength, RULED, again)
             pieces = find_pieces(ruled.strength)
     height = _usual_height(pieces, strength.shape)
-    return ruled, [one for one in pieces if not _is_remains(one, ruled, height)]
+    return ruled, [one for one in pieces if not (_is_frame(one) or _is_remains(one, ruled, height))]
 
 
 def _is_remains(piece: Piece, ruled: Ruled, height: float) -> bool:
@@ -126,6 +128,7 @@ def _usual_height(pieces: Sequence[Piece], shape: tuple[int, ...]) -> float:
         and one.height <= TALLEST * shape[0]
         and one.width <= 1.6 * one.height
         and one.height <= 8 * one.width
+        and not _is_frame(one)
     ]
     if not like:
         return 0.05 * max(shape)
@@ -133,6 +136,19 @@ def _usual_height(pieces: Sequence[Piece], shape: tuple[int, ...]) -> float:
     order = tall.argsort()
     until = tall[order].cumsum()
     return float(tall[order][np.searchsorted(until, until[-1] / 2)])
+
+
+def _is_frame(piece: Piece) -> bool:
+    """Whether a piece runs along both sides and the bottom of its own box, as no digit does."""
+    rim = max(1, min(piece.height, piece.width) // 8)
+    if min(piece.height, piece.width) < FEWEST or piece.mask[rim:-rim, rim:-rim].mean() > 0.5:
+        return False
+    sides = (
+        piece.mask[:, :rim].any(axis=1),
+        piece.mask[:, -rim:].any(axis=1),
+        piece.mask[-rim:].any(axis=0),
+    )
+    return min(float(side.mean()) for side in sides) > FRAMED
 
 
 def _known(pieces: Sequence[Piece], strength: Floats, classify: Classify) -> dict[int, Known]:
