@@ -16,6 +16,7 @@ Floats = npt.NDArray[np.float32]
 Picture = npt.NDArray[np.uint8]
 
 SHARP = 2.0  # times as certain as their scores say the ways to cut are (docs/benchmarks.md)
+DIGITS = 10
 NOTHING = ""  # the mark of what is left out
 
 
@@ -36,6 +37,18 @@ class Character:
     likely: Floats | None
     mark: str | None
     confidence: float
+
+    @property
+    def digit(self) -> int | None:
+        """The most likely digit; None for a mark that cannot be one."""
+        return None if self.likely is None else int(self.likely[:DIGITS].argmax())
+
+    @property
+    def certainty(self) -> float:
+        """The probability that it is this digit, or this mark."""
+        if self.mark is not None or self.likely is None:
+            return self.confidence
+        return float(self.likely[:DIGITS].max()) * self.confidence
 
 
 @dataclass

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from digitlab.layout.page import PageRow, Picture, read_page
-from digitlab.layout.segments import NO_DIGIT, Classify
+from digitlab.layout.segments import Classify
 from digitlab.preparation.glyph import Box
 
 SENSE = 0.6  # of the characters that are surely read: pages with more are upright
@@ -52,14 +52,14 @@ def _sense(found: Sequence[PageRow]) -> tuple[float, int]:
 
     Ones and zeros do not count, which look alike any way up.
     """
-    best = [
-        (int(one.likely[:NO_DIGIT].argmax()), float(one.likely[:NO_DIGIT].max()) * one.confidence)
+    digits = [
+        one
         for row in found
         for number in row.numbers
         for one in number
-        if one.mark is None and one.likely is not None
+        if one.mark is None and one.digit not in (0, 1)
     ]
-    told = [confidence > SURE for digit, confidence in best if digit not in (0, 1)]
+    told = [one.certainty > SURE for one in digits]
     return (sum(told) / len(told) if told else 0.0), len(told)
 
 

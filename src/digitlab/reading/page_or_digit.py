@@ -14,6 +14,7 @@ from digitlab.decoding import Picture
 from digitlab.errors import ConfigError
 from digitlab.layout.page import PageRow
 from digitlab.layout.upright import read_upright
+from digitlab.layout.words import without_words
 from digitlab.preparation import Glyph
 from digitlab.reading.assembly import assemble, assemble_page
 from digitlab.reading.glyphs import find_glyphs
@@ -58,7 +59,7 @@ def read_picture(
     doubtful = doubtful or any(may_be_a_page(digit, is_large) for digit in digits)
     if doubtful and recogniser.model.output == "logits":
         found, _ = read_upright(picture, recogniser.likely, upright == "auto")
-        rows = assemble_page(found, reject)
+        rows = assemble_page(without_words(found), reject)
         if sum(len(number.written) for row in rows for number in row.numbers) >= MANY:
             return rows
     if reject is not None:
