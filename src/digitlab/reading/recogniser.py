@@ -442,6 +442,10 @@ class Recogniser:
         return np.concatenate(outputs, dtype=np.float32)
 
 
+def _failed(name: str | None, error: PictureError) -> Reading:
+    return Reading(name, page=error.page, error=ReadingError(error.code, str(error)))
+
+
 def _softmax(logits: Floats, temperature: float | None) -> Floats:
     # In float64, so that the rounding of the answer is that of float32 alone.
     scaled = logits.astype(np.float64) / (temperature or 1.0)
