@@ -23,7 +23,9 @@ def read(
         typer.Option(metavar="RUN|FILE", help="A run or a model.onnx; else the one that ships."),
     ] = None,
     as_json: JsonOption = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Write CSV, a line a picture.")] = False,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="Write CSV, a line a picture or page.")
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -65,14 +67,16 @@ def read(
 ) -> None:
     """Read pictures of one digit each: dark on light or light on dark, any size.
 
-    Every page of a PDF or TIFF is read. Folders are walked; - is standard input. Exit status: 0
-    all read, 1 some could not be, 2 a mistake in this line.
+    Every page of a PDF or TIFF is read. Folders are walked; - is standard input.
+    Exit status: 0 all read, 1 some could not be, 2 a mistake in this line.
 
     Examples:
 
     digitlab read photo.jpg
 
     digitlab read scans/ --reject 0.01 --out digits.csv
+
+    digitlab read sheet.pdf --annotate seen/
 
     digitlab read photo.jpg --explain why/
 

@@ -22,6 +22,7 @@ WINDOWS = (0.025, 0.045, 0.07, 0.11, 0.18)  # of the longer side: strokes are na
 MORE = 0.05  # of what a window finds; where the next finds less than that more, it is wide enough
 WHOLE = 0.5  # of the strength of ink; what is weaker is shadow
 VOTE_WINDOW = 0.08  # of the longer side: strokes cover less than half of it
+STROKES = 6.0  # widths of a stroke: a window that is wider than whatever strokes make
 LIGHT = 16.0  # grey levels that are added to both sides of a ratio, so that black is not divided by
 FAINTEST_INK = 0.1  # of the light of the paper; less is blank
 NOISES = 5.0  # standard deviations of the ground; what is less is noise
@@ -41,12 +42,39 @@ def page_ink(pixels: Picture) -> Floats:
     bright = _is_ink_bright(small)
     if bright:
         pixels, small = 255 - pixels, 255 - small
-    window = _window(small)
+    strength = _strength(pixels, _window(small))
+    width = _stroke_width(strength)
+    longest = max(pixels.shape[:2])
+    if width is not None and STROKES * width < 0.6 * _window(small) * longest:
+        strength = _strength(pixels, STROKES * width / longest)
+    return strength
+
+
+def _strength(pixels: Picture, window: float) -> Floats:
+    """Return the strength of dark ink, with a window of a share of the longer side."""
     ground = _ground(pixels, window)
     ratio = (pixels + np.float32(LIGHT)) / (ground + np.float32(LIGHT))
     absorbed = np.maximum(np.float32(1) - ratio, 0)
     strength = np.sqrt(np.square(absorbed).mean(axis=2)) if pixels.shape[2] > 1 else absorbed[..., 0]
     return _scaled(np.asarray(strength, np.float32))
+
+
+def _stroke_width(strength: Floats) -> float | None:
+    """Return how wide strokes are, in pixels, by the pieces that may be characters; None for none."""
+    inked = (strength > 0.4).view(np.uint8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(inked)
+    width, height, area = stats[:, 2], stats[:, 3], stats[:, 4]
+    like = (height >= 8) & (height <= 0.3 * max(strength.shape)) & (width <= 2 * height) & (area >= 12)
+    like[0] = False
+    if not like.any():
+        return None
+    inside = np.asarray(cv2.distanceTransform(inked, cv2.DIST_L2, 3), np.float32)
+    sums = np.bincount(np.asarray(labels).ravel(), inside.ravel(), len(stats))
+    # Over a strip w pixels wide, the distance to its edge has the mean w / 4 + 1 / 2.
+    widths = 4 * sums[like] / area[like] - 1
+    order = np.argsort(widths)
+    until = np.cumsum(height[like][order])
+    return max(1.0, float(widths[order][np.searchsorted(until, until[-1] / 2)]))
 
 
 def _scaled(strength: Floats) -> Floats:

@@ -23,6 +23,7 @@ LOWEST = 7  # pixels; lower digits cannot be read
 TALLEST = 0.95  # of the page's height
 OVER_RULES = 0.08  # of the characters are written across standing rules: no table has more
 DISC = 0.7  # of its box that a disc fills, which is 0.79 for a whole one
+LONGEST_PART = 4  # digits between slashes: of a date, a fraction
 SMALL = 0.7  # of a row's height: what is lower beside it is no row
 LOW = 0.4  # of the height of the page's digits: what is lower is no digit
 REMAINS = 0.12  # of a digit's height: remains of rules are thinner
@@ -135,7 +136,7 @@ def _known(pieces: Sequence[Piece], strength: Floats, classify: Classify) -> dic
         if one.height >= max(LOWEST, 0.3 * height)
         and one.height <= TALLEST * strength.shape[0] + 1
         and one.width <= 12 * one.height
-        and one.height <= 14 * one.width
+        and one.height <= (24 if one.height > 0.5 * strength.shape[0] else 14) * one.width
     ]
     if not may:
         return {}
@@ -248,8 +249,19 @@ def _numbers(
             if at and (wide[at - 1] > limit or (is_table and _is_ruled(characters[at - 1], character, ruled))):
                 numbers.append([])
             numbers[-1].append(character)
-        rows.append(PageRow(tuple(tuple(_placed(one, sheet) for one in number) for number in numbers)))
+        checked = (_without_odd_slashes(number) for number in numbers)
+        rows.append(PageRow(tuple(tuple(_placed(one, sheet) for one in number) for number in checked)))
     return rows
+
+
+def _without_odd_slashes(number: Sequence[Character]) -> list[Character]:
+    """Return a number in which what looks like a slash is a digit, where no date has one."""
+    slashes = [at for at, one in enumerate(number) if one.mark == "/"]
+    ends = [-1, *slashes, len(number)]
+    parts = [after - before - 1 for before, after in zip(ends, ends[1:], strict=False)]
+    if all(1 <= part <= LONGEST_PART for part in parts):
+        return list(number)
+    return [replace(one, mark=None) if one.mark == "/" and one.likely is not None else one for one in number]
 
 
 def _gaps(characters: Sequence[Character], height: float) -> npt.NDArray[np.float64]:

@@ -15,7 +15,7 @@ Floats = npt.NDArray[np.float64]
 OVERLAP = 0.4  # of the lower of two neighbours' heights that stands beside the other
 ALIKE = 3.2  # times as high a neighbour may be
 FAR = 3.0  # heights of a digit between neighbours
-ASIDE = 0.45  # of a digit's height: a chain goes on where its line leads, give or take that
+ASIDE = 0.55  # of a digit's height: a chain goes on where its line leads, give or take that
 STEEPEST = 0.35  # pixels down for each across
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from digitlab.layout.marks import is_plus, mark_of, slash_of
+from digitlab.layout.marks import is_plus, lean_of, mark_of, slash_of
 from digitlab.layout.pieces import Piece, box_of, glyph_of
 from digitlab.preparation.glyph import Box
 
@@ -35,6 +35,8 @@ JOIN_COST = 1.5  # of the logarithm, of pieces side by side that are one charact
 OVERLAP_COST = 3.5  # of the logarithm, of a character that lies over another
 SLANTED = 0.3  # of the narrower: slanting digits are over one another by that
 SURE = 0.97  # a piece that is a digit by itself so surely is not joined with another
+ALIKE_SLASHES = 2.0  # of the logarithm, for what leans like another slash of its row
+SHARP = 2.0  # times as certain as their scores say the ways to cut are (docs/benchmarks.md)
 LEAST = 1e-4  # no character is less likely
 NO_DIGIT = 10
 
@@ -45,9 +47,9 @@ class Character:
 
     Attributes:
         box: in pixels of the ink.
-        image: uint8 [28, 28], as the network sees it; None for a mark.
-        likely: float32 [10] or [11], of the network; None for a mark.
-        mark: what it is, where it is a mark; "" for what is neither digit nor a mark we know.
+        image: uint8 [28, 28], as the network sees it; None for a mark that cannot be a digit.
+        likely: float32 [10] or [11], of the network; None where the image is.
+        mark: what it is, where it is a mark; None for a digit.
         confidence: that it is cut out rightly; of a mark, that it is this one.
     """
 
@@ -97,14 +99,28 @@ def read_row(
     """
     atoms, groups = _atoms(pieces, lines, known)
     edges = _edges(atoms, groups, lines, strength, slant, known)
-    asked = [edge for edge in edges if edge.image is not None and edge.likely is None]
+    asked = [edge for edge in edges if edge.image is not None and edge.likely is None and edge.mark is None]
     if asked:
         answers = classify(np.stack([edge.image for edge in asked if edge.image is not None]))
         for edge, likely in zip(asked, answers, strict=True):
             edge.likely = likely
     for edge in edges:
         edge.score += _score(edge, lines, groups)
-    return _best(edges, len(atoms))
+    characters = _best(edges, len(atoms))
+    if _alike_slashes(edges, characters):
+        characters = _best(edges, len(atoms))
+    return characters
+
+
+def _alike_slashes(edges: Sequence[_Edge], characters: Sequence[Character]) -> bool:
+    """Let what leans like a slash of its row more likely be one; return whether there is a slash."""
+    boxes = {one.box for one in characters if one.mark == "/"}
+    slashes = [edge for edge in edges if edge.mark == "/"]
+    leans = [lean_of(edge.pieces[0])[0] for edge in slashes if box_of(edge.pieces) in boxes]
+    for edge in slashes:
+        away = min((abs(lean_of(edge.pieces[0])[0] - lean) for lean in leans), default=1.0)
+        edge.score += max(0.0, ALIKE_SLASHES * (1 - away / 0.15))
+    return bool(leans)
 
 
 def _atoms(
@@ -210,13 +226,18 @@ def _edges(
                 edges.append(edge)
             is_uncut = all(groups.count(groups[at]) == 1 for at in range(first, last))
             if is_uncut and last - first <= 2 and (found := mark_of(chosen, top, bottom)):
-                edges.append(_Edge(first, last, chosen, None, None, found[0], math.log(max(found[1], LEAST))))
+                score = math.log(max(found[1], LEAST))
+                if found[0] == "-":  # or the hat of a 5
+                    score -= OVERLAP_COST * _overlap(atoms, groups, first, last)
+                edges.append(_Edge(first, last, chosen, None, None, found[0], score))
             if is_uncut and last - first == 1:
                 if 0.25 * tall <= box[3] <= tall and is_plus(chosen[0]):
                     edges.append(_Edge(first, last, chosen, None, None, "+", math.log(0.95)))
                 if box[3] >= 0.9 * tall and (slash := slash_of(chosen[0], top, bottom, slant)) > 0.02:
-                    edges.append(_Edge(first, last, chosen, None, None, "/", math.log(slash)))
-                    edges[-2].score += math.log(max(1 - slash, LEAST)) if edges[-2].image is not None else 0.0
+                    whole = next((edge for edge in edges[-2:] if edge.image is not None and edge.pieces == chosen), None)
+                    if whole is not None:
+                        edges.append(replace(whole, mark="/", score=math.log(slash)))
+                        whole.score += math.log(max(1 - slash, LEAST))
         if groups.count(groups[first]) == 1:
             edges.append(_Edge(first, first + 1, [atoms[first]], None, None, ""))
     return edges
@@ -293,7 +314,7 @@ def _score(
     edge: _Edge, lines: Lines, groups: Sequence[int]
 ) -> float:
     """Return the logarithm of how likely a character stands there, beside what is said already."""
-    left, _, width, height = box_of(edge.pieces)
+    left, edge_top, width, height = box_of(edge.pieces)
     top, bottom = lines(left + width / 2)
     tall = bottom - top
     high = height / tall
@@ -301,7 +322,7 @@ def _score(
         size = max(high, 0.6 * width / tall)
         return -0.05 - 14 * max(0.0, size - 0.12)
     score = -edge.cut_cost * _is_cut(edge, groups)
-    if edge.likely is None:
+    if edge.mark is not None or edge.likely is None:
         return score
     if width > BROAD * tall:
         score -= 4 * (width / tall - BROAD)
@@ -309,6 +330,8 @@ def _score(
     score += math.log(max(best, LEAST))
     if high < 0.5:
         score -= 8 * (0.5 - high)
+    away = abs(edge_top + height / 2 - (top + bottom) / 2) / tall
+    score -= 6 * max(0.0, away - 0.3)
     if high > 1.7:
         score -= 3 * (high - 1.7)
     return score
@@ -335,16 +358,16 @@ def _best(edges: Sequence[_Edge], count: int) -> list[Character]:
         for edge in ends[at]:
             if best[edge.first] + edge.score > best[at]:
                 best[at], taken[at] = best[edge.first] + edge.score, edge
-        until[at] = float(np.logaddexp.reduce([until[edge.first] + edge.score for edge in ends[at]]))
+        until[at] = float(np.logaddexp.reduce([until[edge.first] + SHARP * edge.score for edge in ends[at]]))
     for at in range(count - 1, -1, -1):
-        after[at] = float(np.logaddexp.reduce([after[edge.last] + edge.score for edge in starts[at]]))
+        after[at] = float(np.logaddexp.reduce([after[edge.last] + SHARP * edge.score for edge in starts[at]]))
     characters = []
     at = count
     while at > 0:
         edge = taken[at]
         assert edge is not None
         if edge.mark != "":
-            sure = math.exp(min(0.0, until[edge.first] + edge.score + after[edge.last] - until[count]))
+            sure = math.exp(min(0.0, until[edge.first] + SHARP * edge.score + after[edge.last] - until[count]))
             characters.append(Character(box_of(edge.pieces), edge.image, edge.likely, edge.mark, sure))
         at = edge.first
     return characters[::-1]

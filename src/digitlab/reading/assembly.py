@@ -68,7 +68,7 @@ def _is_written(found: Sequence[PageRow]) -> bool:
         for row in found
         for number in row.numbers
         for one in number
-        if one.likely is not None
+        if one.mark is None and one.likely is not None
     ]
     sure = [digit for digit, confidence in best if confidence > SURELY]
     others = [digit for digit in sure if digit not in (0, 1)]
@@ -82,7 +82,7 @@ def _number(characters: Sequence[Character], reject: float | str | None) -> Numb
     digits: list[Digit] = []
     marks: list[Mark] = []
     for one in characters:
-        if one.likely is None:
+        if one.mark is not None or one.likely is None:
             refused = reject != "none" and 1 - one.confidence > (0.5 if reject is None else float(reject))
             marks.append(Mark(one.mark or "", one.confidence, refused, one.box, len(digits)))
             continue
