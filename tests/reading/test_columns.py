@@ -99,3 +99,8 @@ def test_a_made_page_of_a_table_has_its_columns(sample: int) -> None:
     for row, found in zip(page.rows, columns, strict=True):
         if len(row) == most:
             assert found == tuple(range(1, most + 1))
+
+
+def test_a_number_between_two_columns_belongs_to_the_nearer() -> None:
+    rows: list[list[Box]] = [[(0, 0, 60, 40), (70, 0, 60, 40)], [(45, 60, 60, 40)]]
+    assert columns_of(rows_of(rows)) == ((1, 2), (2,))

@@ -29,7 +29,8 @@ from digitlab.drawing import (
     write,
 )
 from digitlab.preparation.choice import RIVALS
-from digitlab.reading.annotate import REFUSED, RIVAL, annotated
+from digitlab.reading.annotate import RIVAL, annotated
+from digitlab.reading.certainty_levels import REFUSED
 from digitlab.reading.types import Digit, refusal, refusals
 from digitlab.wording import certainty, percent, printable
 
@@ -119,7 +120,7 @@ def _frames(explanation: Explanation) -> list[tuple[str, Colour]]:
         return []
     among = f"among the {RIVALS} things with the most ink"
     return [
-        ("orange: what was taken, and is explained below", REFUSED),
+        ("orange: what was taken, and is explained below", REFUSED.colour),
         (f"green: what looks like a digit of its own, {among}", RIVAL),
     ]
 
