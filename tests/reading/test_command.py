@@ -10,9 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-import numpy.typing as npt
 import pytest
 from PIL import Image
 
@@ -27,7 +25,7 @@ from digitlab.reading.command import ReadCommand
 from digitlab.reading.pages import Page, load_pages
 from digitlab.reading.types import Reading
 from hostile_files import encoded
-from small_models import WriteModel, picture_of
+from small_models import WriteModel, picture_of, written
 
 pytestmark = pytest.mark.process  # a decoder of its own
 
@@ -339,18 +337,6 @@ def test_pages_beyond_the_limit_are_named_on_standard_error(
     )
     assert counted == "digitlab: 2 read"
     assert len(done.stdout.splitlines()) == 2 + (style == "csv")
-
-
-def written(*rows: str, width: int = 70, height: int = 100) -> npt.NDArray[np.uint8]:
-    """Return a page, uint8 [H, W, 3], of rows of digits, numbers apart by blanks."""
-    across = max(map(len, rows))
-    page = np.full((height * len(rows) + 100, width * across + 100), 250, np.uint8)
-    for down, row in enumerate(rows):
-        for at, digit in enumerate(row):
-            place = (50 + width * at, 120 + height * down)
-            if digit != " ":
-                cv2.putText(page, digit, place, cv2.FONT_HERSHEY_SIMPLEX, 2, 30, 5)
-    return np.repeat(page[..., None], 3, axis=2)
 
 
 @pytest.fixture(scope="module")

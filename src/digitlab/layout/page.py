@@ -15,6 +15,7 @@ from digitlab.layout.rows import Chain, find_rows
 from digitlab.layout.rules import Ruled, without_rules
 from digitlab.layout.segments import SURE, Character, Classify, Known, Lines, read_row
 from digitlab.layout.sheet import Sheet, straightened
+from digitlab.layout.steps import Record, record_ink, record_rows
 
 Picture = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -44,16 +45,21 @@ class PageRow:
     numbers: tuple[tuple[Character, ...], ...]
 
 
-def read_page(picture: Picture, classify: Classify) -> list[PageRow]:
+def read_page(
+    picture: Picture, classify: Classify, record: Record | None = None
+) -> list[PageRow]:
     """Return the rows on a page, in the order of reading; boxes in pixels of the picture.
 
     Args:
         picture: uint8 [H, W], [H, W, 3] or [H, W, 4].
         classify: gives float32 [N, 10] or [N, 11], how likely each digit is, for uint8 [N, 28, 28].
+        record: is given each step of the way, from the sheet to the pieces of its rows.
     """
     sheet = straightened(picture.reshape(*picture.shape[:2], -1)[..., :3], WORK_SIDE)
     strength = page_ink(sheet.pixels)
     ruled, pieces = _bare(strength)
+    if record is not None:
+        record_ink(record, sheet.pixels, strength, ruled.strength)
     known = _known(pieces, ruled.strength, classify)
     if not known:
         return []
@@ -67,7 +73,11 @@ def read_page(picture: Picture, classify: Classify) -> list[PageRow]:
     body = [one for row in rows for one in row.pieces]
     slant = _slant(digits, likely)
     found = []
-    for chain, others in zip(rows, _beside(rows, pieces, body, peak), strict=True):
+    beside = _beside(rows, pieces, body, peak)
+    if record is not None:
+        whole = [[*chain.pieces, *others] for chain, others in zip(rows, beside, strict=True)]
+        record_rows(record, strength.shape, whole)
+    for chain, others in zip(rows, beside, strict=True):
         lines = _lines(chain)
         characters = read_row([*chain.pieces, *others], ruled.strength, lines, classify, slant, known)
         found.append((chain, characters))

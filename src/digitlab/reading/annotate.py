@@ -200,7 +200,7 @@ def _tags(
         on_labels = _touching(places, labels[:at]).any(axis=1)
         hit = _touching(places, others)
         hit[:, at] = False
-        ranks = 2 * on_labels + hit.any(axis=1)
+        ranks = np.where(on_labels, 2, 0) + hit.any(axis=1)
         best = int(ranks.argmin())
         crowded -= bool(ranks[best])
         if crowded < 0:
