@@ -45,9 +45,7 @@ class PageRow:
     numbers: tuple[tuple[Character, ...], ...]
 
 
-def read_page(
-    picture: Picture, classify: Classify, record: Record | None = None
-) -> list[PageRow]:
+def read_page(picture: Picture, classify: Classify, record: Record | None = None) -> list[PageRow]:
     """Return the rows on a page, in the order of reading; boxes in pixels of the picture.
 
     Args:
