@@ -22,6 +22,18 @@ def picture_of(digit: int, size: int = 160, thickness: int = 9) -> npt.NDArray[n
     return picture
 
 
+def written(*rows: str, width: int = 70, height: int = 100) -> npt.NDArray[np.uint8]:
+    """Return a page, uint8 [H, W, 3], of rows of digits, numbers apart by blanks."""
+    across = max(map(len, rows))
+    page = np.full((height * len(rows) + 100, width * across + 100), 250, np.uint8)
+    for down, row in enumerate(rows):
+        for at, digit in enumerate(row):
+            place = (50 + width * at, 120 + height * down)
+            if digit != " ":
+                cv2.putText(page, digit, place, cv2.FONT_HERSHEY_SIMPLEX, 2, 30, 5)
+    return np.repeat(page[..., None], 3, axis=2)
+
+
 def onnx_model(
     weights: npt.NDArray[np.float32],
     bias: npt.NDArray[np.float32],

@@ -27,6 +27,7 @@ PAPER, TEXT, SOFT = (250, 250, 248), (32, 32, 38), (104, 104, 112)
 GRID, FRAME, PALE = (222, 222, 224), (196, 196, 200), (168, 184, 204)
 # Told apart by nearly everybody (after Okabe and Ito, 2008), and dark enough for letters on paper.
 BLUE, ORANGE, GREEN = (11, 97, 189), (186, 74, 0), (0, 128, 96)
+PURPLE = (142, 48, 122)
 
 TITLE, HEADING, CAPTION = 24, 19, 14  # pixels of letters
 

@@ -25,7 +25,7 @@ from digitlab.reading.command import ReadCommand
 from digitlab.reading.pages import Page, load_pages
 from digitlab.reading.types import Reading
 from hostile_files import encoded
-from small_models import WriteModel, picture_of
+from small_models import WriteModel, picture_of, written
 
 pytestmark = pytest.mark.process  # a decoder of its own
 
@@ -101,7 +101,8 @@ def test_text_and_csv_say_which_page(
     assert run(recogniser, "sheet.pdf", style="csv") == 0
     _, first, second = csv.reader(capsys.readouterr().out.splitlines())
     assert (first[:2], first[3]) == (["sheet.pdf, page 1", "3"], "read")
-    assert second == ["sheet.pdf, page 2", "", "", "blank", ""]
+    assert first[5:] == ["1", "1"]
+    assert second == ["sheet.pdf, page 2", "", "", "blank", "", "", ""]
 
 
 def test_a_page_that_cannot_be_read_costs_neither_those_before_nor_other_files(
@@ -336,3 +337,66 @@ def test_pages_beyond_the_limit_are_named_on_standard_error(
     )
     assert counted == "digitlab: 2 read"
     assert len(done.stdout.splitlines()) == 2 + (style == "csv")
+
+
+@pytest.fixture(scope="module")
+def reader() -> Recogniser:
+    return Recogniser()  # the model that ships knows what is no digit, which pages need
+
+
+TABLE = ("27  33  45", "72      54", "33  25  72")
+
+
+def test_cells_of_a_page_are_written_and_named_where_they_belong(
+    reader: Recogniser, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = written(*TABLE)
+    save("table.png", table)
+    assert run(reader, "table.png", style="csv", crops=Path("cells")) == 0
+    shown = capsys.readouterr()
+    lines = list(csv.DictReader(shown.out.splitlines()))
+    places = [one["row"] + one["column"] for one in lines]
+    assert places == ["11", "12", "13", "21", "23", "31", "32", "33"]
+    assert shown.err == "digitlab: cells: cells\n"
+    for line in lines:
+        assert line["crop"] == f"cells/table-r{line['row']}c{line['column']}.png"
+        y, x = 50 + 100 * (int(line["row"]) - 1), 40 + 280 * (int(line["column"]) - 1)
+        ink = table[y : y + 90, x : x + 160] < 99  # all of the number, and nothing else
+        assert (load_picture(line["crop"]) < 99).sum() == ink.sum() > 0
+    assert len(list(Path("cells").iterdir())) == len(lines)
+    assert run(reader, "table.png", "cells", style="json") == 1  # our own are passed over
+    (reading, _) = [json.loads(one) for one in capsys.readouterr().out.splitlines()]
+    assert "crop" not in json.dumps(reading)
+
+
+def test_cells_take_the_place_of_no_input_and_say_their_page(
+    reader: Recogniser, documents: Pages, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = written("27  33")
+    documents(Page(1, page), Page(2, np.full((50, 60), 220, np.uint8)))
+    save("in/sheet-page-1-r1c1.png", page)
+    before = Path("in/sheet-page-1-r1c1.png").read_bytes()
+    Path("in/sheet.pdf").touch()
+    assert run(reader, "in", style="json", crops=Path("in")) == 0
+    first, blank, picture = [json.loads(one) for one in capsys.readouterr().out.splitlines()]
+    crops = [one["crop"] for one in first["rows"][0]["numbers"]]
+    assert crops == ["in/sheet-page-1-r1c1-2.png", "in/sheet-page-1-r1c2.png"]
+    assert blank["rows"] == []
+    assert picture["rows"][0]["numbers"][0]["crop"] == "in/sheet-page-1-r1c1-r1c1.png"
+    assert Path("in/sheet-page-1-r1c1.png").read_bytes() == before
+
+
+def test_a_cell_without_room_costs_only_itself(
+    pile: Recogniser, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("digitlab.reading.crops.write_whole", full)
+    assert run(pile, "pile/scan2.png", style="csv", crops=Path("seen"), explain=Path("why")) == 1
+    shown = capsys.readouterr()
+    assert shown.err.splitlines() == [
+        "digitlab: seen/scan2-r1c1.png: the cell cannot be written: No space left on device",
+        "digitlab: explanations: why",
+    ]
+    assert shown.out.splitlines()[1].endswith(",read,,1,1,")

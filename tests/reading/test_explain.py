@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -24,7 +25,7 @@ from digitlab.reading.explain import PATCH, ExplainedDigit, attention, explain_r
 from digitlab.reading.pages import Page
 from digitlab.reading.sheet import explanation_sheet
 from digitlab.reading.types import REASONS, Digit, Mark, Number, Reading, Row
-from small_models import WriteModel, picture_of
+from small_models import WriteModel, picture_of, written
 
 Templates = npt.NDArray[np.uint8]
 Finder = Callable[..., npt.NDArray[np.uint8]]
@@ -152,11 +153,14 @@ def test_each_of_several_digits_is_explained_as_if_it_were_alone(
     assert list(content)[-1] == "digits"
     assert len(content["digits"]) == 3
     for shown, one in zip(content["digits"], explanation.digits, strict=True):
-        assert list(shown) == ["no_digit", "attention", "image"]
+        assert list(shown) == ["box", "no_digit", "attention", "image"]
+        assert shown["box"] == list(one.digit.box)
         assert np.array_equal(shown["image"], one.image)
         assert np.abs(np.array(shown["attention"]) - one.attention).max() < 1e-6
         assert shown["no_digit"] == one.no_digit
-    assert {key: content[key] for key in content["digits"][0]} == content["digits"][0]
+    first = content["digits"][0]
+    for key in ("no_digit", "attention", "image"):
+        assert content[key] == first[key]
     for at, one in enumerate(explanation.digits):
         name = f"network-saw-{at + 1}.png" if at else "network-saw.png"
         assert np.array_equal(load_picture(folder / name), one.image)
@@ -286,6 +290,75 @@ def test_extreme_shapes_can_be_drawn(write_model: WriteModel) -> None:
         picture[5:-5, 12:16] = 0
         reading = recogniser.read(picture)
         assert explanation_sheet(explain_reading(recogniser, picture, reading)).height < 2500
+
+
+@pytest.fixture(scope="module")
+def reader() -> Recogniser:
+    return Recogniser()  # the model that ships knows what is no digit, which pages need
+
+
+def test_a_page_is_explained_from_its_sheet_to_its_least_certain_digits(
+    reader: Recogniser, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(explain_module, "MOST", 3)
+    picture = written("27  33  45", "72      54", "33  25  72")
+    cv2.line(picture, (20, 145), (picture.shape[1] - 20, 145), (90, 90, 90), 2)
+    reading = reader.read(picture, name="table.png")
+    explanation = explain_reading(reader, picture, reading)
+    assert [step.name for step in explanation.steps] == [
+        "picture",
+        "sheet, straightened",
+        "its ink",
+        "the ink without rules",
+        "the pieces, row by row",
+    ]
+    _, _, ink, bare, pieces = (step.image for step in explanation.steps)
+    assert (ink > 0).sum() > (bare > 0).sum() > 0.5 * (ink > 0).sum()
+    colours = {tuple(one) for one in pieces.reshape(-1, 3).tolist()} - {(255, 255, 255)}
+    assert len(colours) == len(reading.rows) == 3
+    digits = [
+        (digit, f"row {row}, column {column}, digit {at}")
+        for row, columns in ((1, (1, 2, 3)), (2, (1, 3)), (3, (1, 2, 3)))
+        for number, column in zip(reading.rows[row - 1].numbers, columns, strict=True)
+        for at, digit in enumerate(number.digits, 1)
+    ]
+    least = sorted(digits, key=lambda one: (not one[0].refused, one[0].confidence))[:3]
+    assert [(one.digit, one.place) for one in explanation.digits] == least
+    for one in explanation.digits:
+        likely = reader.probabilities(one.image[None], prepared=True)[0, :10]
+        assert one.digit.confidence == pytest.approx(likely[one.digit.digit], abs=0.3)
+        assert int(likely.argmax()) == one.digit.digit
+        assert np.array_equal(one.attention, attention(reader, one.image))
+    explanation.write(tmp_path / "table")
+    content = json.loads((tmp_path / "table/explanation.json").read_text())
+    assert content["reading"] == json.loads(json.dumps(reading.to_json()))
+    assert [one["box"] for one in content["digits"]] == [list(one.box) for one, _ in least]
+    names = {path.name for path in (tmp_path / "table").iterdir()}
+    assert names == {"explanation.json", "explanation.png", *(
+        f"network-saw{number}.png" for number in ("", "-2", "-3")
+    )}  # fmt: skip
+
+
+def test_the_sheet_of_a_page_shows_it_large_and_says_how_many_digits_it_leaves_out(
+    reader: Recogniser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explain_module, "MOST", 2)
+    picture = written("27  33  45", "72      54", "33  25  72")
+    said = []
+    heading = sheet_module._Page.heading
+
+    def heard(page: Any, text: str) -> None:
+        said.append(text)
+        heading(page, text)
+
+    monkeypatch.setattr(sheet_module._Page, "heading", heard)
+    drawn = np.asarray(explanation_sheet(explain_reading(reader, picture, reader.read(picture))))
+    assert said[0] == "How the picture was prepared"
+    assert all(one.startswith("Row ") and "column" in one for one in said[1:3])
+    assert said[3:] == ["and 14 more digits, which are more certain"]
+    assert (drawn[-16:] == PAPER).all()
+    frame = np.flatnonzero((drawn[300] == (196, 196, 200)).all(axis=1))
+    assert frame.max() - frame.min() > 800  # its digits can be read
 
 
 def test_blank_paper_is_explained_by_itself(write_model: WriteModel, tmp_path: Path) -> None:

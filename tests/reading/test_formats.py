@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from digitlab.reading.formats import (
     CSV_HEADER,
     answer_column,
     csv_header,
-    csv_line,
+    csv_lines,
     json_line,
     style_of,
     text_line,
@@ -39,14 +40,16 @@ def reading(file: str | None = "a.png", *digits: int, reason: str | None = None)
 
 
 def row_of(reading: Reading) -> dict[str, str]:
-    (row,) = csv.DictReader(io.StringIO(f"{csv_header()}\n{csv_line(reading)}\n"))
+    (row,) = csv.DictReader(io.StringIO(f"{csv_header()}\n{csv_lines(reading)}\n"))
     return row
 
 
 def cells_of(reading: Reading) -> list[str]:
     row = row_of(reading)
-    assert list(row) == list(CSV_HEADER) == ["file", "text", "confidence", "state", "reason"]
-    return list(row.values())
+    assert list(row) == list(CSV_HEADER)
+    assert CSV_HEADER == ("file", "text", "confidence", "state", "reason", "row", "column")
+    assert [row["row"], row["column"]] == ["1" if reading.rows else ""] * 2
+    return list(row.values())[:5]
 
 
 def test_a_line_of_csv_a_picture() -> None:
@@ -67,15 +70,58 @@ def test_a_refused_digit_is_no_number_that_a_spreadsheet_sums(reason: str) -> No
     ]  # fmt: skip
 
 
+def lines_of(reading: Reading, crops: bool = False) -> list[list[str]]:
+    return list(csv.reader(csv_lines(reading, crops).splitlines()))
+
+
+def page_of(*rows: dict[int, Number], file: str | None = "a.pdf") -> Reading:
+    """Return a page with rows of numbers by their columns, each 100 pixels wide."""
+    found = []
+    for at, row in enumerate(rows):
+        boxes = {column: (100 * column, 60 * at, 40, 40) for column in row}
+        numbers = tuple(replace(one, box=boxes[column]) for column, one in row.items())
+        found.append(Row(numbers, (0, 60 * at, 500, 40)))
+    return Reading(file, tuple(found), page=2)
+
+
+def number(*digits: int, reason: str | None = None, confidence: float | None = 0.5) -> Number:
+    found = tuple(Digit(one, confidence, reason, BOX, None) for one in digits)
+    return Number(found, BOX, confidence)
+
+
 def test_a_table_never_rounds_up_to_certainty() -> None:
-    digits = (Digit(3, 0.99999, None, BOX, None),)
-    numbers = (Number(digits, BOX, 0.99999), Number(digits, BOX, 0.5))
-    assert row_of(Reading("a", (Row(numbers[:1], BOX),)))["confidence"] == "0.9999"
-    assert row_of(Reading("a", (Row(numbers, BOX),)))["confidence"] == "0.4999"
-    unknown = Number((Digit(3, None, None, BOX, None),), BOX, None)
-    for row in (Row((unknown,), BOX), Row((*numbers, unknown), BOX)):
-        assert row_of(Reading("a", (row,)))["confidence"] == ""
-        assert row_of(Reading("a", (row,)))["state"] == "read"
+    almost, unknown = number(3, confidence=0.99999), number(3, confidence=None)
+    page = page_of({1: almost, 2: unknown})
+    assert [line[2:4] for line in lines_of(page)] == [["0.9999", "read"], ["", "read"]]
+
+
+def test_a_line_of_csv_a_number_with_its_row_and_its_column() -> None:
+    page = page_of(
+        {1: number(1, 2), 2: number(3), 3: number(4)},
+        {1: number(5), 3: number(6, reason="unsure")},
+        {2: number(7)},
+    )
+    name = "a.pdf, page 2"
+    assert lines_of(page) == [
+        [name, "12", "0.5000", "read", "", "1", "1"],
+        [name, "3", "0.5000", "read", "", "1", "2"],
+        [name, "4", "0.5000", "read", "", "1", "3"],
+        [name, "5", "0.5000", "read", "", "2", "1"],
+        [name, "", "", "refused", "unsure", "2", "3"],
+        [name, "7", "0.5000", "read", "", "3", "2"],
+    ]
+
+
+def test_the_picture_of_a_number_is_named_only_where_it_is_asked_for() -> None:
+    cut = replace(number(5), crop="=cells/a-r1c1.png")
+    page = page_of({1: cut, 2: number(6)})
+    assert csv_header(crops=True) == f"{csv_header()},crop"
+    assert [line[7:] for line in lines_of(page, crops=True)] == [["./=cells/a-r1c1.png"], [""]]
+    assert [len(line) for line in lines_of(page)] == [7, 7]
+    assert lines_of(Reading("a.png"), crops=True) == [["a.png", "", "", "blank", "", "", "", ""]]
+    first, second = json.loads(json_line(page))["rows"][0]["numbers"]
+    assert first["crop"] == "=cells/a-r1c1.png"
+    assert "crop" not in second
 
 
 def test_marks_stand_in_the_text_and_are_refused_as_unsure() -> None:
@@ -89,16 +135,15 @@ def test_marks_stand_in_the_text_and_are_refused_as_unsure() -> None:
     assert cells_of(dash) == ["a.png", "-", "0.9000", "read", ""]
 
 
-def test_rows_stay_in_one_cell_and_a_page_has_its_number() -> None:
+def test_text_has_a_line_a_row_and_a_page_has_its_number() -> None:
     (row,) = reading("a.pdf", 5).rows
     page = Reading("a.pdf", (row, row), page=2)
-    assert cells_of(page) == ["a.pdf, page 2", "5\n5", "0.0625", "read", ""]
     assert text_line(page) == f"a.pdf, page 2: 5 (25.0 %)\n{' ' * 15}5 (25.0 %)"
 
 
 @given(NAMES)
 def test_any_name_is_one_cell_that_is_no_formula(name: str) -> None:
-    line = csv_line(reading(name, 5))
+    line = csv_lines(reading(name, 5))
     assert len(line.splitlines()) == 1
     assert line.isprintable()
     row = row_of(reading(name, 5))

@@ -205,7 +205,7 @@ def test_the_command_tells_programs_and_tables_the_page(
     assert (second["page"], second["error"]["code"]) == (2, "too-large")
     table = command("read", *options, "--csv").stdout.splitlines()
     assert table[1].startswith('"scan.tif, page 1",3,')
-    assert table[2] == '"scan.tif, page 2",,,unreadable,too-large'
+    assert table[2] == '"scan.tif, page 2",,,unreadable,too-large,,'
 
 
 @pytest.mark.process

@@ -29,6 +29,7 @@ from hostile_files import BOMBS, encoded, mutated, originals
 pytestmark = pytest.mark.process
 
 SAMPLE = Path(digitlab.__file__).parent / "reading" / "sample.png"
+PAGE = SAMPLE.with_name("page.jpg")
 COMMAND = [sys.executable, "-m", "digitlab", "read"]
 
 
@@ -210,6 +211,52 @@ def test_explanations_are_written_for_each_picture(folder: Path) -> None:
     content = json.loads(Path("why/0/explanation.json").read_text())
     assert content["reading"]["text"] == "7"
     assert Path("why/0/explanation.png").exists()
+
+
+def test_a_page_becomes_a_table_with_a_picture_of_each_cell() -> None:
+    done = read(PAGE, "--crops", "cells", "--out", "page.csv")
+    assert done.returncode == 0
+    assert done.stderr.splitlines() == [b"digitlab: cells: cells", b"digitlab: readings: page.csv"]
+    with open("page.csv", encoding="utf-8-sig", newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert [(one["row"], one["column"], one["text"]) for one in lines[:3]] == [
+        ("1", "1", "27"), ("1", "2", "304"), ("1", "3", "64")
+    ]  # fmt: skip
+    assert [one["column"] for one in lines if one["row"] == "3"] == ["1", "3"]  # one cell is empty
+    assert [one["crop"] for one in lines] == [
+        f"cells/page-r{one['row']}c{one['column']}.png" for one in lines
+    ]
+    assert sorted(map(str, Path("cells").iterdir())) == sorted(one["crop"] for one in lines)
+    page = load_picture(PAGE)
+    (reading,) = objects(read(PAGE, "--crops", "cells", "--json"))
+    for number in (one for row in reading["rows"] for one in row["numbers"]):
+        x, y, width, height = number["box"]
+        cell = load_picture(number["crop"])
+        inside = page[y : y + height, x : x + width]
+        margin = (cell.shape[0] - height) // 2
+        assert margin > 0.2 * height
+        assert np.array_equal(cell[margin : margin + height, margin : margin + width], inside)
+    assert read("cells").stderr.startswith(b"digitlab: cells has no pictures but those that")
+
+
+def test_a_page_is_drawn_with_a_legend_and_explained_by_its_rows() -> None:
+    done = read(PAGE, "--annotate", "seen", "--explain", "why", "--json")
+    assert done.returncode == 0, done.stderr
+    (reading,) = objects(done)
+    height, width = load_picture(PAGE).shape[:2]
+    drawn = load_picture("seen/page.png")
+    assert drawn.shape[0] / drawn.shape[1] > height / width  # by the legend
+    content = json.loads(Path("why/page/explanation.json").read_text())
+    assert content["reading"] == reading
+    assert content["steps"][-1] == "the pieces, row by row"
+    boxes = [
+        one["box"]
+        for row in reading["rows"]
+        for number in row["numbers"]
+        for one in number["digits"]
+    ]
+    assert len(boxes) == 24
+    assert sorted(one["box"] for one in content["digits"]) == sorted(boxes)
 
 
 def test_names_that_are_not_utf_8_are_read_and_told(digits: list[bytes]) -> None:

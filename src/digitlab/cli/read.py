@@ -16,16 +16,16 @@ from digitlab.errors import ConfigError
 def read(
     pictures: Annotated[
         list[Path],
-        typer.Argument(metavar="PICTURE|FOLDER|-...", help="Pictures of one digit each."),
+        typer.Argument(
+            metavar="PICTURE|FOLDER|-...", help="Pictures of digits, numbers and pages."
+        ),
     ],
     model: Annotated[
         Path | None,
         typer.Option(metavar="RUN|FILE", help="A run or a model.onnx; else the one that ships."),
     ] = None,
     as_json: JsonOption = False,
-    as_csv: Annotated[
-        bool, typer.Option("--csv", help="Write CSV, a line a picture or page.")
-    ] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Write CSV, a line a number.")] = False,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -35,6 +35,10 @@ def read(
     annotate: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Where pictures with what was read in them go."),
+    ] = None,
+    crops: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where a picture of each number goes, which CSV names."),
     ] = None,
     reject: Annotated[
         str | None,
@@ -65,7 +69,7 @@ def read(
         int, typer.Option(metavar="N", min=1, help="Of a document, the first N pages are read.")
     ] = 1000,
 ) -> None:
-    """Read pictures of one digit each: dark on light or light on dark, any size.
+    """Read digits, numbers and pages of them: dark on light or light on dark, any size.
 
     Every page of a PDF or TIFF is read. Folders are walked; - is standard input.
     Exit status: 0 all read, 1 some could not be, 2 a mistake in this line.
@@ -77,6 +81,8 @@ def read(
     digitlab read scans/ --reject 0.01 --out digits.csv
 
     digitlab read sheet.pdf --annotate seen/
+
+    digitlab read table.jpg --csv --crops cells/
 
     digitlab read photo.jpg --explain why/
 
@@ -95,7 +101,15 @@ def read(
 
             recogniser = digitlab.Recogniser(model)
             batch = ReadCommand(
-                recogniser, decoder, style, _number(reject), annotate, explain, out, max_pages
+                recogniser,
+                decoder,
+                style,
+                _number(reject),
+                annotate,
+                explain,
+                out,
+                max_pages,
+                crops,
             )
             failures = batch.run(pictures)
     except BrokenPipeError:

@@ -24,6 +24,7 @@ from digitlab.layout.segments import (
     read_row,
 )
 from digitlab.layout.sheet import Sheet, straightened
+from digitlab.layout.steps import Record, record_ink, record_rows
 
 Picture = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -54,16 +55,19 @@ class PageRow:
     numbers: tuple[tuple[Character, ...], ...]
 
 
-def read_page(picture: Picture, classify: Classify) -> list[PageRow]:
+def read_page(picture: Picture, classify: Classify, record: Record | None = None) -> list[PageRow]:
     """Return the rows on a page, in the order of reading; boxes in pixels of the picture.
 
     Args:
         picture: uint8 [H, W], [H, W, 3] or [H, W, 4].
         classify: gives float32 [N, 10] or [N, 11], how likely each digit is, for uint8 [N, 28, 28].
+        record: is given each step of the way, from the sheet to the pieces of its rows.
     """
     sheet = straightened(picture.reshape(*picture.shape[:2], -1)[..., :3], WORK_SIDE)
     strength = page_ink(sheet.pixels)
     ruled, pieces = _bare(strength)
+    if record is not None:
+        record_ink(record, sheet.pixels, strength, ruled.strength)
     known = _known(pieces, ruled.strength, classify)
     if not known:
         return []
@@ -78,9 +82,13 @@ def read_page(picture: Picture, classify: Classify) -> list[PageRow]:
     rows = _without_small(find_rows(body))
     body = [one for row in rows for one in row.pieces]
     hand = Hand(ruled.strength, classify, _slant(digits, likely), known)
+    beside = _beside(rows, pieces, body, peak)
+    whole = [[*chain.pieces, *others] for chain, others in zip(rows, beside, strict=True)]
+    if record is not None:
+        record_rows(record, strength.shape, whole)
     found = [
-        (chain, read_row([*chain.pieces, *others], _lines(chain), hand))
-        for chain, others in zip(rows, _beside(rows, pieces, body, peak), strict=True)
+        (chain, read_row(members, _lines(chain), hand))
+        for chain, members in zip(rows, whole, strict=True)
     ]
     return _numbers(found, ruled, sheet)
 

@@ -1,6 +1,7 @@
 """A picture with what was read in it: a frame round each digit and mark, and a label beside it.
 
-Where a digit is refused as more than one, the others that were seen have frames, too.
+Where a digit is refused as more than one, the others that were seen have frames, too. On a page,
+frames and labels show how certain each character is (certainty_levels.py).
 
 Used by `digitlab read --annotate` and by the sheet of an explanation; drawn with Pillow.
 """
@@ -10,24 +11,42 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from statistics import median
 
+import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from digitlab.decoding import Picture
-from digitlab.drawing import BLUE, GREEN, ORANGE, Font, lettered
+from digitlab.drawing import GREEN, Colour, Font, lettered
+from digitlab.reading.certainty_levels import (
+    REFUSED,
+    SURE,
+    Level,
+    Sides,
+    draw_frame,
+    level_of,
+    with_legend,
+)
 from digitlab.reading.types import UNSURE, Box, Digit, Mark, Reading, refusal
 from digitlab.wording import certainty
 
 LARGEST, SMALLEST = 1600, 480  # pixels of the longer side; others are shrunk or enlarged
+LARGEST_PAGE = 2000
+LEGIBLE = (
+    44  # pixels; a page is enlarged until half its digits are as high, if that is not too large
+)
+PAGE_LETTERS = 0.5  # of a digit's height
 
-READ, REFUSED, RIVAL = BLUE, ORANGE, GREEN  # a refused digit has a "?", too
+RIVAL = GREEN
 _NOTHING = (84, 84, 92)
 _WHITE = (255, 255, 255)
 _SHARES = (1.0, 0.7, 0.5, 0.35)  # of the size of letters, tried where labels have little room
 _SMALLEST_LETTERS = 12  # pixels
+_CROWDED = 30  # one in so many labels may lie on others before all become smaller
 
-Sides = tuple[int, int, int, int]  # left, top, right, bottom; the last pixels belong to it
 Words = Callable[[Digit | Mark], str]
+Places = npt.NDArray[np.int_]
 
 
 @dataclass(frozen=True)
@@ -35,18 +54,18 @@ class Tag:
     """What is drawn for a digit or a mark.
 
     Attributes:
-        text: of the label, white on the colour.
+        text: of the label, white on the colour of the level.
         letters: how high they are, in pixels.
         frame: drawn around what was read.
         label: a filled rectangle beside it.
-        colour: red, green and blue, of both.
+        level: how certain it is.
     """
 
     text: str
     letters: int
     frame: Sides
     label: Sides
-    colour: tuple[int, int, int]
+    level: Level
 
 
 def annotated(picture: Picture, reading: Reading) -> Image.Image:
@@ -57,30 +76,47 @@ def annotated(picture: Picture, reading: Reading) -> Image.Image:
         reading: its boxes are in pixels of that picture.
 
     Returns:
-        A picture in RGB, whose longer side is between `SMALLEST` and `LARGEST`.
+        A picture in RGB, whose longer side is between `SMALLEST` and `LARGEST`; that of a page, of
+        more than one character, up to `LARGEST_PAGE`, and below it a legend.
     """
     height, width = picture.shape[:2]
-    scale = min(1.0, LARGEST / max(height, width))
-    if max(height, width) < SMALLEST:
-        scale = math.ceil(SMALLEST / max(height, width))
+    written = [one for row in reading.rows for number in row.numbers for one in number.written]
+    scale = _scale(max(height, width), written)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    method = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS
+    is_page = len(written) > 1
+    smooth = is_page or scale <= 1
+    method = Image.Resampling.LANCZOS if smooth else Image.Resampling.NEAREST
     drawn = Image.fromarray(picture).convert("RGB").resize(size, method, reducing_gap=2.0)
     draw = ImageDraw.Draw(drawn)
-    written = [one for row in reading.rows for number in row.numbers for one in number.written]
     placed = tags(written, scale, size)
     for tag in placed:
-        draw.rectangle(tag.frame, outline=tag.colour, width=_line(tag.letters))
+        draw_frame(draw, tag.frame, tag.level.colour, _line(tag.letters), tag.level.dashed)
     for frame in _rivals(written, scale, size):
         draw.rectangle(frame, outline=RIVAL, width=_thin(size))
     for tag in placed:
-        _draw_label(draw, tag.label, tag.text, tag.colour, tag.letters)
+        _draw_label(draw, tag.label, tag.text, tag.level.colour, tag.letters)
     if not written:
         letters = _letters(size)
         text = "no digit found"
         place = _label((0, 0), _extent(text, lettered("", letters)[1], letters), size)
         _draw_label(draw, place, text, _NOTHING, letters)
-    return drawn
+    return with_legend(drawn, max(16, round(max(size) / 60))) if is_page else drawn
+
+
+def _scale(side: int, written: Sequence[Digit | Mark]) -> float:
+    """Return how much larger to draw a picture, whose longer side is so many pixels."""
+    scale = min(1.0, LARGEST / side)
+    if side < SMALLEST:
+        scale = math.ceil(SMALLEST / side)
+    if len(written) > 1:
+        scale = min(LARGEST_PAGE / side, max(scale, LEGIBLE / _high(written)))
+    return scale
+
+
+def _high(written: Sequence[Digit | Mark]) -> float:
+    """Return how high the digits of a page are, in pixels of its picture."""
+    digits = [one.box[3] for one in written if isinstance(one, Digit)]
+    return median(digits or [one.box[3] for one in written])
 
 
 def label(one: Digit | Mark) -> str:
@@ -99,26 +135,44 @@ def answer(one: Digit | Mark) -> str:
     return f"? {text}" if one.refused else text
 
 
+def page_label(one: Digit | Mark) -> str:
+    """Return as `label` does, with the sign of its level: `~5  91.2 %`, or `? not a digit`."""
+    return label(one) if one.refused else f"{level_of(one).sign}{label(one)}"
+
+
+def page_answer(one: Digit | Mark) -> str:
+    """Return `5`, `~5` for a digit that is less certain, or `?5` for one that is unsure."""
+    return answer(one).replace(" ", "") if one.refused else f"{level_of(one).sign}{answer(one)}"
+
+
 def tags(written: Sequence[Digit | Mark], scale: float, size: tuple[int, int]) -> list[Tag]:
     """Place a frame and a label for each digit and mark, so that all labels can be read.
 
-    No label lies on another, nor on another's frame. Where they are too close together for that,
-    all labels become smaller, then shorter: the answers alone. Only the smallest may overlap. The
-    frame of a rival is spared as long as a label needs not become shorter for it.
+    No label lies on another, nor on another's frame or, on a page, on another character. Where they
+    are too close together for that, all labels become smaller, then shorter: the answers alone. Of
+    the smallest any may overlap, and of many labels a few. The frame of a rival is spared as long
+    as a label needs not become shorter for it.
 
     Args:
-        written: what was read, with boxes in pixels of the picture.
+        written: what was read, with boxes in pixels of the picture; more than one are a page.
         scale: from those pixels to the ones that are drawn on.
         size: width and height of what is drawn on.
     """
     rivals = _rivals(written, scale, size)
-    for words, spared in ((label, rivals), (label, []), (answer, [])):
-        for share in _SHARES:
-            letters = max(_SMALLEST_LETTERS, round(_letters(size) * share))
-            placed = _tags(written, scale, size, words, letters, spared)
+    tries: tuple[tuple[Words, list[Sides], tuple[float, ...]], ...]
+    if len(written) > 1:  # a short label in large letters is found sooner than a long one
+        largest = round(min(_letters(size), PAGE_LETTERS * _high(written) * scale))
+        tries = ((page_label, [], _SHARES[:2]), (page_answer, [], _SHARES))
+    else:
+        largest = _letters(size)
+        tries = ((label, rivals, _SHARES), (label, [], _SHARES), (answer, [], _SHARES))
+    for words, spared, shares in tries:
+        for share in shares:
+            letters = max(_SMALLEST_LETTERS, round(largest * share))
+            placed = _tags(written, scale, size, words, letters, spared, len(written) // _CROWDED)
             if len(placed) == len(written):
                 return placed
-    return _tags(written, scale, size, answer, _SMALLEST_LETTERS, [], crowded=True)
+    return _tags(written, scale, size, tries[-1][0], _SMALLEST_LETTERS, [], len(written))
 
 
 def _tags(
@@ -128,25 +182,33 @@ def _tags(
     words: Words,
     letters: int,
     spared: list[Sides],
-    crowded: bool = False,
+    crowded: int,
 ) -> list[Tag]:
-    """Place tags in turn, and stop at the first that has no room unless they may be crowded."""
+    """Place tags in turn, and stop where more than `crowded` have no room of their own."""
+    is_page = len(written) > 1
     font = lettered("", letters)[1]
-    frames = [_frame(one.box, scale, size, _line(letters)) for one in written]
+    line, gap = _line(letters), 1 if is_page else 2
+    frames = [_frame(one.box, scale, size, line, gap) for one in written]
+    # On a page frames of neighbours overlap; there, labels spare what is written.
+    taken = [_frame(one.box, scale, size, 0, 0) for one in written] if is_page else frames
+    others = np.array([*taken, *spared], int).reshape(-1, 4)
+    labels = np.zeros((len(written), 4), int)
     placed: list[Tag] = []
     for at, one in enumerate(written):
         text = words(one)
-        places = list(_places(frames[at], _extent(text, font, letters), size))
-        others = [*frames[:at], *frames[at + 1 :], *spared]
-        labels = [tag.label for tag in placed]
-        free = [place for place in places if not _touches(place, labels)]
-        best = [place for place in free if not _touches(place, others)]
-        if crowded:
-            best += [*free, *places]
-        if not best:
+        places = np.array(list(_places(frames[at], _extent(text, font, letters, is_page), size)))
+        on_labels = _touching(places, labels[:at]).any(axis=1)
+        hit = _touching(places, others)
+        hit[:, at] = False
+        ranks = np.where(on_labels, 2, 0) + hit.any(axis=1)
+        best = int(ranks.argmin())
+        crowded -= bool(ranks[best])
+        if crowded < 0:
             break
-        colour = REFUSED if one.refused else READ
-        placed.append(Tag(text, letters, frames[at], best[0], colour))
+        labels[at] = places[best]
+        left, top, right, bottom = places[best].tolist()
+        level = level_of(one) if is_page else (REFUSED if one.refused else SURE)
+        placed.append(Tag(text, letters, frames[at], (left, top, right, bottom), level))
     return placed
 
 
@@ -184,16 +246,16 @@ def _label(corner: tuple[int, int], extent: tuple[int, int], size: tuple[int, in
     return left, top, left + width - 1, top + height - 1
 
 
-def _extent(text: str, font: Font, letters: int) -> tuple[int, int]:
-    return round(font.getlength(text)) + 12, letters + 8
+def _extent(text: str, font: Font, letters: int, tight: bool = False) -> tuple[int, int]:
+    wide = round(font.getlength(text))
+    return (wide + 4, letters + 2) if tight else (wide + 12, letters + 8)
 
 
-def _touches(place: Sides, others: list[Sides]) -> bool:
-    left, top, right, bottom = place
-    return any(
-        left <= other[2] and other[0] <= right and top <= other[3] and other[1] <= bottom
-        for other in others
-    )
+def _touching(places: Places, others: Places) -> npt.NDArray[np.bool_]:
+    """Return which of N places touch which of M others, bool [N, M]."""
+    left, top, right, bottom = places.T[:, :, None]
+    across = (left <= others[:, 2]) & (others[:, 0] <= right)
+    return np.asarray(across & (top <= others[:, 3]) & (others[:, 1] <= bottom))
 
 
 def _letters(size: tuple[int, int]) -> int:
@@ -210,11 +272,11 @@ def _thin(size: tuple[int, int]) -> int:
 
 
 def _draw_label(
-    draw: ImageDraw.ImageDraw, place: Sides, text: str, colour: tuple[int, int, int], letters: int
+    draw: ImageDraw.ImageDraw, place: Sides, text: str, colour: Colour, letters: int
 ) -> None:
-    """Write white on colour."""
-    left, top, _, _ = place
+    """Write white on colour, in the middle of a place."""
+    left, top, right, bottom = place
     draw.rectangle(place, fill=colour)
-    height = letters + 8
     font = lettered("", letters)[1]
-    draw.text((left + 6, top + height / 2), text, _WHITE, font, anchor="lm")
+    x = left + round((right + 1 - left - font.getlength(text)) / 2)
+    draw.text((x, (top + bottom + 1) / 2), text, _WHITE, font, anchor="lm")

@@ -22,7 +22,7 @@ from digitlab.reading.formats import (
     STATES,
     answer_column,
     csv_header,
-    csv_line,
+    csv_lines,
     json_line,
     state,
     text_line,
@@ -42,9 +42,7 @@ from digitlab.wording import printable
 
 Line = Callable[[Reading], str]
 
-_NOT_DRAWN = "not drawn"
-
-_LINES = {"json": json_line, "csv": csv_line}
+_NOT_DRAWN, _CELLS = "not drawn", "cells"
 
 
 @dataclass(frozen=True)
@@ -61,6 +59,7 @@ class ReadCommand:
         reject: as `Recogniser.read` takes it.
         annotate: a folder for pictures with what was read in them; None for none.
         explain: a folder for explanations; None for none.
+        crops: a folder for a picture of each number, which CSV and JSON then name; None for none.
     """
 
     recogniser: Recogniser
@@ -71,6 +70,7 @@ class ReadCommand:
     explain: Path | None = None
     out: Path | None = None
     max_pages: int = MAX_PAGES
+    crops: Path | None = None
 
     def run(self, named: Iterable[Path]) -> int:
         """Read files and folders, print their lines, and return how many could not be read.
@@ -88,13 +88,16 @@ class ReadCommand:
         given: set[str] = set()  # one folder may be named for all that is written
         if self.out is not None:
             given.add(check_file(self.out, inputs))
+        cells = None if self.crops is None else OutputFolder(self.crops, inputs, given)
         drawings = self._drawings(inputs, given)
         became: Tally[str] = Tally()
         with self._output(self._lines(inputs)) as write:
-            failures = self._read(found, write, drawings, became)
+            failures = self._read(found, write, cells, drawings, became)
         if sum(became[each] for each in STATES) > 1:
             counts = ((became[each], each) for each in (*STATES, _NOT_DRAWN))
             _say(", ".join(f"{count:,} {each}" for count, each in counts if count))
+        if cells is not None and became[_CELLS]:
+            _say(f"cells: {printable(str(cells.path))}")
         for drawing in drawings:
             if drawing.done:
                 _say(f"{drawing.what}: {printable(str(drawing.folder.path))}")
@@ -106,6 +109,7 @@ class ReadCommand:
         self,
         found: Sequence[Path | Reading],
         write: Callable[[Reading], None],
+        cells: OutputFolder | None,
         drawings: Sequence[_Drawing],
         became: Tally[str],
     ) -> int:
@@ -118,13 +122,17 @@ class ReadCommand:
                 for reading, page in self._readings(one):
                     progress.clear()
                     became[state(reading)] += 1
+                    drawn = True
+                    if cells is not None and page is not None:
+                        reading, drawn = _cut(cells, page, reading)
+                        became[_CELLS] += drawn and bool(reading.rows)
                     if self.style != "text" or reading.error is None:
                         write(reading)
                     if reading.error is not None:
                         failed = True
                         if self.style != "json" or self.out is not None:
                             _say(text_line(reading))
-                    elif page is not None and not _draw(drawings, page, reading):
+                    elif page is not None and not (_draw(drawings, page, reading) and drawn):
                         became[_NOT_DRAWN] += 1
                         failed = True
                 failures += failed
@@ -136,7 +144,7 @@ class ReadCommand:
     @contextmanager
     def _output(self, line: Line) -> Iterator[Callable[[Reading], None]]:
         """Give what writes the line of a reading; a table has its header by then."""
-        header = [csv_header()] if self.style == "csv" else []
+        header = [csv_header(self.crops is not None)] if self.style == "csv" else []
         if self.out is None:
             if isinstance(sys.stdout, io.TextIOWrapper):
                 # Names need not be UTF-8; a lone surrogate becomes an escape, which JSON has, too.
@@ -172,8 +180,10 @@ class ReadCommand:
 
     def _lines(self, found: Sequence[Path]) -> Line:
         """Return what makes a line of a reading; text stands in columns where there are several."""
-        if self.style != "text":
-            return _LINES[self.style]
+        if self.style == "csv":
+            return partial(csv_lines, crops=self.crops is not None)
+        if self.style == "json":
+            return json_line
         column = answer_column(map(str, found)) if len(found) > 1 else 0
         return partial(text_line, column=column)
 
@@ -233,6 +243,17 @@ class _Drawing:
     folder: OutputFolder
     draw: Callable[[OutputFolder, Page, Reading], None]
     done: bool = False
+
+
+def _cut(folder: OutputFolder, page: Page, reading: Reading) -> tuple[Reading, bool]:
+    """Write the cells of a page; return its reading with their paths, and whether it worked."""
+    from digitlab.reading.crops import write_crops
+
+    try:
+        return write_crops(folder, page.picture, reading), True
+    except DigitlabError as error:
+        _say(str(error))
+        return reading, False
 
 
 def _draw(drawings: Iterable[_Drawing], page: Page, reading: Reading) -> bool:

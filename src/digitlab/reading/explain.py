@@ -7,7 +7,9 @@ and asking again (Zeiler and Fergus, 2014), which needs answers alone, no gradie
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,9 @@ from PIL import Image
 
 from digitlab.decoding import Picture
 from digitlab.errors import DigitlabError
+from digitlab.layout.page import read_page
 from digitlab.preparation import SIDE, Step
+from digitlab.reading.columns import columns_of
 from digitlab.reading.glyphs import find_glyphs
 from digitlab.reading.picture_files import marked_png
 from digitlab.reading.recogniser import Recogniser
@@ -26,6 +30,7 @@ from digitlab.reading.types import Digit, Reading
 Floats = npt.NDArray[np.float32]
 
 PATCH = 7  # pixels a side; a quarter of the image, wide enough to cut a stroke
+MOST = 24  # digits of a page, the least certain ones; where it looked takes 0.3 s for each
 
 
 @dataclass(frozen=True)
@@ -39,16 +44,19 @@ class ExplainedDigit:
             around a pixel is covered with ground, negative where it rises; for a network trained
             with square error, by how much its value changes.
         no_digit: the probability of no digit at all; None for networks without that answer.
+        place: where on a page it is, in words; empty elsewhere.
     """
 
     digit: Digit
     image: Picture
     attention: Floats
     no_digit: float | None
+    place: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the image and the attention, for programs; the answer is in the reading."""
         return {
+            "box": list(self.digit.box),
             "no_digit": self.no_digit,
             "attention": [[round(float(value), 6) for value in row] for row in self.attention],
             "image": self.image.tolist(),
@@ -63,7 +71,8 @@ class Explanation:
         picture: uint8 [H, W] or [H, W, 3], upright.
         reading: what was read in it.
         steps: of the preparation, each with a name and an image; empty for blank paper.
-        digits: each that was read, as they stand in the reading; empty for blank paper.
+        digits: that was read; of a page at most `MOST`, the least certain first; empty for blank
+            paper.
     """
 
     picture: Picture
@@ -113,31 +122,65 @@ class Explanation:
 
 
 def explain_reading(recogniser: Recogniser, picture: Picture, reading: Reading) -> Explanation:
-    """Explain a reading of a picture: each digit in it, and the way from the picture to them.
+    """Explain a reading of a picture: the digits in it, and the way from the picture to them.
 
     Args:
         recogniser: that gave the reading.
         picture: uint8 [H, W] or [H, W, 3], upright, as `load_picture` gives it.
         reading: of that picture, without an error.
     """
-    digits = [digit for row in reading.rows for number in row.numbers for digit in number.digits]
-    if not digits:  # blank: nothing to explain, but the picture itself
+    places = _places(reading)
+    if not places:  # blank: nothing to explain, but the picture itself
         return Explanation(picture, reading, (), ())
     steps: list[Step] = []
-    found = find_glyphs(
-        picture, reading.file or "the picture", steps.append, recogniser.model.preparation
-    )
-    image_at = {glyph.box: glyph.image for glyph in found}
-    images = [image_at[digit.box] for digit in digits]
-    no_digits: list[float | None] = [None] * len(digits)
+    name, version = reading.file or "the picture", recogniser.model.preparation
+    glyphs = find_glyphs(picture, name, steps.append, version)
+    if sum(len(number.written) for row in reading.rows for number in row.numbers) > len(glyphs):
+        return _explain_page(recogniser, picture, reading, places)
+    image_at = {glyph.box: glyph.image for glyph in glyphs}
+    chosen = [(digit, image_at[digit.box], "") for digit, _ in places]
+    return Explanation(picture, reading, tuple(steps), _explained(recogniser, chosen))
+
+
+def _explain_page(
+    recogniser: Recogniser, picture: Picture, reading: Reading, places: list[tuple[Digit, str]]
+) -> Explanation:
+    """Explain a page, which is read again to see its steps, and its least certain digits."""
+    steps: list[Step] = [Step("picture", picture)]
+    rows = read_page(picture, partial(recogniser.probabilities, prepared=True), steps.append)
+    found = (one for row in rows for number in row.numbers for one in number)
+    image_at = {one.box: one.image for one in found if one.image is not None}
+    places = [(digit, place) for digit, place in places if digit.box in image_at]
+    places.sort(key=lambda one: (not one[0].refused, one[0].confidence or 0.0))
+    chosen = [(digit, image_at[digit.box], place) for digit, place in places[:MOST]]
+    return Explanation(picture, reading, tuple(steps), _explained(recogniser, chosen))
+
+
+def _places(reading: Reading) -> list[tuple[Digit, str]]:
+    """Return each digit of a reading, and where it stands in words, as CSV counts."""
+    return [
+        (digit, f"row {at}, column {column}, digit {place}")
+        for at, (row, columns) in enumerate(
+            zip(reading.rows, columns_of(reading.rows), strict=True), 1
+        )
+        for number, column in zip(row.numbers, columns, strict=True)
+        for place, digit in enumerate(number.digits, 1)
+    ]
+
+
+def _explained(
+    recogniser: Recogniser, chosen: Sequence[tuple[Digit, Picture, str]]
+) -> tuple[ExplainedDigit, ...]:
+    """Explain digits, each with its image and its place."""
+    no_digits: list[float | None] = [None] * len(chosen)
     if recogniser.model.output == "logits":
-        likely = recogniser.probabilities(np.stack(images), prepared=True)
+        images = np.stack([image for _, image, _ in chosen])
+        likely = recogniser.probabilities(images, prepared=True)
         no_digits = [float(one[10]) if len(one) > 10 else None for one in likely]
-    explained = (
-        ExplainedDigit(digit, image, attention(recogniser, image), no_digit)
-        for digit, image, no_digit in zip(digits, images, no_digits, strict=True)
+    return tuple(
+        ExplainedDigit(digit, image, attention(recogniser, image), no_digit, place)
+        for (digit, image, place), no_digit in zip(chosen, no_digits, strict=True)
     )
-    return Explanation(picture, reading, tuple(steps), tuple(explained))
 
 
 def attention(recogniser: Recogniser, image: Picture) -> Floats:

@@ -16,11 +16,13 @@ from statistics import median_low
 
 from digitlab.errors import ConfigError
 from digitlab.header import DOCUMENTS, SUFFIXES
+from digitlab.reading.columns import columns_of
 from digitlab.reading.picture_files import STANDARD_INPUT
-from digitlab.reading.types import Digit, Mark, Reading, refusals
+from digitlab.reading.types import Digit, Mark, Number, Reading, refusals
 from digitlab.wording import is_formula, printable
 
-CSV_HEADER = ("file", "text", "confidence", "state", "reason")
+CSV_HEADER = ("file", "text", "confidence", "state", "reason", "row", "column")
+CROP = "crop"  # the column behind these, where cells are written as pictures
 
 # The suffixes of files that hold readings, and their style.
 TABLES = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json"}
@@ -113,24 +115,44 @@ def json_line(reading: Reading) -> str:
     return json.dumps(reading.to_json(), ensure_ascii=False)
 
 
-def csv_line(reading: Reading) -> str:
-    """Return the line of a picture or page: see `CSV_HEADER`.
+def csv_lines(reading: Reading, crops: bool = False) -> str:
+    """Return a line for each number of a picture or page, or one where there is none.
 
     `text` is empty where no digit is read, so that nothing is summed that nobody read; `confidence`
-    is that all of it is right, and empty where anything is refused. `reason` is why, or the code
-    of the error.
+    is that all of the number is right, and empty where anything in it is refused. `reason` is why,
+    or the code of the error. `row` and `column` count from 1.
+
+    Args:
+        reading: of one picture or page.
+        crops: whether the picture of a number is named, too.
     """
-    became = state(reading)
-    written = _written(reading)
-    text = reading.text if any(not one.refused for one in written) else ""
-    reason = refusals(written) if reading.error is None else reading.error.code
-    confidence = _confidence(reading) if became == READ else ""
-    return _csv((_csv_name(reading), text, confidence, became, reason))
+    name, extra = _csv_name(reading), ("",) * crops
+    if reading.error is not None or not reading.rows:
+        reason = "" if reading.error is None else reading.error.code
+        return _csv((name, "", "", state(reading), reason, "", "", *extra))
+    lines = []
+    for at, (row, columns) in enumerate(
+        zip(reading.rows, columns_of(reading.rows), strict=True), 1
+    ):
+        for number, column in zip(row.numbers, columns, strict=True):
+            if crops:
+                extra = (_no_formula(printable(number.crop or "")),)
+            lines.append(_csv((name, *_cell(number), str(at), str(column), *extra)))
+    return "\n".join(lines)
 
 
-def csv_header() -> str:
-    """Return the first line of CSV."""
-    return _csv(CSV_HEADER)
+def csv_header(crops: bool = False) -> str:
+    """Return the first line of CSV; with a last column for the pictures of numbers, if asked."""
+    return _csv((*CSV_HEADER, CROP) if crops else CSV_HEADER)
+
+
+def _cell(number: Number) -> tuple[str, str, str, str]:
+    """Return the text, the confidence, the state and the reason of a number."""
+    written = number.written
+    text = number.text if any(not one.refused for one in written) else ""
+    if any(one.refused for one in written):
+        return text, "", REFUSED, refusals(written)
+    return text, _confidence(number), READ, ""
 
 
 def _written(reading: Reading) -> list[Digit | Mark]:
@@ -142,22 +164,24 @@ def _source(reading: Reading) -> str:
     return f"{printable(reading.file or STANDARD_INPUT)}{page}"
 
 
-def _confidence(reading: Reading) -> str:
+def _confidence(number: Number) -> str:
     """Return the probability that all is right, rounded down, so that 1 is never claimed for less.
 
     Empty where it is not known.
     """
-    known = [number.confidence for row in reading.rows for number in row.numbers]
-    likely = [one for one in known if one is not None]
-    if len(likely) < len(known):
+    if number.confidence is None:
         return ""
-    return f"{math.floor(math.prod(likely) * 10_000) / 10_000:.4f}"
+    return f"{math.floor(number.confidence * 10_000) / 10_000:.4f}"
 
 
 def _csv_name(reading: Reading) -> str:
     """Return a name that no spreadsheet takes for a formula, and that still is the file's."""
     name = _source(reading)
-    return f"./{name}" if name != STANDARD_INPUT and is_formula(name) else name
+    return name if name == STANDARD_INPUT else _no_formula(name)
+
+
+def _no_formula(name: str) -> str:
+    return f"./{name}" if is_formula(name) else name
 
 
 def _csv(cells: Iterable[str]) -> str:

@@ -116,18 +116,22 @@ class OutputFolder:
         self._inputs = {_folded(file) for file in inputs}
         self._given = set() if given is None else given
 
-    def place(self, source: str, suffix: str = "", page: int | None = None) -> Path:
+    def place(
+        self, source: str, suffix: str = "", page: int | None = None, part: str | None = None
+    ) -> Path:
         """Return where to write what belongs to a source: its name, numbered where that is taken.
 
         Args:
             source: a path, whose stem is taken, or "-".
             suffix: of what is written, such as ".png"; none for a folder.
             page: of a document, from 1; becomes a part of the name.
+            part: of the page, such as "r2c3"; becomes a part of the name, too.
         """
         stem = "standard-input" if source == STANDARD_INPUT else Path(source).stem
         while len(os.fsencode(stem)) > _LONGEST:
             stem = stem[:-1]
         stem += "" if page is None else f"-page-{page}"
+        stem += "" if part is None else f"-{part}"
         number = 1
         while True:
             path = self.path / f"{stem}{'' if number == 1 else f'-{number}'}{suffix}"

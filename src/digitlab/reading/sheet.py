@@ -29,7 +29,8 @@ from digitlab.drawing import (
     write,
 )
 from digitlab.preparation.choice import RIVALS
-from digitlab.reading.annotate import REFUSED, RIVAL, annotated
+from digitlab.reading.annotate import RIVAL, annotated
+from digitlab.reading.certainty_levels import REFUSED
 from digitlab.reading.types import Digit, refusal, refusals
 from digitlab.wording import certainty, percent, printable
 
@@ -40,11 +41,10 @@ _FOR, _AGAINST = (200, 40, 20), BLUE
 
 _WIDTH, _MARGIN, _GAP = 1120, 40, 24  # pixels
 _CONTENT = _WIDTH - 2 * _MARGIN
-_STEPS_A_ROW = 5
-_STEP_SIDE = (_CONTENT - (_STEPS_A_ROW - 1) * _GAP) // _STEPS_A_ROW
+_STEPS_A_ROW, _STEPS_A_ROW_OF_A_PAGE = 5, 2
 _GLYPH_SCALE = 11
 _GLYPH_SIDE = 28 * _GLYPH_SCALE
-_PICTURE_HEIGHT = 380
+_PICTURE_HEIGHT, _PAGE_HEIGHT = 380, 1200
 _ANSWER_HEIGHT = 2 * (HEADING + 14) + _GLYPH_SIDE + 8 + 2 * (CAPTION + 5) + _GAP
 _MOST_ANSWERS = 60  # programs that show pictures give up at 32,767 pixels
 
@@ -81,20 +81,31 @@ def explanation_sheet(explanation: Explanation) -> Image.Image:
 
     Each digit has a block of its own, up to `_MOST_ANSWERS` of them.
     """
-    rows = math.ceil(len(explanation.steps) / _STEPS_A_ROW)
+    a_row, side = _steps_a_row(explanation)
+    rows = math.ceil(len(explanation.steps) / a_row)
     digits = explanation.digits[:_MOST_ANSWERS]
-    page = _Page(1200 + rows * (_STEP_SIDE + 80) + len(digits) * _ANSWER_HEIGHT)
+    page = _Page(820 + _PAGE_HEIGHT + rows * (side + 80) + len(digits) * _ANSWER_HEIGHT)
     _draw_title(page, explanation)
     if explanation.steps:
         page.heading("How the picture was prepared")
         _draw_steps(page, explanation)
     for number, one in enumerate(digits, 1):
-        if len(explanation.digits) > 1:
+        if one.place:
+            page.heading(f"{one.place.capitalize()}: {_said(one.digit)}")
+        elif len(explanation.digits) > 1:
             page.heading(f"Digit {number}: {_said(one.digit)}")
         _draw_answer(page, one)
     if left_out := len(explanation.digits) - len(digits):
         page.heading(f"and {left_out:,} more digits, which explanation.json has, too")
+    elif left_out := _count(explanation) - len(digits):
+        page.heading(f"and {left_out:,} more digits, which are more certain")
     return page.cut()
+
+
+def _count(explanation: Explanation) -> int:
+    """Return how many digits were read."""
+    rows = explanation.reading.rows
+    return sum(len(number.digits) for row in rows for number in row.numbers)
 
 
 def _draw_title(page: _Page, explanation: Explanation) -> None:
@@ -104,7 +115,8 @@ def _draw_title(page: _Page, explanation: Explanation) -> None:
     page.write(_MARGIN, page.top + TITLE + 12, f"{reading.file or ''}{number}", CAPTION, SOFT)
     page.top += TITLE + CAPTION + 30
     picture = annotated(explanation.picture, reading)
-    picture.thumbnail((_CONTENT, _PICTURE_HEIGHT), Image.Resampling.LANCZOS)
+    height = _PAGE_HEIGHT if _is_page(explanation) else _PICTURE_HEIGHT
+    picture.thumbnail((_CONTENT, height), Image.Resampling.LANCZOS)
     page.paste(picture, _MARGIN, page.top)
     page.top += picture.height + 8
     for line, colour in _frames(explanation):
@@ -119,7 +131,7 @@ def _frames(explanation: Explanation) -> list[tuple[str, Colour]]:
         return []
     among = f"among the {RIVALS} things with the most ink"
     return [
-        ("orange: what was taken, and is explained below", REFUSED),
+        ("orange: what was taken, and is explained below", REFUSED.colour),
         (f"green: what looks like a digit of its own, {among}", RIVAL),
     ]
 
@@ -149,16 +161,27 @@ def _certain(confidence: float | None) -> str:
     return "" if confidence is None else f", {certainty(confidence)} certain"
 
 
+def _is_page(explanation: Explanation) -> bool:
+    return any(one.place for one in explanation.digits)
+
+
+def _steps_a_row(explanation: Explanation) -> tuple[int, int]:
+    """Return how many steps stand side by side, and how large, in pixels; writing is fine."""
+    count = _STEPS_A_ROW_OF_A_PAGE if _is_page(explanation) else _STEPS_A_ROW
+    return count, (_CONTENT - (count - 1) * _GAP) // count
+
+
 def _draw_steps(page: _Page, explanation: Explanation) -> None:
-    for first in range(0, len(explanation.steps), _STEPS_A_ROW):
+    a_row, side = _steps_a_row(explanation)
+    for first in range(0, len(explanation.steps), a_row):
         tallest = 0
-        row = explanation.steps[first : first + _STEPS_A_ROW]
-        shown = [_fitted(step.image, _STEP_SIDE) for step in row]
+        row = explanation.steps[first : first + a_row]
+        shown = [_fitted(step.image, side) for step in row]
         height = max(image.height for image in shown)
         for at, (step, image) in enumerate(zip(row, shown, strict=True)):
-            x = _MARGIN + at * (_STEP_SIDE + _GAP)
+            x = _MARGIN + at * (side + _GAP)
             page.paste(image, x, page.top + (height - image.height) // 2)
-            lines = _wrapped(f"{first + at + 1}. {printable(step.name)}", _STEP_SIDE)
+            lines = _wrapped(f"{first + at + 1}. {printable(step.name)}", side)
             for line_at, line in enumerate(lines):
                 y = page.top + height + 8 + line_at * (CAPTION + 4)
                 page.write(x, y, line, CAPTION, TEXT)

@@ -114,12 +114,14 @@ class Number:
         box: round all that is written.
         confidence: that every digit and mark is right; None where one of them has none.
         marks: between, before or after the digits, from left to right; most numbers have none.
+        crop: the picture of it that was written, where one was.
     """
 
     digits: tuple[Digit, ...]
     box: Box
     confidence: float | None
     marks: tuple[Mark, ...] = ()
+    crop: str | None = None
 
     @property
     def written(self) -> tuple[Digit | Mark, ...]:
@@ -135,14 +137,16 @@ class Number:
         return "".join(one.text for one in self.written)
 
     def to_json(self) -> dict[str, Any]:
-        """Return what `--json` and HTTP show; `marks` only where there are any."""
-        shown = {
+        """Return what `--json` and HTTP show; `marks` and `crop` only where there are any."""
+        shown: dict[str, Any] = {
             "text": self.text,
             "confidence": self.confidence,
             "box": list(self.box),
             "digits": [digit.to_json() for digit in self.digits],
         }
-        return shown | ({"marks": [mark.to_json() for mark in self.marks]} if self.marks else {})
+        if self.marks:
+            shown["marks"] = [mark.to_json() for mark in self.marks]
+        return shown if self.crop is None else shown | {"crop": self.crop}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,57 @@
+"""Pictures of the cells of a page, each with its row and column in its name.
+
+Used by `digitlab read --crops`, so that who checks doubtful numbers finds each by itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from PIL import Image
+
+from digitlab.decoding import Picture
+from digitlab.durable_files import write_whole
+from digitlab.errors import DigitlabError
+from digitlab.reading.columns import columns_of
+from digitlab.reading.picture_files import STANDARD_INPUT, OutputFolder, marked_png
+from digitlab.reading.types import Box, Number, Reading
+
+MARGIN = 0.3  # of a number's height, on every side
+LEAST = 4  # pixels
+
+
+def write_crops(folder: OutputFolder, picture: Picture, reading: Reading) -> Reading:
+    """Write a PNG of each number, such as `NAME-r2c3.png`, and return the reading with their paths.
+
+    Args:
+        folder: where they go.
+        picture: uint8 [H, W] or [H, W, 3], upright.
+        reading: of that picture; rows and columns are counted as in CSV.
+
+    Raises:
+        DigitlabError: where one cannot be written.
+    """
+    rows = []
+    columns = columns_of(reading.rows)
+    for at, (row, places) in enumerate(zip(reading.rows, columns, strict=True), 1):
+        numbers: list[Number] = []
+        for number, column in zip(row.numbers, places, strict=True):
+            name, cell = reading.file or STANDARD_INPUT, f"r{at}c{column}"
+            place = folder.place(name, ".png", reading.page, cell)
+            try:
+                write_whole(place, marked_png(Image.fromarray(cut_out(picture, number.box))))
+            except OSError as error:
+                reason = error.strerror or str(error)
+                raise DigitlabError(f"{place}: the cell cannot be written: {reason}") from error
+            numbers.append(replace(number, crop=str(place)))
+        rows.append(replace(row, numbers=tuple(numbers)))
+    return replace(reading, rows=tuple(rows))
+
+
+def cut_out(picture: Picture, box: Box) -> Picture:
+    """Return the part of a picture in a box, with a margin of `MARGIN` as far as there is any."""
+    x, y, width, height = box
+    margin = max(LEAST, round(MARGIN * height))
+    return picture[
+        max(0, y - margin) : y + height + margin, max(0, x - margin) : x + width + margin
+    ]
