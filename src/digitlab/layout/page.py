@@ -273,12 +273,10 @@ def _numbers(
     gaps = [_gaps(characters, chain.height) for chain, characters in found]
     page = _threshold(np.concatenate([np.zeros(0), *gaps]))
     written = [one for _, characters in found for one in characters]
-    is_table = (
-        ruled.down.any()
-        and np.mean([_is_across(one, ruled) for one in written] or [1]) < OVER_RULES
-    )
+    across = sum(_is_across(one, ruled) for one in written)
+    is_table = bool(ruled.down.any()) and across < OVER_RULES * len(written)
     rows = []
-    for (chain, characters), wide in zip(found, gaps, strict=True):
+    for (_, characters), wide in zip(found, gaps, strict=True):
         if not characters:
             continue
         limit = _threshold(wide, page)

@@ -88,7 +88,7 @@ def _bands(strength: Floats, level: float, height: float, length: float) -> Pict
     slack = max(1, round(TILT * size / 2))
     thick = cv2.dilate(inked, np.ones((2 * slack + 1, 1), np.uint8))
     runs = cv2.morphologyEx(thick, cv2.MORPH_OPEN, np.ones((1, size), np.uint8))
-    near = np.asarray(runs & inked, np.uint8)
+    near = np.asarray(runs, np.uint8) & inked
     count, labels, stats, _ = cv2.connectedComponentsWithStats(near)
     band = np.zeros_like(inked)
     for one in range(1, count):
@@ -205,4 +205,5 @@ def _crossed(band: Picture, rest: Picture, height: float) -> Picture:
     size = (2 * reach + 1, 2 * side + 1)
     downwards, upwards = np.zeros(size, np.uint8), np.zeros(size, np.uint8)
     downwards[: reach + 1], upwards[reach:] = 1, 1
-    return np.asarray(cv2.dilate(above, downwards) & cv2.dilate(below, upwards) & band, np.uint8)
+    from_above, from_below = cv2.dilate(above, downwards), cv2.dilate(below, upwards)
+    return np.asarray(from_above, np.uint8) & np.asarray(from_below, np.uint8) & band

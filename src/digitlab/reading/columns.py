@@ -20,7 +20,7 @@ NEAR = 0.5  # heights of a number between two of a column, at most
 STEEPEST = 0.5  # pixels across for each down; a table that leans more is none
 
 
-def columns_of(rows: Sequence[Row]) -> Columns:
+def columns_of(rows: Sequence[Row], turned: int = 0) -> Columns:
     """Return the columns of the numbers in each row, from 1.
 
     Numbers above one another have the same column, also in a table that leans; a row with an empty
@@ -29,11 +29,13 @@ def columns_of(rows: Sequence[Row]) -> Columns:
 
     Args:
         rows: from top to bottom, of numbers from left to right.
+        turned: by how many degrees, clockwise, their page was turned to be read so.
     """
     row_of = np.array([at for at, row in enumerate(rows) for _ in row.numbers], int)
     if not len(row_of):
         return tuple(() for _ in rows)
     boxes = np.array([number.box for row in rows for number in row.numbers], float)
+    boxes = _upright(boxes, turned)
     middle = boxes[:, 1] + boxes[:, 3] / 2
     left = boxes[:, 0] - _lean(boxes[:, 0] + boxes[:, 2] / 2, middle, row_of) * middle
     sides = np.stack([left, left + boxes[:, 2] / 2, left + boxes[:, 2]], axis=1)
@@ -45,6 +47,18 @@ def columns_of(rows: Sequence[Row]) -> Columns:
     if any(b <= a for row in found for a, b in pairwise(row)):
         found = [list(range(1, len(row) + 1)) for row in found]
     return tuple(map(tuple, found))
+
+
+def _upright(boxes: Floats, turned: int) -> Floats:
+    """Return boxes, float64 [N, 4], as they stand once their page is turned, but for its size."""
+    x, y, width, height = boxes.T
+    if turned == 90:
+        return np.column_stack([-y - height, x, height, width])
+    if turned == 180:
+        return np.column_stack([-x - width, -y - height, width, height])
+    if turned == 270:
+        return np.column_stack([y, -x - width, height, width])
+    return boxes
 
 
 def _lean(x: Floats, y: Floats, row_of: npt.NDArray[np.int_]) -> float:

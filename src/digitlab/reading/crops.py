@@ -32,7 +32,7 @@ def write_crops(folder: OutputFolder, picture: Picture, reading: Reading) -> Rea
         DigitlabError: where one cannot be written.
     """
     rows = []
-    columns = columns_of(reading.rows)
+    columns = columns_of(reading.rows, reading.turned)
     for at, (row, places) in enumerate(zip(reading.rows, columns, strict=True), 1):
         numbers: list[Number] = []
         for number, column in zip(row.numbers, places, strict=True):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from PIL import Image
 
 from digitlab.decoding import Picture
 from digitlab.errors import DigitlabError
-from digitlab.layout.page import read_page
+from digitlab.layout.upright import read_turned
 from digitlab.preparation import SIDE, Step
 from digitlab.reading.columns import columns_of
 from digitlab.reading.glyphs import find_glyphs
@@ -147,7 +146,7 @@ def _explain_page(
 ) -> Explanation:
     """Explain a page, which is read again to see its steps, and its least certain digits."""
     steps: list[Step] = [Step("picture", picture)]
-    rows = read_page(picture, partial(recogniser.probabilities, prepared=True), steps.append)
+    rows = read_turned(picture, recogniser.likely, reading.turned, steps.append)
     found = (one for row in rows for number in row.numbers for one in number)
     image_at = {one.box: one.image for one in found if one.image is not None}
     places = [(digit, place) for digit, place in places if digit.box in image_at]
@@ -161,7 +160,7 @@ def _places(reading: Reading) -> list[tuple[Digit, str]]:
     return [
         (digit, f"row {at}, column {column}, digit {place}")
         for at, (row, columns) in enumerate(
-            zip(reading.rows, columns_of(reading.rows), strict=True), 1
+            zip(reading.rows, columns_of(reading.rows, reading.turned), strict=True), 1
         )
         for number, column in zip(row.numbers, columns, strict=True)
         for place, digit in enumerate(number.digits, 1)
