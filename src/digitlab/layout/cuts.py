@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from digitlab.layout.pieces import Piece
@@ -34,10 +36,17 @@ def cut(piece: Piece, tall: float) -> list[Piece]:
     middling = 0.01 * np.abs(places - width / 2) / width
     cost = np.array([_ink_on(piece, places[:, None] + shift[None]) for shift in shifts]) + middling
     label = np.zeros(mask.shape, np.int32)
+    severed = [0]
     for place in _chosen(cost.min(axis=0), tall):
-        shift = shifts[int(cost[:, place].argmin())]
-        label += np.arange(width)[None] >= (places[place] + shift)[:, None]
-    parts = [_part(piece, mask & (label == one)) for one in range(int(label.max()) + 1)]
+        columns = places[place] + shifts[int(cost[:, place].argmin())]
+        label += np.arange(width)[None] >= columns[:, None]
+        on = np.append(mask[rows, columns.clip(0, width - 1)], False)
+        severed.append(int(np.count_nonzero(on[:-1] & ~on[1:])))
+    severed.append(0)
+    parts = [
+        _part(piece, mask & (label == at), (before, after))
+        for at, (before, after) in enumerate(pairwise(severed))
+    ]
     return sorted((one for one in parts if one is not None), key=lambda one: one.middle[0])
 
 
@@ -63,7 +72,7 @@ def _chosen(cost: np.ndarray, tall: float) -> list[int]:
     return sorted(chosen)
 
 
-def _part(piece: Piece, mask: np.ndarray) -> Piece | None:
+def _part(piece: Piece, mask: np.ndarray, severed: tuple[int, int]) -> Piece | None:
     """Return the part of a piece that is in a mask, bool [h, w]; None where none is."""
     ys, xs = np.nonzero(mask)
     if not len(xs):
@@ -71,4 +80,4 @@ def _part(piece: Piece, mask: np.ndarray) -> Piece | None:
     left, right = int(xs.min()), int(xs.max()) + 1
     top, bottom = int(ys.min()), int(ys.max()) + 1
     box = (piece.left + left, piece.top + top, right - left, bottom - top)
-    return Piece(box, mask[top:bottom, left:right], piece.peak)
+    return Piece(box, mask[top:bottom, left:right], piece.peak, severed)

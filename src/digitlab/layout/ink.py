@@ -6,6 +6,8 @@ followed closely, and one page may be written with several pens.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +25,7 @@ MORE = 0.05  # of what a window finds; where the next finds less than that more,
 WHOLE = 0.5  # of the strength of ink; what is weaker is shadow
 VOTE_WINDOW = 0.08  # of the longer side: strokes cover less than half of it
 STROKES = 6.0  # widths of a stroke: a window that is wider than whatever strokes make
+TINY = 160  # pixels
 LIGHT = 16.0  # grey levels that are added to both sides of a ratio, so that black is not divided by
 FAINTEST_INK = 0.1  # of the light of the paper; less is blank
 NOISES = 5.0  # standard deviations of the ground; what is less is noise
@@ -101,12 +104,14 @@ def _scaled(strength: Floats) -> Floats:
 def _ground(pixels: Picture, window: float) -> Floats:
     """Return the ground, float32 [H, W, C], by closing strokes over on a copy of half the size."""
     half = shrunk(pixels, max(LOOK_SIDE, max(pixels.shape[:2]) // 2))
-    half = np.asarray(cv2.medianBlur(half, 3), np.uint8).reshape(half.shape)
+    if max(half.shape) > TINY:  # else strokes are as fine as noise
+        half = np.asarray(cv2.medianBlur(half, 3), np.uint8).reshape(half.shape)
     side = _odd(window, max(half.shape[:2]))
     closed = _closed(half, side)
     smooth = cv2.blur(closed, (side // 4 * 2 + 1,) * 2)  # what closing leaves has edges
+    smooth = np.asarray(smooth, np.uint8).reshape(closed.shape)
     # Where the light changes suddenly, an average would lie beside both.
-    ground = np.maximum(smooth, 0) if side < 5 else np.minimum(closed, smooth)
+    ground = smooth if side < 5 else np.minimum(closed, smooth)
     height, width = pixels.shape[:2]
     large = cv2.resize(ground, (width, height), interpolation=cv2.INTER_LINEAR)
     return np.asarray(large, np.float32).reshape(pixels.shape)
@@ -128,15 +133,13 @@ def _window(small: Picture) -> float:
     """
     grey = small.min(axis=2)
     longest = max(grey.shape)
-    hats = [
-        cv2.subtract(_closed(grey[..., None], _odd(share, longest))[..., 0], grey)
-        for share in WINDOWS
-    ]
+    windows = {_odd(share, longest): share for share in WINDOWS}  # of tiny pictures, some are one
+    hats = [cv2.subtract(_closed(grey[..., None], side)[..., 0], grey) for side in windows]
     strong = WHOLE * percentiles(counts(np.asarray(hats[-1], np.uint8)), 99.7)[0]
     found = [
         float(cv2.sumElems(cv2.threshold(hat, strong, 0, cv2.THRESH_TOZERO)[1])[0]) for hat in hats
     ]
-    for share, mass, more in zip(WINDOWS, found, found[1:], strict=False):
+    for share, (mass, more) in zip(windows.values(), pairwise(found), strict=False):
         if more - mass <= MORE * mass:
             return share
     return WINDOWS[-1]

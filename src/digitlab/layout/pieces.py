@@ -30,11 +30,13 @@ class Piece:
         box: x, y, width and height, in pixels of the ink.
         mask: bool [h, w], where in its box it is.
         peak: how strong it is where it is strong.
+        severed: how many strokes were cut at its left and at its right.
     """
 
     box: Box
     mask: npt.NDArray[np.bool_]
     peak: float
+    severed: tuple[int, int] = (0, 0)
 
     @property
     def left(self) -> int:

@@ -37,6 +37,7 @@ NO_DIGIT = 10
 # Of the logarithm. Chosen on made pages of validation digits (docs/benchmarks.md).
 LEAST = 1e-4  # no character is less likely
 CUT_COSTS = (1.8, 0.1)  # for either side of a cut of a narrow and of a wide piece
+STROKE_COST = 0.6  # for each stroke but one that is severed at either side
 CUT_WIDTHS = (0.9, 1.25)  # heights of a digit, that these are wide
 BROAD, BROAD_COST = 1.15, 4.0  # for each height of a digit by which one is wider than that
 LOW, LOW_COST = 0.5, 8.0  # likewise lower
@@ -164,9 +165,8 @@ class _Row:
         if not self._is_whole(first, last) or last - first > 2:
             return
         if mark := mark_of(chosen, top, bottom):
-            score = math.log(max(mark[1], LEAST))
-            if mark[0] == "-":  # or the hat of a 5
-                score -= OVERLAP_COST * self._overlap(first, last)
+            # Else a dash may be the hat of a 5, and a point one of a colon's.
+            score = math.log(max(mark[1], LEAST)) - OVERLAP_COST * self._overlap(first, last)
             yield Edge(first, last, chosen, mark=mark[0], score=score)
         if last - first > 1 or digit is None:
             return
@@ -195,7 +195,8 @@ class _Row:
             [one for one, of in zip(self.atoms, self.of, strict=True) if of == self.of[first]]
         )
         cost = float(np.interp(whole[2] / tall, CUT_WIDTHS, CUT_COSTS))
-        edge.score -= cost * self._cut_ends(first, last)
+        for strokes in self._severed(first, last):
+            edge.score -= cost + STROKE_COST * max(0, strokes - 1)
         return edge
 
     def score(self, edge: Edge) -> float:
@@ -225,11 +226,12 @@ class _Row:
         """Whether none of some atoms was cut from another."""
         return all(self.of.count(self.of[at]) == 1 for at in range(first, last))
 
-    def _cut_ends(self, first: int, last: int) -> int:
-        """Return at how many of its ends a character was cut from another."""
-        before = first > 0 and self.of[first - 1] == self.of[first]
-        after = last < len(self.of) and self.of[last] == self.of[last - 1]
-        return int(before) + int(after)
+    def _severed(self, first: int, last: int) -> Iterator[int]:
+        """Yield how many strokes were severed at each end where a character was cut."""
+        if first > 0 and self.of[first - 1] == self.of[first]:
+            yield self.atoms[first].severed[0]
+        if last < len(self.of) and self.of[last] == self.of[last - 1]:
+            yield self.atoms[last - 1].severed[1]
 
     def _are_apart(self, first: int, last: int, tall: float) -> bool:
         """Whether atoms cannot be one character: two are digits by themselves, or a gap is wide."""

@@ -71,6 +71,7 @@ class Glyph:
             version 2.
         printed: whether there seemed to be print all over the picture, which many digits also are;
             never in version 2.
+        signed: whether a dash stands to its left, as a minus does.
     """
 
     image: Picture
@@ -78,6 +79,7 @@ class Glyph:
     rivals: tuple[Glyph, ...] = ()
     disturbed: bool = False
     printed: bool = False
+    signed: bool = False
 
 
 @dataclass(frozen=True)
@@ -243,6 +245,7 @@ def _look(
         Glyph(normalise(one), _enlarged(place, scale, (width, height)))
         for place, one in components.rivals()
     )
+    signed = components.is_signed()
     if max(box[2:]) < CLOSE * max(small.shape):
         margin = max(wide, tall) // 2 + 8
         x, y = max(0, left - margin), max(0, top - margin)
@@ -251,8 +254,10 @@ def _look(
             record("closer look", part)
         near = _look(part, name, side, False, record, newer)
         box = (near.box[0] + x, near.box[1] + y, *near.box[2:])
-        return Glyph(near.image, box, rivals, disturbed or near.disturbed, found.printed)
-    return Glyph(normalise(ink), (left, top, wide, tall), rivals, disturbed, found.printed)
+        disturbed = disturbed or near.disturbed
+        return Glyph(near.image, box, rivals, disturbed, found.printed, signed)
+    box = (left, top, wide, tall)
+    return Glyph(normalise(ink), box, rivals, disturbed, found.printed, signed)
 
 
 def _enlarged(box: Box, scale: tuple[float, float], size: tuple[int, int]) -> Box:

@@ -30,6 +30,8 @@ APART = 0.025  # of the digit's height between it and a line below
 OFF_MIDDLE = 0.3  # of the picture's width, from a side: no 1 that runs from edge to edge
 AT_SIDE = 0.08  # the same: no 1 that runs out of the picture at one end
 SLIM = 0.2  # of its height that a border is wide, its tilt with it
+DASH = (0.2, 1.0)  # of the digit's height that a minus is wide
+FLAT_DASH = 1.6  # times as wide as high it is at least
 CUT = 0.25  # what ink counts that runs out of the picture
 
 # Of the taller part's height: parts of one character, one above the other, are nearer.
@@ -199,6 +201,18 @@ class Components:
         large = self._mass >= LEAST * self._mass[self._main]
         large[0] = False
         return bool(large.sum() <= 1 and self._kept.sum() == 1 and not self._cut[self._main])
+
+    def is_signed(self) -> bool:
+        """Whether a dash stands to the left of the heaviest part, as a minus does."""
+        if self._count < 3:  # the ground is a component, too
+            return False
+        tall = self._height[self._main]
+        wide, high = self._width / tall, self._height / tall
+        flat = (wide >= DASH[0]) & (wide <= DASH[1]) & (wide >= FLAT_DASH * high) & ~self._cut
+        gap = (self._left[self._main] - self._right) / tall
+        middle = (self._top + self._bottom) / 2 - (self._top + self._bottom)[self._main] / 2
+        beside = (gap > 0) & (gap < 1.2) & (np.abs(middle) < 0.25 * tall)
+        return bool((flat & beside & (self._mass >= LEAST * self._mass[self._main])).any())
 
     def rivals(self) -> Iterator[tuple[Box, Floats]]:
         """Yield what may be a digit of its own: box and ink, float32, of each, the heaviest first.

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from digitlab.reading.recogniser import Recogniser
 
 UPRIGHT = ("auto", "no")
-MANY = 2  # characters: what has fewer is a picture of one digit
 PAGE_SIDE = 512  # pixels; larger pictures may be of sheets
 
 
@@ -56,12 +55,12 @@ def read_picture(
     digits: Sequence[Digit] = _alone(recogniser, glyphs, recogniser.classify(glyphs))
     is_large = max(picture.shape[:2]) > PAGE_SIDE
     found: list[PageRow] | None = None
-    doubtful = any(glyph.printed for glyph in glyphs)
+    doubtful = any(glyph.printed or glyph.signed for glyph in glyphs)
     doubtful = doubtful or any(may_be_a_page(digit, is_large) for digit in digits)
     if doubtful and recogniser.model.output == "logits":
         found, turned = read_upright(picture, recogniser.likely, upright == "auto")
         rows = assemble_page(without_words(found), reject)
-        if sum(len(number.written) for row in rows for number in row.numbers) >= MANY:
+        if _is_page(rows):
             return rows, turned
     if reject is not None:
         digits = recogniser.classify(glyphs, reject)
@@ -74,6 +73,15 @@ def read_picture(
     if is_large:
         digits = [_unless_soft(digit, picture) for digit in digits]
     return assemble(digits), 0
+
+
+def _is_page(rows: Sequence[Row]) -> bool:
+    """Whether rows are more than one digit that may have specks beside it: a minus is none."""
+    numbers = [number for row in rows for number in row.numbers]
+    if len(numbers) == 1 and len(numbers[0].digits) == 1:
+        marks = numbers[0].marks
+        return len(marks) == 1 and marks[0].mark == "-" and marks[0].place == 0
+    return bool(numbers)
 
 
 def check_upright(upright: str) -> None:

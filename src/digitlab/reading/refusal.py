@@ -25,7 +25,7 @@ SMALLEST = 6  # pixels of the longer side
 SURE, LIKELY = 0.7, 0.5  # of two rivals, where the picture's digit is read or is none
 UPRIGHT = 0.6  # of the digit's height: lower parts of it are pieces of strokes
 PIECES = 4  # a broken digit has no more
-DOUBTFUL = 0.93  # a digit in a large picture that is less sure may be no writing
+DOUBTFUL = 0.98  # a digit in a large picture that is less sure may be no writing
 SAME = 0.4  # of two boxes that overlap
 
 TALL = 1.9  # times the width: hardly a digit is so high, but a 1
