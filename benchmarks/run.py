@@ -23,6 +23,7 @@ def main() -> None:
         ("Start-up", ["startup.py"]),
         ("Loading", ["loading.py"]),
         ("Reading", ["reading.py", *peers]),
+        ("Pages", ["pages.py"]),
         ("Reading, speed", ["reading_speed.py"]),
         ("Throughput", ["throughput.py", *peers]),
         ("Shards", ["throughput.py", "--shards"]),

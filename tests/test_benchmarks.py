@@ -21,6 +21,7 @@ from PIL import Image
 
 from digitlab import Recogniser, load_dataset, train
 from digitlab.synthesis.camera import photograph
+from digitlab.synthesis.pages import PAGE_KINDS
 
 pytestmark = pytest.mark.process
 
@@ -641,3 +642,23 @@ def test_what_is_interrupted_leaves_nothing(
         process.communicate(timeout=300)
     assert process.returncode == status
     repository.assert_nothing_stays()
+
+
+def test_pages_are_measured_by_kind_whole_and_digit_by_digit(tmp_path: Path) -> None:
+    picture = photograph(load_dataset("mnist").splits["test"].images[0], "plain", 1, 0)
+    Image.fromarray(picture).save(tmp_path / "seven.png")
+    (tmp_path / "truth.tsv").write_text("seven.png\t7\n")
+    command = [sys.executable, str(BENCHMARK.with_name("pages.py")), "--pages", "1", "--json"]
+    done = subprocess.run(
+        [*command, "--photographs", str(tmp_path)], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    blank = result.pop("blank")
+    assert set(result) == {*PAGE_KINDS, "photographs"}
+    assert result["photographs"]["right"] == result["photographs"]["digits"] == 1
+    for one in result.values():
+        counts = [one[name] for name in ("right", "wrong", "refused", "missing")]
+        assert one["digits"] == sum(counts)
+    assert all(0.5 < result[kind]["singly"] / result[kind]["digits"] <= 1 for kind in PAGE_KINDS)
+    assert {one["pages"] for one in blank.values()} == {1}

@@ -55,7 +55,9 @@ def _strength(pixels: Picture, window: float) -> Floats:
     ground = _ground(pixels, window)
     ratio = (pixels + np.float32(LIGHT)) / (ground + np.float32(LIGHT))
     absorbed = np.maximum(np.float32(1) - ratio, 0)
-    strength = np.sqrt(np.square(absorbed).mean(axis=2)) if pixels.shape[2] > 1 else absorbed[..., 0]
+    strength = (
+        np.sqrt(np.square(absorbed).mean(axis=2)) if pixels.shape[2] > 1 else absorbed[..., 0]
+    )
     return _scaled(np.asarray(strength, np.float32))
 
 
@@ -64,7 +66,9 @@ def _stroke_width(strength: Floats) -> float | None:
     inked = (strength > 0.4).view(np.uint8)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(inked)
     width, height, area = stats[:, 2], stats[:, 3], stats[:, 4]
-    like = (height >= 8) & (height <= 0.3 * max(strength.shape)) & (width <= 2 * height) & (area >= 12)
+    like = (
+        (height >= 8) & (height <= 0.3 * max(strength.shape)) & (width <= 2 * height) & (area >= 12)
+    )
     like[0] = False
     if not like.any():
         return None
@@ -124,9 +128,14 @@ def _window(small: Picture) -> float:
     """
     grey = small.min(axis=2)
     longest = max(grey.shape)
-    hats = [cv2.subtract(_closed(grey[..., None], _odd(share, longest))[..., 0], grey) for share in WINDOWS]
+    hats = [
+        cv2.subtract(_closed(grey[..., None], _odd(share, longest))[..., 0], grey)
+        for share in WINDOWS
+    ]
     strong = WHOLE * percentiles(counts(np.asarray(hats[-1], np.uint8)), 99.7)[0]
-    found = [float(cv2.sumElems(cv2.threshold(hat, strong, 0, cv2.THRESH_TOZERO)[1])[0]) for hat in hats]
+    found = [
+        float(cv2.sumElems(cv2.threshold(hat, strong, 0, cv2.THRESH_TOZERO)[1])[0]) for hat in hats
+    ]
     for share, mass, more in zip(WINDOWS, found, found[1:], strict=False):
         if more - mass <= MORE * mass:
             return share

@@ -29,9 +29,17 @@ def mark_of(pieces: Sequence[Piece], top: float, bottom: float) -> tuple[str, fl
     width, height = piece.width / tall, piece.height / tall
     middle = (piece.middle[1] - top) / tall
     slim = _slimness(piece)
-    if max(width, height) <= DOT or (height <= 0.5 and width <= DOT and piece.bottom > bottom - 0.1 * tall):
+    if max(width, height) <= DOT or (
+        height <= 0.5 and width <= DOT and piece.bottom > bottom - 0.1 * tall
+    ):
         return _point(piece, width, height, middle, (piece.bottom - bottom) / tall)
-    if height <= 0.4 and width >= 0.22 and slim >= 1.8 and 0.22 < middle < 0.85 and width >= 1.5 * height:
+    if (
+        height <= 0.4
+        and width >= 0.22
+        and slim >= 1.8
+        and 0.22 < middle < 0.85
+        and width >= 1.5 * height
+    ):
         return "-", 0.97 if 0.3 <= middle <= 0.75 else 0.6
     return None
 
@@ -54,13 +62,20 @@ def slash_of(piece: Piece, top: float, bottom: float, slant: float) -> float:
     return 1 / (1 + math.exp(-2 * score))
 
 
-def _point(piece: Piece, width: float, height: float, middle: float, below: float) -> tuple[str, float] | None:
+def _point(
+    piece: Piece, width: float, height: float, middle: float, below: float
+) -> tuple[str, float] | None:
     if max(width, height) < 0.05 or middle < 0.3 or piece.mask.mean() < SOLID:
         return None
     if middle < 0.62:
         return (".", 0.9) if height <= 0.3 else None
     lean = height > 1.35 * width and height >= 0.17
-    score = 6 * (below - BELOW) + 5 * (height - 0.2) + 1.2 * (height / max(width, 0.05) - 1.3) + 0.5 * lean
+    score = (
+        6 * (below - BELOW)
+        + 5 * (height - 0.2)
+        + 1.2 * (height / max(width, 0.05) - 1.3)
+        + 0.5 * lean
+    )
     comma = 1 / (1 + math.exp(-2.5 * score))
     return (",", comma) if comma > 0.5 else (".", 1 - comma)
 
@@ -98,8 +113,13 @@ def is_plus(piece: Piece) -> bool:
         if len(starts) != 4:
             return False
         ends = [(start + int(np.argmin(np.roll(hit, -start)))) for start in starts.tolist()]
-        middles = np.array([(start + end - 1) / 2 for start, end in zip(starts.tolist(), ends, strict=True)]) * 5
-        away = np.abs((middles - 90 * np.rint(middles / 90)))
+        middles = (
+            np.array(
+                [(start + end - 1) / 2 for start, end in zip(starts.tolist(), ends, strict=True)]
+            )
+            * 5
+        )
+        away = np.abs(middles - 90 * np.rint(middles / 90))
         if away.max() > 40 or len(set((np.rint(middles / 90) % 4).tolist())) != 4:
             return False
     return True

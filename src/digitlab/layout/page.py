@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from digitlab.layout.ink import WORK_SIDE, page_ink
+from digitlab.layout.lattice import Character
 from digitlab.layout.marks import lean_of
 from digitlab.layout.pieces import Piece, find_pieces, glyph_of
 from digitlab.layout.rows import Chain, find_rows
 from digitlab.layout.rules import Ruled, without_rules
-from digitlab.layout.segments import SURE, Character, Classify, Known, Lines, read_row
+from digitlab.layout.segments import (
+    NO_DIGIT,
+    Classify,
+    Hand,
+    Known,
+    Lines,
+    read_row,
+)
 from digitlab.layout.sheet import Sheet, straightened
 from digitlab.layout.steps import Record, record_ink, record_rows
 
@@ -25,13 +34,14 @@ TALLEST = 0.95  # of the page's height
 OVER_RULES = 0.08  # of the characters are written across standing rules: no table has more
 DISC = 0.7  # of its box that a disc fills, which is 0.79 for a whole one
 LONGEST_PART = 4  # digits between slashes: of a date, a fraction
+FEWEST = 8  # pixels of a frame, high and wide
+FRAMED = 0.9  # of the sides of its box that a frame covers
 SMALL = 0.7  # of a row's height: what is lower beside it is no row
 LOW = 0.4  # of the height of the page's digits: what is lower is no digit
 REMAINS = 0.12  # of a digit's height: remains of rules are thinner
 RULED = 0.2  # of the strongest pen: rules are stronger
 SLIM = 0.35  # times as wide as long a remain of a rule is at most
 FAINT = 0.35  # of the strength of the page's digits: what is fainter is no writing
-NO_DIGIT = 10
 
 
 @dataclass(frozen=True)
@@ -64,21 +74,21 @@ def read_page(picture: Picture, classify: Classify, record: Record | None = None
     digits = [one for one in pieces if id(one) in known]
     likely = [float(known[id(one)].likely[:NO_DIGIT].max()) for one in digits]
     height = _height(digits, likely)
-    peak = float(np.median([one.peak for one, p in zip(digits, likely, strict=True) if p > 0.8] or [1.0]))
+    peak = float(
+        np.median([one.peak for one, p in zip(digits, likely, strict=True) if p > 0.8] or [1.0])
+    )
     body = [one for one in digits if one.height >= LOW * height and one.peak >= FAINT * peak]
     body = [one for one in body if not _is_hole(one) and not _is_cut(one, strength.shape, known)]
     rows = _without_small(find_rows(body))
     body = [one for row in rows for one in row.pieces]
-    slant = _slant(digits, likely)
-    found = []
-    beside = _beside(rows, pieces, body, peak)
+    hand = Hand(ruled.strength, classify, _slant(digits, likely), known)
+    written = [
+        (chain, [*chain.pieces, *others])
+        for chain, others in zip(rows, _beside(rows, pieces, body, peak), strict=True)
+    ]
     if record is not None:
-        whole = [[*chain.pieces, *others] for chain, others in zip(rows, beside, strict=True)]
-        record_rows(record, strength.shape, whole)
-    for chain, others in zip(rows, beside, strict=True):
-        lines = _lines(chain)
-        characters = read_row([*chain.pieces, *others], ruled.strength, lines, classify, slant, known)
-        found.append((chain, characters))
+        record_rows(record, strength.shape, [row for _, row in written])
+    found = [(chain, read_row(row, _lines(chain), hand)) for chain, row in written]
     return _numbers(found, ruled, sheet)
 
 
@@ -94,7 +104,7 @@ def _bare(strength: Floats) -> tuple[Ruled, list[Piece]]:
             ruled = without_rules(strength, RULED, again)
             pieces = find_pieces(ruled.strength)
     height = _usual_height(pieces, strength.shape)
-    return ruled, [one for one in pieces if not _is_remains(one, ruled, height)]
+    return ruled, [one for one in pieces if not (_is_frame(one) or _is_remains(one, ruled, height))]
 
 
 def _is_remains(piece: Piece, ruled: Ruled, height: float) -> bool:
@@ -102,7 +112,9 @@ def _is_remains(piece: Piece, ruled: Ruled, height: float) -> bool:
     high, wide = ruled.strength.shape
     upright, lying = piece.width <= SLIM * piece.height, piece.height <= SLIM * piece.width
     left, top, right, bottom = piece.left, piece.top, piece.right, piece.bottom
-    if (upright and (left <= 1 or right >= wide - 1)) or (lying and (top <= 1 or bottom >= high - 1)):
+    if (upright and (left <= 1 or right >= wide - 1)) or (
+        lying and (top <= 1 or bottom >= high - 1)
+    ):
         return True
     for rules, slim, thick, axis in (
         (ruled.down, upright, piece.width, 1),
@@ -123,6 +135,7 @@ def _usual_height(pieces: Sequence[Piece], shape: tuple[int, ...]) -> float:
         and one.height <= TALLEST * shape[0]
         and one.width <= 1.6 * one.height
         and one.height <= 8 * one.width
+        and not _is_frame(one)
     ]
     if not like:
         return 0.05 * max(shape)
@@ -130,6 +143,19 @@ def _usual_height(pieces: Sequence[Piece], shape: tuple[int, ...]) -> float:
     order = tall.argsort()
     until = tall[order].cumsum()
     return float(tall[order][np.searchsorted(until, until[-1] / 2)])
+
+
+def _is_frame(piece: Piece) -> bool:
+    """Whether a piece runs along both sides and the bottom of its own box, as no digit does."""
+    rim = max(1, min(piece.height, piece.width) // 8)
+    if min(piece.height, piece.width) < FEWEST or piece.mask[rim:-rim, rim:-rim].mean() > 0.5:
+        return False
+    sides = (
+        piece.mask[:, :rim].any(axis=1),
+        piece.mask[:, -rim:].any(axis=1),
+        piece.mask[-rim:].any(axis=0),
+    )
+    return min(float(side.mean()) for side in sides) > FRAMED
 
 
 def _known(pieces: Sequence[Piece], strength: Floats, classify: Classify) -> dict[int, Known]:
@@ -179,7 +205,7 @@ def _is_cut(piece: Piece, shape: tuple[int, ...], known: Mapping[int, Known]) ->
     """Whether a piece runs out of the picture and is not surely a digit all the same."""
     inside = piece.left > 1 and piece.top > 1
     inside = inside and piece.right < shape[1] - 1 and piece.bottom < shape[0] - 1
-    return not inside and not bool(known[id(piece)].likely[:NO_DIGIT].max() > SURE)
+    return not inside and not known[id(piece)].is_sure
 
 
 def _without_small(rows: Sequence[Chain]) -> list[Chain]:
@@ -246,7 +272,10 @@ def _numbers(
     gaps = [_gaps(characters, chain.height) for chain, characters in found]
     page = _threshold(np.concatenate([np.zeros(0), *gaps]))
     written = [one for _, characters in found for one in characters]
-    is_table = ruled.down.any() and np.mean([_is_across(one, ruled) for one in written] or [1]) < OVER_RULES
+    is_table = (
+        ruled.down.any()
+        and np.mean([_is_across(one, ruled) for one in written] or [1]) < OVER_RULES
+    )
     rows = []
     for (chain, characters), wide in zip(found, gaps, strict=True):
         if not characters:
@@ -254,11 +283,16 @@ def _numbers(
         limit = _threshold(wide, page)
         numbers: list[list[Character]] = [[]]
         for at, character in enumerate(characters):
-            if at and (wide[at - 1] > limit or (is_table and _is_ruled(characters[at - 1], character, ruled))):
+            if at and (
+                wide[at - 1] > limit
+                or (is_table and _is_ruled(characters[at - 1], character, ruled))
+            ):
                 numbers.append([])
             numbers[-1].append(character)
         checked = (_without_odd_slashes(number) for number in numbers)
-        rows.append(PageRow(tuple(tuple(_placed(one, sheet) for one in number) for number in checked)))
+        rows.append(
+            PageRow(tuple(tuple(_placed(one, sheet) for one in number) for number in checked))
+        )
     return rows
 
 
@@ -266,16 +300,19 @@ def _without_odd_slashes(number: Sequence[Character]) -> list[Character]:
     """Return a number in which what looks like a slash is a digit, where no date has one."""
     slashes = [at for at, one in enumerate(number) if one.mark == "/"]
     ends = [-1, *slashes, len(number)]
-    parts = [after - before - 1 for before, after in zip(ends, ends[1:], strict=False)]
+    parts = [after - before - 1 for before, after in pairwise(ends)]
     if all(1 <= part <= LONGEST_PART for part in parts):
         return list(number)
-    return [replace(one, mark=None) if one.mark == "/" and one.likely is not None else one for one in number]
+    return [
+        replace(one, mark=None) if one.mark == "/" and one.likely is not None else one
+        for one in number
+    ]
 
 
 def _gaps(characters: Sequence[Character], height: float) -> npt.NDArray[np.float64]:
     """Return the gaps between the characters of a row, in heights of its digits."""
     ends = [(one.box[0], one.box[0] + one.box[2]) for one in characters]
-    return np.array([max(0, b[0] - a[1]) / height for a, b in zip(ends, ends[1:], strict=False)])
+    return np.array([max(0, b[0] - a[1]) / height for a, b in pairwise(ends)])
 
 
 def _threshold(gaps: npt.NDArray[np.float64], page: float | None = None) -> float:
@@ -287,7 +324,7 @@ def _threshold(gaps: npt.NDArray[np.float64], page: float | None = None) -> floa
     """
     ordered = np.sort(gaps)
     best, limit = 1.6, np.inf
-    for low, high in zip(ordered, ordered[1:], strict=False):
+    for low, high in pairwise(ordered):
         jump = (high + 0.1) / (max(low, 0.1) + 0.1)
         if high >= 0.55 and jump > best:
             best, limit = jump, (low + high) / 2
@@ -301,7 +338,10 @@ def _threshold(gaps: npt.NDArray[np.float64], page: float | None = None) -> floa
 def _is_ruled(one: Character, other: Character, ruled: Ruled) -> bool:
     """Whether a standing rule of a table is between two characters."""
     left, right = one.box[0] + one.box[2] // 2, other.box[0] + other.box[2] // 2
-    top, bottom = min(one.box[1], other.box[1]), max(one.box[1] + one.box[3], other.box[1] + other.box[3])
+    top, bottom = (
+        min(one.box[1], other.box[1]),
+        max(one.box[1] + one.box[3], other.box[1] + other.box[3]),
+    )
     between = ruled.down[top:bottom, left:right]
     return bool(between.any(axis=1).mean() > 0.7) if between.size else False
 

@@ -86,7 +86,9 @@ def find_pieces(strength: Floats) -> list[Piece]:
     large[0] = False
     chosen = np.flatnonzero(large)
     chosen = chosen[np.argsort(-stats[chosen, 4], kind="stable")][:MOST]
-    return [_piece(strength, np.asarray(found, np.int32), one, stats[one]) for one in chosen.tolist()]
+    return [
+        _piece(strength, np.asarray(found, np.int32), one, stats[one]) for one in chosen.tolist()
+    ]
 
 
 def _piece(strength: Floats, labels: Labels, label: int, stats: Labels) -> Piece:
@@ -121,7 +123,9 @@ def ink_of(pieces: Sequence[Piece], strength: Floats) -> Floats:
     ink = np.zeros(mask.shape, np.float32)
     y, x = max(0, top - 2), max(0, left - 2)
     part = strength[y : top + height + 2, x : left + width + 2]
-    ink[y - top + 2 : y - top + 2 + part.shape[0], x - left + 2 : x - left + 2 + part.shape[1]] = part
+    ink[y - top + 2 : y - top + 2 + part.shape[0], x - left + 2 : x - left + 2 + part.shape[1]] = (
+        part
+    )
     peak = max(one.peak for one in pieces)
     ink -= np.float32(WEAK * peak)
     ink /= np.float32((FULL - WEAK) * peak)

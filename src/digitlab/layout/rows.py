@@ -16,6 +16,7 @@ OVERLAP = 0.4  # of the lower of two neighbours' heights that stands beside the 
 ALIKE = 3.2  # times as high a neighbour may be
 FAR = 3.0  # heights of a digit between neighbours
 ASIDE = 0.55  # of a digit's height: a chain goes on where its line leads, give or take that
+BETWEEN = 0.04  # of a digit's height aside counts as much as one height between
 STEEPEST = 0.35  # pixels down for each across
 
 
@@ -57,7 +58,10 @@ class Chain:
         x = self.x - self.x.mean()
         weight = 40 * self.height**2  # as if of pieces that stand on the page's slope
         own = (float(x @ (self.y - self.y.mean())) + weight * slope) / (float(x @ x) + weight)
-        first, last = (np.median(part) for part in (self.y[:4] - own * self.x[:4], self.y[-4:] - own * self.x[-4:]))
+        first, last = (
+            np.median(part)
+            for part in (self.y[:4] - own * self.x[:4], self.y[-4:] - own * self.x[-4:])
+        )
         return float(first + own * self.left), float(last + own * self.right)
 
 
@@ -69,7 +73,12 @@ def find_rows(pieces: Sequence[Piece]) -> list[Chain]:
     """
     chains = [Chain(members) for members in _linked(pieces)]
     slope = _slope(chains)
-    costs = {(one, other): _cost(chains[one], chains[other], slope) for one in range(len(chains)) for other in range(len(chains)) if one != other}
+    costs = {
+        (one, other): _cost(chains[one], chains[other], slope)
+        for one in range(len(chains))
+        for other in range(len(chains))
+        if one != other
+    }
     alive = dict(enumerate(chains))
     costs = {pair: cost for pair, cost in costs.items() if cost is not None}
     while costs:
@@ -82,7 +91,36 @@ def find_rows(pieces: Sequence[Piece]) -> list[Chain]:
                 if (cost := _cost(*both, slope)) is not None:
                     costs[pair] = cost
         alive[new] = joined
-    return _in_order(list(alive.values()), slope)
+    return _in_order(_filled(list(alive.values())), slope)
+
+
+def _filled(chains: list[Chain]) -> list[Chain]:
+    """Return chains in which short ones have been put into the gaps of others that they fit."""
+    kept: list[Chain] = []
+    for chain in sorted(chains, key=lambda one: -len(one.pieces)):
+        for at, other in enumerate(kept):
+            if _fits(chain, other):
+                kept[at] = Chain([*other.pieces, *chain.pieces])
+                break
+        else:
+            kept.append(chain)
+    return kept
+
+
+def _fits(chain: Chain, other: Chain) -> bool:
+    """Whether a chain stands between two neighbours of another, as high as these and beside them."""
+    behind = int(np.searchsorted(other.x, chain.x.mean()))
+    if not 0 < behind < len(other.pieces):
+        return False
+    before, after = other.pieces[behind - 1], other.pieces[behind]
+    if chain.left < before.middle[0] or chain.right > after.middle[0]:
+        return False
+    top, bottom = min(one.top for one in chain.pieces), max(one.bottom for one in chain.pieces)
+    return all(
+        min(bottom, one.bottom) - max(top, one.top) >= OVERLAP * min(bottom - top, one.height)
+        and max(bottom - top, one.height) <= 1.5 * ALIKE * min(bottom - top, one.height)
+        for one in (before, after)
+    )
 
 
 def _linked(pieces: Sequence[Piece]) -> list[list[Piece]]:
@@ -98,7 +136,11 @@ def _linked(pieces: Sequence[Piece]) -> list[list[Piece]]:
     gap = left[None] - right[:, None]  # from one to the other on its right
     may = (middle[None] > middle[:, None]) & (overlap >= OVERLAP * lower)
     may &= (higher <= ALIKE * lower) & (gap <= FAR * higher)
-    away = np.where(may, np.maximum(gap, 0) + 0.5 * np.abs(np.subtract.outer(top + bottom, top + bottom)) / 2, np.inf)
+    away = np.where(
+        may,
+        np.maximum(gap, 0) + 0.5 * np.abs(np.subtract.outer(top + bottom, top + bottom)) / 2,
+        np.inf,
+    )
     behind, before = away.argmin(axis=1), away.argmin(axis=0)
     owner = list(range(len(pieces)))
 
@@ -141,7 +183,7 @@ def _cost(one: Chain, other: Chain, slope: float) -> float | None:
     apart = abs(one.ends(slope)[1] + far - (other.ends(slope)[0] - far)) / height
     if apart > ASIDE * (1.3 if between < 2 * height else 1.0):
         return None
-    return apart + 0.02 * max(0.0, between) / height
+    return apart + BETWEEN * max(0.0, between) / height
 
 
 def _in_order(chains: list[Chain], slope: float) -> list[Chain]:

@@ -7,6 +7,7 @@ Pranzas and Fujinaga, 2008).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import cv2
@@ -22,6 +23,7 @@ LONG = (1.7, 2.0)  # heights of a digit that a rule is long: across, and down
 SIDE = 0.9  # heights of a digit that a side of a box is long
 TILT = 0.08  # pixels down for each across by which a rule may lie askew
 THICK = 0.3  # of a digit's height; thicker is no rule
+TEETH = 4  # of a comb at least, that are as long and stand as high
 DARKER = 1.6  # times as strong as its rule: ink on it
 
 
@@ -117,7 +119,12 @@ def _on_rule(part: Mask, strength: Floats, height: float) -> Mask | None:
     middle = (part * rows).sum(axis=0)[clean] / counted[clean]
     window = max(1, int(height))
     padded = np.pad(middle, window // 2, mode="edge")
-    smooth = np.median(np.lib.stride_tricks.sliding_window_view(padded, window // 2 * 2 + 1)[:: max(1, window // 4)], axis=1)
+    smooth = np.median(
+        np.lib.stride_tricks.sliding_window_view(padded, window // 2 * 2 + 1)[
+            :: max(1, window // 4)
+        ],
+        axis=1,
+    )
     centre = np.interp(columns, columns[clean][:: max(1, window // 4)], smooth)
     on = part & (np.abs(rows - centre) <= thick / 2 + 1)
     level = float(np.median(strength[on])) if on.any() else 0.0
@@ -131,23 +138,49 @@ def _boxes(
     free = np.where((across | down) > 0, np.float32(0), strength)
     lying = _bands(free, level, height, SIDE * height)
     # A standing side ends at lying ones, which may have been long.
-    standing = _turned(_bands(np.ascontiguousarray(np.where(down > 0, 0, strength).T.astype(np.float32)), level, height, SIDE * height))
+    standing = _turned(
+        _bands(
+            np.ascontiguousarray(np.where(down > 0, 0, strength).T.astype(np.float32)),
+            level,
+            height,
+            SIDE * height,
+        )
+    )
     reach = max(2, round(0.12 * height))
+    teeth = _turned(_alike(_ending_at(_turned(standing), _turned(across), reach, any), reach))
     for _ in range(3):
         standing = _turned(_ending_at(_turned(standing), _turned(across | lying), reach))
         lying = _ending_at(lying, down | standing, reach)
-    return lying, standing
+    return lying, standing | teeth
 
 
-def _ending_at(band: Picture, others: Picture, reach: int) -> Picture:
-    """Return the parts of lying rules that end at others, on both sides."""
+def _alike(band: Picture, reach: int) -> Picture:
+    """Return those lying rules of which others are beside them that begin and end alike: a comb."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(band)
+    begin, end = stats[:, 0], stats[:, 0] + stats[:, 2]
+    close = max(1.0, reach / 3)
+    alike = np.abs(np.subtract.outer(begin, begin)) <= close
+    alike &= np.abs(np.subtract.outer(end, end)) <= close
+    alike[:, 0] = False
+    kept = alike.sum(axis=1) >= TEETH
+    kept[0] = False
+    return kept[labels].view(np.uint8)
+
+
+def _ending_at(
+    band: Picture, others: Picture, reach: int, sides: Callable[[Iterable[object]], bool] = all
+) -> Picture:
+    """Return the parts of lying rules that end at others, on both sides or on any."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(band)
     kept = np.zeros(count, np.uint8)
     for one in range(1, count):
         left, top, width, tall, _ = stats[one].tolist()
         rows = slice(max(0, top - reach), top + tall + reach)
-        ends = others[rows, max(0, left - reach) : left + reach + 1], others[rows, left + width - reach - 1 : left + width + reach]
-        kept[one] = all(end.any() for end in ends)
+        ends = (
+            others[rows, max(0, left - reach) : left + reach + 1],
+            others[rows, left + width - reach - 1 : left + width + reach],
+        )
+        kept[one] = sides([end.any() for end in ends])
     return np.asarray(kept[labels], np.uint8)
 
 

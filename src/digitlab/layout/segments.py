@@ -8,15 +8,17 @@ LeCun, Bottou, Bengio and Haffner, 1998).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
+from digitlab.layout.cuts import CUTS, cut
+from digitlab.layout.lattice import NOTHING, Character, Edge, best_path
 from digitlab.layout.marks import is_plus, lean_of, mark_of, slash_of
 from digitlab.layout.pieces import Piece, box_of, glyph_of
-from digitlab.preparation.glyph import Box
 
 Floats = npt.NDArray[np.float32]
 Picture = npt.NDArray[np.uint8]
@@ -26,38 +28,27 @@ Lines = Callable[[float], tuple[float, float]]
 PIECES = 4  # of one character at most
 WIDEST = 1.5  # heights of a digit; no character put together is wider
 CUTTABLE = 0.75  # heights of a digit; what is wider may be several
-CUTS = 5  # of one piece
-SLANTS = (-0.15, 0.0, 0.15, 0.3, 0.5)  # pixels across for each up, of cuts
-CUT_COSTS = (1.6, 0.3)  # of the logarithm, for either side of a cut of a narrow and a wide piece
-BROAD = 1.15  # times as wide as digits are high hardly a digit is
-POINT_COST = 2.5  # of the logarithm, of a digit that a point beside it is a part of
-JOIN_COST = 1.5  # of the logarithm, of pieces side by side that are one character
-OVERLAP_COST = 3.5  # of the logarithm, of a character that lies over another
-SLANTED = 0.3  # of the narrower: slanting digits are over one another by that
+NEAREST = 0.3  # heights of a digit; pieces of one character are nearer
+LOWEST = 0.3, 0.2  # heights of a digit that one is high at least: put together, and by itself
 SURE = 0.97  # a piece that is a digit by itself so surely is not joined with another
-ALIKE_SLASHES = 2.0  # of the logarithm, for what leans like another slash of its row
-SHARP = 2.0  # times as certain as their scores say the ways to cut are (docs/benchmarks.md)
-LEAST = 1e-4  # no character is less likely
+SLANTED = 0.3  # of the narrower: slanting digits are over one another by that
 NO_DIGIT = 10
 
-
-@dataclass(frozen=True)
-class Character:
-    """A character read in a row.
-
-    Attributes:
-        box: in pixels of the ink.
-        image: uint8 [28, 28], as the network sees it; None for a mark that cannot be a digit.
-        likely: float32 [10] or [11], of the network; None where the image is.
-        mark: what it is, where it is a mark; None for a digit.
-        confidence: that it is cut out rightly; of a mark, that it is this one.
-    """
-
-    box: Box
-    image: Picture | None
-    likely: Floats | None
-    mark: str | None
-    confidence: float
+# Of the logarithm. Chosen on made pages of validation digits (docs/benchmarks.md).
+LEAST = 1e-4  # no character is less likely
+CUT_COSTS = (1.8, 0.1)  # for either side of a cut of a narrow and of a wide piece
+CUT_WIDTHS = (0.9, 1.25)  # heights of a digit, that these are wide
+BROAD, BROAD_COST = 1.15, 4.0  # for each height of a digit by which one is wider than that
+LOW, LOW_COST = 0.5, 8.0  # likewise lower
+HIGH, HIGH_COST = 1.7, 3.0  # likewise higher
+ASIDE, ASIDE_COST = 0.3, 6.0  # likewise above or below the middle of the row
+GAP_COST = 6.0  # for each height of a digit between pieces
+JOIN_COST = 1.5  # of pieces side by side that are one character
+POINT_COST = 2.5  # of a digit that a point beside it is a part of
+OVERLAP_COST = 3.5  # of a character that lies over another
+SPECK, LEFT_OUT, SIZE_COST = 0.12, 0.05, 14.0  # of what is left out: the larger, the less likely
+ALIKE_SLASHES = 2.0  # for what leans like another slash of its row
+PLUS = 0.95  # the probability that a cross is one
 
 
 @dataclass(frozen=True)
@@ -67,53 +58,54 @@ class Known:
     image: Picture
     likely: Floats
 
-
-@dataclass
-class _Edge:
-    """A character that pieces from `first` to before `last` may be, and its logarithm."""
-
-    first: int
-    last: int
-    pieces: list[Piece]
-    image: Picture | None = None
-    likely: Floats | None = None
-    mark: str | None = None
-    score: float = 0.0
-    cut_cost: float = 0.0
+    @property
+    def is_sure(self) -> bool:
+        """Whether it surely is a digit."""
+        return bool(self.likely[:NO_DIGIT].max() > SURE)
 
 
-def read_row(
-    pieces: Sequence[Piece], strength: Floats, lines: Lines, classify: Classify,
-    slant: float,
-    known: Mapping[int, Known],
-) -> list[Character]:
-    """Return the characters of a row, from left to right.
+@dataclass(frozen=True)
+class Hand:
+    """What is known of a page before its rows are read.
 
-    Args:
-        pieces: all that stands in the row, small ones, too.
-        strength: float32 [H, W], of the page.
-        lines: gives the top and the bottom of digits at a column.
+    Attributes:
+        strength: float32 [H, W], of its ink.
         classify: gives float32 [N, 10] or [N, 11] for uint8 [N, 28, 28].
         slant: of the writing, in pixels across for each up.
         known: what the network has said of single pieces, by their identity.
     """
-    atoms, groups = _atoms(pieces, lines, known)
-    edges = _edges(atoms, groups, lines, strength, slant, known)
-    asked = [edge for edge in edges if edge.image is not None and edge.likely is None and edge.mark is None]
+
+    strength: Floats
+    classify: Classify
+    slant: float
+    known: Mapping[int, Known]
+
+
+def read_row(pieces: Sequence[Piece], lines: Lines, hand: Hand) -> list[Character]:
+    """Return the characters of a row, from left to right.
+
+    Args:
+        pieces: all that stands in the row, small ones, too.
+        lines: gives the top and the bottom of digits at a column.
+        hand: of the page.
+    """
+    row = _Row(pieces, lines, hand)
+    edges = list(row.edges())
+    asked = [edge for edge in edges if edge.image is not None and edge.likely is None]
     if asked:
-        answers = classify(np.stack([edge.image for edge in asked if edge.image is not None]))
+        answers = hand.classify(np.stack([edge.image for edge in asked if edge.image is not None]))
         for edge, likely in zip(asked, answers, strict=True):
             edge.likely = likely
     for edge in edges:
-        edge.score += _score(edge, lines, groups)
-    characters = _best(edges, len(atoms))
-    if _alike_slashes(edges, characters):
-        characters = _best(edges, len(atoms))
+        edge.score += row.score(edge)
+    characters = best_path(edges, len(row.atoms))
+    if _raise_slashes(edges, characters):
+        characters = best_path(edges, len(row.atoms))
     return characters
 
 
-def _alike_slashes(edges: Sequence[_Edge], characters: Sequence[Character]) -> bool:
-    """Let what leans like a slash of its row more likely be one; return whether there is a slash."""
+def _raise_slashes(edges: Sequence[Edge], characters: Sequence[Character]) -> bool:
+    """Let what leans like a slash of its row more likely be one; return whether there is one."""
     boxes = {one.box for one in characters if one.mark == "/"}
     slashes = [edge for edge in edges if edge.mark == "/"]
     leans = [lean_of(edge.pieces[0])[0] for edge in slashes if box_of(edge.pieces) in boxes]
@@ -123,251 +115,181 @@ def _alike_slashes(edges: Sequence[_Edge], characters: Sequence[Character]) -> b
     return bool(leans)
 
 
-def _atoms(
-    pieces: Sequence[Piece], lines: Lines, known: Mapping[int, Known]
-) -> tuple[list[Piece], list[int]]:
-    """Return pieces from left to right, wide ones cut; and of each, which piece it was."""
-    ordered = sorted(pieces, key=lambda one: one.middle[0])
-    atoms: list[Piece] = []
-    groups: list[int] = []
-    for at, piece in enumerate(ordered):
-        top, bottom = lines(piece.middle[0])
-        tall = bottom - top
-        parts = [piece]
-        may = piece.width > CUTTABLE * tall and piece.height > 0.5 * tall and not is_plus(piece)
-        if may and not (_is_sure(piece, known) and piece.width <= tall):
-            parts = _cut(piece, tall)
-        atoms += parts
-        groups += [at] * len(parts)
-    return atoms, groups
+class _Row:
+    """The pieces of a row, wide ones cut.
 
-
-def _is_sure(piece: Piece, known: Mapping[int, Known]) -> bool:
-    """Whether a piece by itself surely is a digit."""
-    return id(piece) in known and bool(known[id(piece)].likely[:NO_DIGIT].max() > SURE)
-
-
-def _cut(piece: Piece, tall: float) -> list[Piece]:
-    """Return the parts of a piece between the places where least ink is cut."""
-    mask = piece.mask
-    height, width = mask.shape
-    rows = np.arange(height)
-    margin = max(2, round(0.18 * tall))
-    places = np.arange(margin, width - margin)
-    if not len(places):
-        return [piece]
-    costs = []
-    for slant in SLANTS:
-        shift = np.rint(slant * (height / 2 - rows)).astype(int)
-        columns = places[:, None] + shift[None]
-        inside = (columns >= 0) & (columns < width)
-        hit = mask[rows[None], columns.clip(0, width - 1)] & inside
-        costs.append(hit.sum(axis=1) + 0.01 * np.abs(places - width / 2) / width)
-    cost = np.array(costs)
-    chosen: list[tuple[int, int]] = []
-    limit = min(CUTS, max(1, round(width / (0.3 * tall))))
-    free = np.ones(len(places), bool)
-    while len(chosen) < limit and free.any():
-        best = np.where(free, cost.min(axis=0), np.inf)
-        place = int(best.argmin())
-        if best[place] > 0.5 * tall:
-            break
-        chosen.append((int(places[place]), int(cost[:, place].argmin())))
-        free &= np.abs(places - places[place]) >= max(2, round(0.15 * tall))
-    label = np.zeros(mask.shape, np.int32)
-    columns = np.arange(width)
-    for place, way in sorted(chosen):
-        shift = np.rint(SLANTS[way] * (height / 2 - rows))
-        label += columns[None] >= (place + shift)[:, None]
-    parts = []
-    for one in range(len(chosen) + 1):
-        part = mask & (label == one)
-        ys, xs = np.nonzero(part)
-        if len(xs):
-            left, right, top, bottom = xs.min(), xs.max() + 1, ys.min(), ys.max() + 1
-            box = (piece.left + int(left), piece.top + int(top), int(right - left), int(bottom - top))
-            parts.append(Piece(box, part[top:bottom, left:right], piece.peak))
-    return sorted(parts, key=lambda one: one.middle[0])
-
-
-def _edges(
-    atoms: Sequence[Piece],
-    groups: Sequence[int],
-    lines: Lines,
-    strength: Floats,
-    slant: float,
-    known: Mapping[int, Known],
-) -> list[_Edge]:
-    """Return all characters that the pieces of a row may be."""
-    edges = []
-    sure = [_is_sure(atom, known) for atom in atoms]
-    for first in range(len(atoms)):
-        for last in range(first + 1, min(len(atoms), first + max(PIECES, CUTS + 1)) + 1):
-            chosen = list(atoms[first:last])
-            box = box_of(chosen)
-            top, bottom = lines(box[0] + box[2] / 2)
-            tall = bottom - top
-            whole = len(set(groups[first:last])) == 1
-            if last - first > 1 and not whole and (box[2] > WIDEST * tall or len(set(groups[first:last])) > PIECES):
-                continue
-            gap = _gap(atoms, groups, first, last) / tall
-            if gap > 0.3 or (sum(sure[first:last]) > 1 and _are_apart(chosen)):
-                break
-            if box[3] >= 0.3 * tall or (last - first == 1 and box[3] >= 0.2 * tall):
-                before = known.get(id(chosen[0])) if last - first == 1 else None
-                if before is not None:
-                    edge = _Edge(first, last, chosen, before.image, before.likely)
-                else:
-                    edge = _Edge(first, last, chosen, glyph_of(chosen, strength))
-                edge.score = -JOIN_COST * _is_beside(atoms, groups, first, last, tall) - 6 * gap
-                edge.score -= OVERLAP_COST * _overlap(atoms, groups, first, last)
-                edge.score -= POINT_COST * _has_point(chosen, groups[first:last], top, bottom)
-                edge.cut_cost = _cut_cost(atoms, groups, groups[first], tall)
-                edges.append(edge)
-            is_uncut = all(groups.count(groups[at]) == 1 for at in range(first, last))
-            if is_uncut and last - first <= 2 and (found := mark_of(chosen, top, bottom)):
-                score = math.log(max(found[1], LEAST))
-                if found[0] == "-":  # or the hat of a 5
-                    score -= OVERLAP_COST * _overlap(atoms, groups, first, last)
-                edges.append(_Edge(first, last, chosen, None, None, found[0], score))
-            if is_uncut and last - first == 1:
-                if 0.25 * tall <= box[3] <= tall and is_plus(chosen[0]):
-                    edges.append(_Edge(first, last, chosen, None, None, "+", math.log(0.95)))
-                if box[3] >= 0.9 * tall and (slash := slash_of(chosen[0], top, bottom, slant)) > 0.02:
-                    whole = next((edge for edge in edges[-2:] if edge.image is not None and edge.pieces == chosen), None)
-                    if whole is not None:
-                        edges.append(replace(whole, mark="/", score=math.log(slash)))
-                        whole.score += math.log(max(1 - slash, LEAST))
-        if groups.count(groups[first]) == 1:
-            edges.append(_Edge(first, first + 1, [atoms[first]], None, None, ""))
-    return edges
-
-
-def _overlap(atoms: Sequence[Piece], groups: Sequence[int], first: int, last: int) -> float:
-    """Return how much of a character's neighbours, other than what it was cut from, is over it.
-
-    Of the narrower one's width, beyond what slanting digits have.
+    Attributes:
+        atoms: the pieces and the parts of pieces, from left to right.
+        of: of each atom, the number of its piece.
     """
-    left, _, width, _ = box_of(atoms[first:last])
-    most = 0.0
-    for at, beside in ((first - 1, first), (last, last - 1)):
-        if 0 <= at < len(atoms) and groups[at] != groups[beside]:
-            over = min(left + width, atoms[at].right) - max(left, atoms[at].left)
-            most = max(most, over / min(width, atoms[at].width))
-    return max(0.0, most - SLANTED)
 
+    def __init__(self, pieces: Sequence[Piece], lines: Lines, hand: Hand) -> None:
+        self._lines, self._hand = lines, hand
+        self.atoms: list[Piece] = []
+        self.of: list[int] = []
+        for at, piece in enumerate(sorted(pieces, key=lambda one: one.middle[0])):
+            _, _, tall = self._around(piece.middle[0])
+            may = piece.width > CUTTABLE * tall and piece.height > 0.5 * tall
+            known = hand.known.get(id(piece))
+            whole = known is not None and known.is_sure and piece.width <= tall
+            parts = cut(piece, tall) if may and not whole and not is_plus(piece) else [piece]
+            self.atoms += parts
+            self.of += [at] * len(parts)
 
-def _are_apart(chosen: Sequence[Piece]) -> bool:
-    """Whether pieces that follow one another stand apart, but for what slanting digits overlap."""
-    return all(
-        min(one.right, other.right) - max(one.left, other.left) < SLANTED * min(one.width, other.width)
-        for one, other in zip(chosen, chosen[1:], strict=False)
-    )
+    def edges(self) -> Iterator[Edge]:
+        """Yield all characters that the pieces of a row may be, with what their places say."""
+        most = max(PIECES, CUTS + 1)
+        for first in range(len(self.atoms)):
+            for last in range(first + 1, min(len(self.atoms), first + most) + 1):
+                chosen = self.atoms[first:last]
+                together = last - first > 1 and len(set(self.of[first:last])) > 1
+                x, _, width, _ = box_of(chosen)
+                _, _, tall = self._around(x + width / 2)
+                if self._are_apart(first, last, tall):
+                    break
+                pieces = len(set(self.of[first:last]))
+                if not together or (width <= WIDEST * tall and pieces <= PIECES):
+                    yield from self._edges_of(chosen, first, last)
+            if self._is_whole(first, first + 1):
+                yield Edge(first, first + 1, [self.atoms[first]], mark=NOTHING)
 
+    def _edges_of(self, chosen: list[Piece], first: int, last: int) -> Iterator[Edge]:
+        """Yield what some atoms may be: a digit, and the marks that they look like."""
+        x, _, width, height = box_of(chosen)
+        top, bottom, tall = self._around(x + width / 2)
+        digit = None
+        if height >= LOWEST[last - first == 1] * tall:
+            digit = self._digit(chosen, first, last)
+            yield digit
+        if not self._is_whole(first, last) or last - first > 2:
+            return
+        if mark := mark_of(chosen, top, bottom):
+            score = math.log(max(mark[1], LEAST))
+            if mark[0] == "-":  # or the hat of a 5
+                score -= OVERLAP_COST * self._overlap(first, last)
+            yield Edge(first, last, chosen, mark=mark[0], score=score)
+        if last - first > 1 or digit is None:
+            return
+        if 0.25 * tall <= height <= tall and is_plus(chosen[0]):
+            yield Edge(first, last, chosen, mark="+", score=math.log(PLUS))
+        slash = slash_of(chosen[0], top, bottom, self._hand.slant) if height >= 0.9 * tall else 0.0
+        if slash > 0.02:
+            if digit.likely is None and digit.image is not None:
+                digit.likely = self._hand.classify(digit.image[None])[0]
+            yield replace(digit, mark="/", score=math.log(slash))
+            digit.score += math.log(max(1 - slash, LEAST))
 
-def _cut_cost(atoms: Sequence[Piece], groups: Sequence[int], group: int, tall: float) -> float:
-    """Return the logarithm that a cut of a piece costs: the wider it is, the more likely it is two."""
-    width = box_of([atom for atom, of in zip(atoms, groups, strict=True) if of == group])[2] / tall
-    return float(np.interp(width, (0.9, 1.4), CUT_COSTS))
+    def _digit(self, chosen: list[Piece], first: int, last: int) -> Edge:
+        """Return some atoms as a digit, with what their places say of it."""
+        x, _, width, _ = box_of(chosen)
+        top, bottom, tall = self._around(x + width / 2)
+        known = self._hand.known.get(id(chosen[0])) if last - first == 1 else None
+        edge = Edge(first, last, chosen)
+        edge.image = glyph_of(chosen, self._hand.strength) if known is None else known.image
+        edge.likely = None if known is None else known.likely
+        edge.score -= JOIN_COST * self._is_beside(first, last, tall)
+        edge.score -= GAP_COST * self._gap(first, last) / tall
+        edge.score -= OVERLAP_COST * self._overlap(first, last)
+        edge.score -= POINT_COST * self._has_point(first, last, top, bottom)
+        whole = box_of(
+            [one for one, of in zip(self.atoms, self.of, strict=True) if of == self.of[first]]
+        )
+        cost = float(np.interp(whole[2] / tall, CUT_WIDTHS, CUT_COSTS))
+        edge.score -= cost * self._cut_ends(first, last)
+        return edge
 
+    def score(self, edge: Edge) -> float:
+        """Return the logarithm of how likely a character is by its looks and its size."""
+        x, y, width, height = box_of(edge.pieces)
+        top, bottom, tall = self._around(x + width / 2)
+        high, wide = height / tall, width / tall
+        if edge.mark == NOTHING:
+            return -LEFT_OUT - SIZE_COST * max(0.0, max(high, 0.6 * wide) - SPECK)
+        if edge.mark is not None or edge.likely is None:
+            return 0.0
+        aside = abs(y + height / 2 - (top + bottom) / 2) / tall
+        return (
+            math.log(max(float(edge.likely[:NO_DIGIT].max()), LEAST))
+            - BROAD_COST * max(0.0, wide - BROAD)
+            - LOW_COST * max(0.0, LOW - high)
+            - HIGH_COST * max(0.0, high - HIGH)
+            - ASIDE_COST * max(0.0, aside - ASIDE)
+        )
 
-def _has_point(
-    chosen: Sequence[Piece], groups: Sequence[int], top: float, bottom: float
-) -> bool:
-    """Whether a character is put together with a piece that looks like a point beside it."""
-    if len(set(groups)) < 2:
+    def _around(self, column: float) -> tuple[float, float, float]:
+        """Return the top, the bottom and the height of digits at a column."""
+        top, bottom = self._lines(column)
+        return top, bottom, bottom - top
+
+    def _is_whole(self, first: int, last: int) -> bool:
+        """Whether none of some atoms was cut from another."""
+        return all(self.of.count(self.of[at]) == 1 for at in range(first, last))
+
+    def _cut_ends(self, first: int, last: int) -> int:
+        """Return at how many of its ends a character was cut from another."""
+        before = first > 0 and self.of[first - 1] == self.of[first]
+        after = last < len(self.of) and self.of[last] == self.of[last - 1]
+        return int(before) + int(after)
+
+    def _are_apart(self, first: int, last: int, tall: float) -> bool:
+        """Whether atoms cannot be one character: two are digits by themselves, or a gap is wide."""
+        if self._gap(first, last) > NEAREST * tall:
+            return True
+        known = [self._hand.known.get(id(atom)) for atom in self.atoms[first:last]]
+        if sum(one is not None and one.is_sure for one in known) < 2:
+            return False
+        return all(
+            _over(one, other) < SLANTED * min(one.width, other.width)
+            for one, other in pairwise(self.atoms[first:last])
+        )
+
+    def _gap(self, first: int, last: int) -> float:
+        """Return the widest gap across between pieces that follow one another, in pixels."""
+        widest, right = 0.0, self.atoms[first].right
+        for at in range(first + 1, last):
+            if self.of[at] != self.of[at - 1]:
+                widest = max(widest, self.atoms[at].left - right)
+            right = max(right, self.atoms[at].right)
+        return widest
+
+    def _is_beside(self, first: int, last: int, tall: float) -> bool:
+        """Whether a character is put together of pieces side by side, as high as digits."""
+        for at in range(first + 1, last):
+            one, other = self.atoms[at - 1], self.atoms[at]
+            high = min(one.height, other.height) >= 0.5 * tall
+            apart = _over(one, other) < 0.6 * min(one.width, other.width)
+            if high and apart and self.of[at] != self.of[at - 1]:
+                return True
         return False
-    for one, group in zip(chosen, groups, strict=True):
-        if groups.count(group) > 1 or mark_of([one], top, bottom) is None:
-            continue
-        rest = box_of([other for other in chosen if other is not one])
-        over = min(rest[0] + rest[2], one.right) - max(rest[0], one.left)
-        if over < 0.5 * one.width:
-            return True
-    return False
+
+    def _has_point(self, first: int, last: int, top: float, bottom: float) -> bool:
+        """Whether a character is put together with a piece that looks like a mark beside it."""
+        if len(set(self.of[first:last])) < 2:
+            return False
+        for at in range(first, last):
+            one = self.atoms[at]
+            if not self._is_whole(at, at + 1) or mark_of([one], top, bottom) is None:
+                continue
+            x, _, width, _ = box_of([*self.atoms[first:at], *self.atoms[at + 1 : last]])
+            if min(x + width, one.right) - max(x, one.left) < 0.5 * one.width:
+                return True
+        return False
+
+    def _overlap(self, first: int, last: int) -> float:
+        """Return how much of a character's neighbours is over it, of the narrower one's width.
+
+        Beyond what slanting digits have; what it was cut from is no neighbour.
+        """
+        x, _, width, _ = box_of(self.atoms[first:last])
+        most = 0.0
+        for at, beside in ((first - 1, first), (last, last - 1)):
+            if 0 <= at < len(self.atoms) and self.of[at] != self.of[beside]:
+                one = self.atoms[at]
+                over = min(x + width, one.right) - max(x, one.left)
+                most = max(most, over / min(width, one.width))
+        return max(0.0, most - SLANTED)
 
 
-def _is_beside(
-    atoms: Sequence[Piece], groups: Sequence[int], first: int, last: int, tall: float
-) -> bool:
-    """Whether a character is put together of pieces side by side that are as high as digits."""
-    for at in range(first + 1, last):
-        one, other = atoms[at - 1], atoms[at]
-        over = min(one.right, other.right) - max(one.left, other.left)
-        both = min(one.height, other.height) >= 0.5 * tall
-        if both and groups[at] != groups[at - 1] and over < 0.6 * min(one.width, other.width):
-            return True
-    return False
-
-
-def _gap(atoms: Sequence[Piece], groups: Sequence[int], first: int, last: int) -> float:
-    """Return the widest gap across between pieces that follow one another."""
-    widest, right = 0.0, atoms[first].right
-    for at in range(first + 1, last):
-        if groups[at] != groups[at - 1]:
-            widest = max(widest, atoms[at].left - right)
-        right = max(right, atoms[at].right)
-    return widest
-
-
-def _score(
-    edge: _Edge, lines: Lines, groups: Sequence[int]
-) -> float:
-    """Return the logarithm of how likely a character stands there, beside what is said already."""
-    left, edge_top, width, height = box_of(edge.pieces)
-    top, bottom = lines(left + width / 2)
-    tall = bottom - top
-    high = height / tall
-    if edge.mark == "":  # something to leave out: the larger, the less likely
-        size = max(high, 0.6 * width / tall)
-        return -0.05 - 14 * max(0.0, size - 0.12)
-    score = -edge.cut_cost * _is_cut(edge, groups)
-    if edge.mark is not None or edge.likely is None:
-        return score
-    if width > BROAD * tall:
-        score -= 4 * (width / tall - BROAD)
-    best = float(edge.likely[:NO_DIGIT].max())
-    score += math.log(max(best, LEAST))
-    if high < 0.5:
-        score -= 8 * (0.5 - high)
-    away = abs(edge_top + height / 2 - (top + bottom) / 2) / tall
-    score -= 6 * max(0.0, away - 0.3)
-    if high > 1.7:
-        score -= 3 * (high - 1.7)
-    return score
-
-
-def _is_cut(edge: _Edge, groups: Sequence[int]) -> int:
-    """Return at how many of its ends a character was cut from another."""
-    before = edge.first > 0 and groups[edge.first - 1] == groups[edge.first]
-    after = edge.last < len(groups) and groups[edge.last] == groups[edge.last - 1]
-    return int(before) + int(after)
-
-
-def _best(edges: Sequence[_Edge], count: int) -> list[Character]:
-    """Return the characters on the best path, each with how sure it is that it stands there."""
-    ends: list[list[_Edge]] = [[] for _ in range(count + 1)]
-    starts: list[list[_Edge]] = [[] for _ in range(count + 1)]
-    for edge in edges:
-        ends[edge.last].append(edge)
-        starts[edge.first].append(edge)
-    best = [0.0] + [-math.inf] * count
-    taken: list[_Edge | None] = [None] * (count + 1)
-    until, after = [0.0] + [-math.inf] * count, [-math.inf] * count + [0.0]
-    for at in range(1, count + 1):
-        for edge in ends[at]:
-            if best[edge.first] + edge.score > best[at]:
-                best[at], taken[at] = best[edge.first] + edge.score, edge
-        until[at] = float(np.logaddexp.reduce([until[edge.first] + SHARP * edge.score for edge in ends[at]]))
-    for at in range(count - 1, -1, -1):
-        after[at] = float(np.logaddexp.reduce([after[edge.last] + SHARP * edge.score for edge in starts[at]]))
-    characters = []
-    at = count
-    while at > 0:
-        edge = taken[at]
-        assert edge is not None
-        if edge.mark != "":
-            sure = math.exp(min(0.0, until[edge.first] + SHARP * edge.score + after[edge.last] - until[count]))
-            characters.append(Character(box_of(edge.pieces), edge.image, edge.likely, edge.mark, sure))
-        at = edge.first
-    return characters[::-1]
+def _over(one: Piece, other: Piece) -> int:
+    """Return how many columns two pieces share; less than 0 where they are apart."""
+    return min(one.right, other.right) - max(one.left, other.left)

@@ -20,6 +20,7 @@ FILLED = 0.9  # of its four-cornered outline that it fills, ink included
 STRONGER = 22  # grey levels between sheet and table
 INSET = 0.008  # of the sheet's side; along the edge lie shadows
 CLOSED = 0.06  # of the copy's side: gaps that ink leaves in the sheet are narrower
+EDGE = 4.0  # pixels of the copy: a side that is nearer runs along the picture's edge
 SQUARE = 35.0  # degrees that a corner is from a right angle at most
 
 
@@ -40,9 +41,13 @@ class Sheet:
     def box_in_picture(self, box: Box) -> Box:
         """Return the box, in the picture, around one in the sheet."""
         x, y, width, height = box
-        corners = np.array([(x, y), (x + width, y), (x, y + height), (x + width, y + height)], float)
+        corners = np.array(
+            [(x, y), (x + width, y), (x, y + height), (x + width, y + height)], float
+        )
         there = cv2.perspectiveTransform(corners[None], self.to_picture)[0]
-        left, top = np.floor(there.min(axis=0)).clip(0, np.array(self.size) - 1).astype(int).tolist()
+        left, top = (
+            np.floor(there.min(axis=0)).clip(0, np.array(self.size) - 1).astype(int).tolist()
+        )
         right, bottom = np.ceil(there.max(axis=0)).clip(1, self.size).astype(int).tolist()
         return left, top, max(1, right - left), max(1, bottom - top)
 
@@ -65,13 +70,22 @@ def straightened(pixels: Picture, side: int) -> Sheet:
     shrink = max(1.0, max(width, height) / side)
     size = max(8, round(width / shrink)), max(8, round(height / shrink))
     inset = INSET * max(size)
-    target = np.array([(-inset, -inset), (size[0] + inset, -inset), (size[0] + inset, size[1] + inset), (-inset, size[1] + inset)])
+    target = np.array(
+        [
+            (-inset, -inset),
+            (size[0] + inset, -inset),
+            (size[0] + inset, size[1] + inset),
+            (-inset, size[1] + inset),
+        ]
+    )
     matrix = cv2.getPerspectiveTransform(target.astype(np.float32), corners.astype(np.float32))
     if shrink > 1.5:
         pixels = np.asarray(cv2.blur(pixels, (round(shrink),) * 2), np.uint8).reshape(pixels.shape)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     warped = cv2.warpPerspective(pixels, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    return Sheet(np.asarray(warped, np.uint8).reshape(size[1], size[0], -1), np.asarray(matrix), (wide, high))
+    return Sheet(
+        np.asarray(warped, np.uint8).reshape(size[1], size[0], -1), np.asarray(matrix), (wide, high)
+    )
 
 
 def _corners(pixels: Picture) -> Floats | None:
@@ -81,26 +95,43 @@ def _corners(pixels: Picture) -> Floats | None:
     _, bright = cv2.threshold(grey, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
     window = max(3, int(CLOSED * max(grey.shape)) | 1)
     padded = cv2.copyMakeBorder(bright, window, window, window, window, cv2.BORDER_CONSTANT)
-    whole = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, np.ones((window, window), np.uint8))[window:-window, window:-window]
+    whole = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, np.ones((window, window), np.uint8))[
+        window:-window, window:-window
+    ]
     _, labels, stats, _ = cv2.connectedComponentsWithStats(np.ascontiguousarray(whole))
     if len(stats) < 2:
         return None
     mask = (labels == 1 + int(stats[1:, 4].argmax())).astype(np.uint8)
-    outline = max(cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0], key=cv2.contourArea)
+    outline = max(
+        cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0], key=cv2.contourArea
+    )
     hull = cv2.convexHull(outline)
     four = _four(hull)
     if four is None:
+        return None
+    size = np.array([mask.shape[1], mask.shape[0]]) - 1
+    sides = (four + np.roll(four, -1, axis=0)) / 2
+    at_edge = (sides <= EDGE).any(axis=1) | (sides >= size - EDGE).any(axis=1)
+    if at_edge.sum() > 1:  # the lit side of a shadow runs out of the picture twice
         return None
     filled = np.zeros_like(mask)
     cv2.fillConvexPoly(filled, np.rint(four).astype(np.int32), 1)
     area = cv2.countNonZero(filled)
     if not SHARES[0] <= area / mask.size <= SHARES[1]:
         return None
-    if cv2.countNonZero(mask & filled) < FILLED * area or cv2.countNonZero(mask & (1 - filled)) > 0.05 * area:
+    if (
+        cv2.countNonZero(mask & filled) < FILLED * area
+        or cv2.countNonZero(mask & (1 - filled)) > 0.05 * area
+    ):
         return None
-    around = cv2.dilate(filled, np.ones((15, 15), np.uint8)) & (1 - cv2.dilate(filled, np.ones((5, 5), np.uint8)))
+    around = cv2.dilate(filled, np.ones((15, 15), np.uint8)) & (
+        1 - cv2.dilate(filled, np.ones((5, 5), np.uint8))
+    )
     rim = filled & (1 - cv2.erode(filled, np.ones((15, 15), np.uint8)))
-    if not around.any() or float(np.median(grey[rim > 0])) - float(np.median(grey[around > 0])) < STRONGER:
+    if (
+        not around.any()
+        or float(np.median(grey[rim > 0])) - float(np.median(grey[around > 0])) < STRONGER
+    ):
         return None
     scale = np.array([pixels.shape[1] / grey.shape[1], pixels.shape[0] / grey.shape[0]])
     return (four + 0.5) * scale

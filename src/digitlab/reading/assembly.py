@@ -11,12 +11,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from digitlab.layout.page import PageRow
-from digitlab.layout.segments import Character
-from digitlab.reading.refusal import DIGITS, reasons
-from digitlab.reading.types import NO_DIGIT, Box, Digit, Mark, Number, Row
-
-SURELY = 0.8  # a digit at least
-PLAIN = 0.1  # of a page's digits are neither 0 nor 1, at least
+from digitlab.layout.lattice import Character
+from digitlab.reading.refusal import DIGITS, EVEN, reasons
+from digitlab.reading.types import Box, Digit, Mark, Number, Row
 
 
 def assemble(digits: Iterable[Digit]) -> tuple[Row, ...]:
@@ -42,48 +39,26 @@ def assemble(digits: Iterable[Digit]) -> tuple[Row, ...]:
 
 
 def assemble_page(found: Sequence[PageRow], reject: float | str | None) -> tuple[Row, ...]:
-    """Return the rows that were found on a page, without what is no number.
+    """Return the rows that were found on a page as those of a reading.
 
     Args:
-        found: rows of numbers of characters, as `layout.page.read_page` gives them.
+        found: rows of numbers of characters, as `layout` gives them.
         reject: as `Recogniser.read` takes it.
     """
-    if not _is_written(found):
-        return ()
     rows = []
     for row in found:
-        numbers = [number for one in row.numbers if (number := _number(one, reject)) is not None]
-        if numbers:
-            rows.append(Row(tuple(numbers), _surrounding([number.box for number in numbers])))
+        numbers = tuple(_number(one, reject) for one in row.numbers)
+        rows.append(Row(numbers, _surrounding([number.box for number in numbers])))
     return tuple(rows)
 
 
-def _is_written(found: Sequence[PageRow]) -> bool:
-    """Whether somebody wrote digits on a page: whether more of them are sure than are not.
-
-    Folds, edges and rules look like ones, holes and stains like zeros.
-    """
-    best = [
-        (int(one.likely[:DIGITS].argmax()), float(one.likely[:DIGITS].max()) * one.confidence)
-        for row in found
-        for number in row.numbers
-        for one in number
-        if one.mark is None and one.likely is not None
-    ]
-    sure = [digit for digit, confidence in best if confidence > SURELY]
-    others = [digit for digit in sure if digit not in (0, 1)]
-    if len(others) < PLAIN * len(best):  # ones and zeros alone have to stand in a row
-        return len(sure) == len(best) and len(found) == 1
-    return 2 * len(sure) >= len(best)
-
-
-def _number(characters: Sequence[Character], reject: float | str | None) -> Number | None:
-    """Return a number; None where more than half of it is no digit, such as a word."""
+def _number(characters: Sequence[Character], reject: float | str | None) -> Number:
     digits: list[Digit] = []
     marks: list[Mark] = []
     for one in characters:
         if one.mark is not None or one.likely is None:
-            refused = reject != "none" and 1 - one.confidence > (0.5 if reject is None else float(reject))
+            most = 1.0 if reject == "none" else EVEN if reject is None else float(reject)
+            refused = 1 - one.confidence > most
             marks.append(Mark(one.mark or "", one.confidence, refused, one.box, len(digits)))
             continue
         likely = one.likely * np.float32(one.confidence)
@@ -91,9 +66,6 @@ def _number(characters: Sequence[Character], reject: float | str | None) -> Numb
         best = int(likely[:DIGITS].argmax())
         reason = reasons(likely[None], reject)[0]
         digits.append(Digit(best, ten[best], reason, one.box, tuple(ten)))
-    unlikely = sum(one.reason == NO_DIGIT for one in digits)
-    if 2 * unlikely > len(digits) or not digits:
-        return None
     box = _surrounding([one.box for one in (*digits, *marks)])
     return Number(tuple(digits), box, _all_right((*digits, *marks)), tuple(marks))
 

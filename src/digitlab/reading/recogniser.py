@@ -19,27 +19,14 @@ import numpy.typing as npt
 from digitlab.boxes import NUMBERS
 from digitlab.decoding import MAX_PIXELS
 from digitlab.errors import CalibrationWarning, ConfigError, ModelError, PictureError
-from digitlab.layout.page import PageRow, read_page
 from digitlab.preparation import Glyph
-from digitlab.reading.assembly import assemble, assemble_page
-from digitlab.reading.glyphs import find_glyphs
 from digitlab.reading.image_arrays import Images, ImagesLike, as_images, prepared_images
 from digitlab.reading.model_file import Model, load_model, model_path
+from digitlab.reading.page_or_digit import read_picture
 from digitlab.reading.pages import MAX_PAGES, Page, Source, check_many, load_pages, name_of
-from digitlab.reading.refusal import (
-    DISTURBED,
-    PAGE_SIDE,
-    SMALLEST,
-    besides,
-    confirmed,
-    may_be_a_page,
-    reasons,
-    several,
-)
+from digitlab.reading.refusal import DISTURBED, reasons
 from digitlab.reading.snapshot import snapshot
-from digitlab.reading.types import NO_DIGIT as NOT_WRITTEN
-from digitlab.reading.types import SEVERAL, TOO_SMALL, Box, Digit, Reading, ReadingError
-from digitlab.reading.writing import is_soft
+from digitlab.reading.types import Box, Digit, Reading, ReadingError
 from digitlab.wording import MADE_PICTURES, calibration_text
 
 if TYPE_CHECKING:
@@ -48,7 +35,6 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float32]
 
 NO_DIGIT = 10
-MANY = 2  # characters: what has fewer is a picture of one digit
 BATCH = 512  # images a call of the model; larger ones only take memory
 
 
@@ -106,10 +92,12 @@ class Recogniser:
         name: str | None = None,
         max_pixels: int = MAX_PIXELS,
         decoder: GuardedDecoder | None = None,
+        upright: str = "auto",
     ) -> Reading:
         """Read a picture of one digit, or the first page of a document.
 
-        It takes three steps: `find_glyphs`, `classify`, `assemble`.
+        A picture of one digit takes three steps: `find_glyphs`, `classify`, `assemble`; one that
+        shows more is read as a page (`digitlab.layout`).
 
         The picture always goes through `preparation.prepare`, of the version that the model names;
         of the usual one where it says `none`, which speaks of images of a dataset alone.
@@ -124,15 +112,19 @@ class Recogniser:
                 1, 3 (RGB) or 4 channels, first or last, of uint8, of truth values, of floats from
                 0 to 1, or of other integers from 0. Of several pages the first is read.
             reject: None refuses what is as likely something else, where the model knows what is no
-                digit, and a picture of more than one; "none" refuses nothing; a number R between 0
+                digit; "none" refuses nothing; a number R between 0
                 and 1 refuses what is wrong with a probability above R.
             name: what the reading calls the picture; the path where there is one.
             max_pixels: larger files are not decoded.
             decoder: decodes files and bytes in a process of its own, with limits of its own, in
                 place of `max_pixels`.
+            upright: "auto" reads a page that lies on its side or stands on its head turned, where
+                that makes clearly more sense; "no" never does. One digit is never turned. Boxes
+                are in pixels of the page as it is given.
 
         Returns:
-            One row with one number of one digit, or no row where there is none (blank paper). A
+            One row with one number of one digit, the rows of a page, or no row where there is
+            none (blank paper). A
             picture that cannot be read gives a reading with an `error` instead, whose codes are
             those of `digitlab.decoding.load_picture` and `GuardedDecoder.decode`. So what a source
             holds never raises, nor the shape and the values of an array.
@@ -150,7 +142,7 @@ class Recogniser:
             ConfigError: for any other `reject`.
         """
         self.check_reject(reject)
-        reading, page = self._first(source, reject, name, max_pixels, decoder)
+        reading, page = self._first(source, reject, name, max_pixels, decoder, upright)
         return reading if page is None else replace(reading, picture=snapshot(page.picture))
 
     def read_many(
@@ -160,6 +152,7 @@ class Recogniser:
         reject: float | str | None = None,
         max_pixels: int = MAX_PIXELS,
         decoder: GuardedDecoder | None = None,
+        upright: str = "auto",
     ) -> Iterator[Reading]:
         """Yield the reading of each picture, in order; see `read`. None keeps its picture.
 
@@ -169,7 +162,7 @@ class Recogniser:
         """
         self.check_reject(reject)
         check_many(sources)
-        return (self._first(one, reject, None, max_pixels, decoder)[0] for one in sources)
+        return (self._first(one, reject, None, max_pixels, decoder, upright)[0] for one in sources)
 
     def read_pages(
         self,
@@ -180,6 +173,7 @@ class Recogniser:
         max_pixels: int = MAX_PIXELS,
         decoder: GuardedDecoder | None = None,
         max_pages: int = MAX_PAGES,
+        upright: str = "auto",
     ) -> Iterator[Reading]:
         """Yield the reading of each page of a document, a PDF or a TIFF, in order; see `read`.
 
@@ -188,7 +182,7 @@ class Recogniser:
         and the pages after it are read.
 
         Args:
-            source, reject, name, max_pixels, decoder: as of `read`.
+            source, reject, name, max_pixels, decoder, upright: as of `read`.
             max_pages: of a document with more, the first so many are read.
 
         Yields:
@@ -202,7 +196,7 @@ class Recogniser:
             ModelError, ConfigError: as `read` does; while reading, for `max_pages` below 1.
         """
         self.check_reject(reject)
-        pages = self.each_page(source, reject, name, max_pixels, decoder, max_pages)
+        pages = self.each_page(source, reject, name, max_pixels, decoder, max_pages, upright)
         return (reading for reading, _ in pages)
 
     def each_page(
@@ -213,6 +207,7 @@ class Recogniser:
         max_pixels: int = MAX_PIXELS,
         decoder: GuardedDecoder | None = None,
         max_pages: int = MAX_PAGES,
+        upright: str = "auto",
     ) -> Iterator[tuple[Reading, Page | None]]:
         """Yield what `read_pages` does, each with its page; None where that cannot be read."""
         name = name or name_of(source)
@@ -227,7 +222,8 @@ class Recogniser:
                 page = next(pages, None)
                 if page is None:
                     return
-                found = self._read(page, name, reject), page
+                rows = read_picture(self, page.picture, name, reject, upright)
+                found = Reading(name, rows, page.number), page
             except PictureError as error:
                 found = _failed(name, error), None
             yield found
@@ -239,40 +235,10 @@ class Recogniser:
         name: str | None,
         max_pixels: int,
         decoder: GuardedDecoder | None,
+        upright: str,
     ) -> tuple[Reading, Page | None]:
         """Return the reading of a picture, or of the first page of a document, with the page."""
-        return next(self.each_page(source, reject, name, max_pixels, decoder, max_pages=1))
-
-    def _read(self, page: Page, name: str | None, reject: float | str | None) -> Reading:
-        glyphs = find_glyphs(page.picture, name or "the picture", None, self.model.preparation)
-        digits = tuple(map(self._alone, glyphs, self.classify(glyphs)))
-        size = max(page.picture.shape[:2])
-        found: list[PageRow] | None = None
-        printed = any(glyph.printed for glyph in glyphs)
-        if self.model.output == "logits" and (printed or any(may_be_a_page(one, size) for one in digits)):
-            found = read_page(page.picture, self._likely)
-            rows = assemble_page(found, reject)
-            if sum(len(number.written) for row in rows for number in row.numbers) >= MANY:
-                return Reading(name, rows, page.number)
-        if reject is not None:
-            digits = self.classify(glyphs, reject)
-        if reject != "none":
-            digits = tuple(map(self._alone, glyphs, digits))
-            if found is not None:
-                boxes = [one.box for row in found for number in row.numbers for one in number]
-                digits = tuple(confirmed(digit, boxes) for digit in digits)
-            if size > PAGE_SIDE:
-                digits = tuple(
-                    replace(one, reason=one.reason or NOT_WRITTEN)
-                    if is_soft(page.picture, one.box)
-                    else one
-                    for one in digits
-                )
-        return Reading(name, assemble(digits), page.number)
-
-    def _likely(self, images: Images) -> Floats:
-        """Return how likely each digit is, float32 [N, 10] or [N, 11], in prepared images."""
-        return _softmax(self._run(images), self.model.temperature)
+        return next(self.each_page(source, reject, name, max_pixels, decoder, 1, upright))
 
     def classify(
         self, glyphs: Sequence[Glyph], reject: float | str | None = None
@@ -302,13 +268,12 @@ class Recogniser:
         likely = _softmax(outputs, self.model.temperature)
         return tuple(map(_most_likely, likely, reasons(likely, reject), boxes))
 
-    def _alone(self, glyph: Glyph, digit: Digit) -> Digit:
-        """Return the digit read in a glyph, refused where more or too little stands there."""
-        if glyph.rivals and (seen := several(digit, self.classify(glyph.rivals))):
-            return replace(digit, reason=SEVERAL, rivals=besides(digit, seen))
-        if max(glyph.box[2:]) < SMALLEST:
-            return replace(digit, reason=TOO_SMALL)
-        return digit
+    def likely(self, images: Images) -> Floats:
+        """Return how likely each digit is in prepared images, uint8 [N, 28, 28]; N at least 1.
+
+        For models that give logits; float32 [N, 10] or [N, 11], as of `probabilities`.
+        """
+        return _softmax(self._run(images), self.model.temperature)
 
     def check_reject(self, reject: float | str | None) -> None:
         """Raise ModelError or ConfigError, or warn, where `read` would for this `reject`."""

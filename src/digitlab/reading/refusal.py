@@ -26,7 +26,6 @@ SURE, LIKELY = 0.7, 0.5  # of two rivals, where the picture's digit is read or i
 UPRIGHT = 0.6  # of the digit's height: lower parts of it are pieces of strokes
 PIECES = 4  # a broken digit has no more
 DOUBTFUL = 0.93  # a digit in a large picture that is less sure may be no writing
-PAGE_SIDE = 512  # pixels; larger pictures may be of sheets
 SAME = 0.4  # of two boxes that overlap
 
 TALL = 1.9  # times the width: hardly a digit is so high, but a 1
@@ -74,15 +73,15 @@ def reasons(
     ]
 
 
-def may_be_a_page(digit: Digit, size: int) -> bool:
+def may_be_a_page(digit: Digit, is_large: bool) -> bool:
     """Whether what was read as one digit may be more than one, or none.
 
     Args:
         digit: read in a picture as if it were alone.
-        size: pixels of the picture's longer side.
+        is_large: whether the picture is large enough for one of a sheet.
     """
     unsure = digit.confidence is not None and digit.confidence < DOUBTFUL
-    return digit.reason is not None or (unsure and size > PAGE_SIDE)
+    return digit.reason is not None or (unsure and is_large)
 
 
 def confirmed(digit: Digit, written: Sequence[Box]) -> Digit:

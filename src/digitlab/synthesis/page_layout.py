@@ -25,6 +25,7 @@ APART = 2.2  # times the widest gap of a row between its digits: the least gap b
 _LINE = 1.0  # heights: the least gap between numbers
 _TOUCHING = 0.2  # of the neighbours on a page where digits touch
 _MOST = 220  # characters a page, about
+_SMALLEST = 400  # pixels of the longer side of what stands on a sheet, and paper around it
 _LENGTHS = ((1, 3), (2, 5), (4, 7), (7, 11), (1, 11))  # of the numbers of a page
 _MARKED = (
     ("0.0", "00.0", "00.00", "0.000", "000.0"),
@@ -180,7 +181,7 @@ def lay_out(
         labels: int64 [N].
         chance: the page's.
     """
-    draws = chance.draws(0, count=256)
+    draws = chance.draws(0, count=1024)  # four for each cell of the largest table, and more
     writer = _Writer(plan, images, labels, chance, draws)
     rows, characters = [], 0
     for at in range(plan.rows):
@@ -438,7 +439,8 @@ def _fitted(layout: Layout, draws: Draws, whole: float = 0.45) -> Layout:
     ends = [one.top + len(one.ink.cover) for one in characters]
     ends += [line[3] for line in layout.printed]
     left, top, right, bottom = min(lefts), min(tops), max(rights), max(ends)
-    frame = [draws.between(0.25, 1.5) * layout.height for _ in range(4)]
+    spare = max(0.0, _SMALLEST - max(right - left, bottom - top)) / 2
+    frame = [draws.between(0.25, 1.5) * layout.height + spare for _ in range(4)]
     if draws.chance(whole):  # the sheet as planned, unless something stands beside it
         across, down = min(0.0, left - frame[0]), min(0.0, top - frame[1])
         wide = max(layout.size[0] - across, right + frame[2] - across)

@@ -110,7 +110,7 @@ def made_page(
     A page has 1 to 14 rows of numbers of 1 to 11 digits by one writer with one pen, upright, with
     digits that stand apart by a twentieth of their height or more, and numbers by at least their
     height and 2.2 times the widest gap between the row's digits. Some have columns. It is about
-    500 to 2,200 pixels on its longer side, one in twenty as large as a phone takes it. The kind
+    450 to 2,200 pixels on its longer side, one in twenty as large as a phone takes it. The kind
     adds its own:
 
     - ``plain``: nothing: a scan; ``perspective``: a photograph of a sheet on a darker table;

@@ -1,0 +1,61 @@
+"""What on a page is no number: words, print, scribbles, and what folds, holes and stains look like.
+
+Each letter alone may look like a digit, l and O above all; so whole rows are judged, then numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import chain
+
+from digitlab.layout.lattice import DIGITS, Character
+from digitlab.layout.page import PageRow
+
+SURELY = 0.8  # a digit at least
+PLAIN = 0.1  # of a page's digits are neither 0 nor 1, at least
+WRITTEN = 0.5  # of a page's digits are sure, at least
+
+# The mean probability of "no digit": in rows of print it was 0.24 to 0.71, in rows of numbers at
+# most 0.08, also where digits touch (docs/benchmarks.md).
+WORDS = 0.16  # of a row that has words in it
+WORD = 0.35  # of a word in a row of numbers
+LONG = 3  # characters of such a word
+
+
+def without_words(found: Sequence[PageRow]) -> list[PageRow]:
+    """Return the rows of a page without what is no number; none where nobody wrote digits on it."""
+    rows = []
+    for row in found:
+        among_words = _other(chain(*row.numbers)) > WORDS
+        kept = tuple(one for one in row.numbers if _is_number(one, among_words))
+        if kept:
+            rows.append(PageRow(kept))
+    return rows if _is_written(rows) else []
+
+
+def _is_number(characters: Sequence[Character], among_words: bool) -> bool:
+    digits = [one for one in characters if one.mark is None]
+    if among_words:
+        plain = any(one.digit not in (0, 1) for one in digits)
+        return plain and len(digits) > 1 and all(one.certainty > SURELY for one in digits)
+    return bool(digits) and not (len(digits) >= LONG and _other(digits) > WORD)
+
+
+def _is_written(rows: Sequence[PageRow]) -> bool:
+    """Whether somebody wrote digits: whether enough are sure, and not ones and zeros alone.
+
+    Folds, edges and rules look like ones, holes and stains like zeros.
+    """
+    digits = [one for row in rows for one in chain(*row.numbers) if one.mark is None]
+    sure = [one.digit for one in digits if one.certainty > SURELY]
+    others = [digit for digit in sure if digit not in (0, 1)]
+    if len(others) < PLAIN * len(digits):  # ones and zeros alone have to stand in a row
+        return len(sure) == len(digits) and len(rows) == 1
+    return len(sure) >= WRITTEN * len(digits)
+
+
+def _other(characters: Iterable[Character]) -> float:
+    """Return how likely digits among characters are none, on average; 0 where that is not told."""
+    likely = [one.likely for one in characters if one.mark is None and one.likely is not None]
+    told = [float(one[DIGITS]) for one in likely if len(one) > DIGITS]
+    return sum(told) / len(told) if told else 0.0

@@ -1,0 +1,95 @@
+"""Whether a picture shows one digit or a page of them, and what is read in it.
+
+Used by the recogniser. One digit is looked for first, as its preparation finds it; where that says
+that there may be more, or none, the picture is read as a page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from digitlab.decoding import Picture
+from digitlab.errors import ConfigError
+from digitlab.layout.page import PageRow
+from digitlab.layout.upright import read_upright
+from digitlab.layout.words import without_words
+from digitlab.preparation import Glyph
+from digitlab.reading.assembly import assemble, assemble_page
+from digitlab.reading.glyphs import find_glyphs
+from digitlab.reading.refusal import SMALLEST, besides, confirmed, may_be_a_page, several
+from digitlab.reading.types import NO_DIGIT, SEVERAL, TOO_SMALL, Digit, Row
+from digitlab.reading.writing import is_soft
+
+if TYPE_CHECKING:
+    from digitlab.reading.recogniser import Recogniser
+
+UPRIGHT = ("auto", "no")
+MANY = 2  # characters: what has fewer is a picture of one digit
+PAGE_SIDE = 512  # pixels; larger pictures may be of sheets
+
+
+def read_picture(
+    recogniser: Recogniser,
+    picture: Picture,
+    name: str | None = None,
+    reject: float | str | None = None,
+    upright: str = "auto",
+) -> tuple[Row, ...]:
+    """Return what is read in a picture: the one digit in it, or the rows of a page.
+
+    Args:
+        recogniser: answers what each glyph is.
+        picture: uint8 [H, W] or [H, W, 3].
+        name: what to call it in an error.
+        reject, upright: as of `Recogniser.read`.
+
+    Raises:
+        ConfigError: for another `upright`.
+        PictureError: as `find_glyphs` does.
+    """
+    if upright not in UPRIGHT:
+        raise ConfigError(f"upright = {upright!r}: expected one of {', '.join(UPRIGHT)}")
+    glyphs = find_glyphs(picture, name or "the picture", None, recogniser.model.preparation)
+    digits = _alone(recogniser, glyphs, recogniser.classify(glyphs))
+    is_large = max(picture.shape[:2]) > PAGE_SIDE
+    found: list[PageRow] | None = None
+    doubtful = any(glyph.printed for glyph in glyphs)
+    doubtful = doubtful or any(may_be_a_page(digit, is_large) for digit in digits)
+    if doubtful and recogniser.model.output == "logits":
+        found, _ = read_upright(picture, recogniser.likely, upright == "auto")
+        rows = assemble_page(without_words(found), reject)
+        if sum(len(number.written) for row in rows for number in row.numbers) >= MANY:
+            return rows
+    if reject is not None:
+        digits = recogniser.classify(glyphs, reject)
+    if reject == "none":
+        return assemble(digits)
+    digits = _alone(recogniser, glyphs, digits)
+    if found is not None:
+        boxes = [one.box for row in found for number in row.numbers for one in number]
+        digits = [confirmed(digit, boxes) for digit in digits]
+    if is_large:
+        digits = [_unless_soft(digit, picture) for digit in digits]
+    return assemble(digits)
+
+
+def _alone(recogniser: Recogniser, glyphs: Sequence[Glyph], digits: Sequence[Digit]) -> list[Digit]:
+    """Return the digits read in glyphs, refused where more or too little stands there."""
+    answers = []
+    for glyph, digit in zip(glyphs, digits, strict=True):
+        if glyph.rivals and (seen := several(digit, recogniser.classify(glyph.rivals))):
+            answers.append(replace(digit, reason=SEVERAL, rivals=besides(digit, seen)))
+        elif max(glyph.box[2:]) < SMALLEST:
+            answers.append(replace(digit, reason=TOO_SMALL))
+        else:
+            answers.append(digit)
+    return answers
+
+
+def _unless_soft(digit: Digit, picture: Picture) -> Digit:
+    """Return a digit, refused where it is a stain."""
+    if digit.reason is not None or not is_soft(picture, digit.box):
+        return digit
+    return replace(digit, reason=NO_DIGIT)
