@@ -158,8 +158,9 @@ def refuse_seven(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have every digit but a 3 refused as too small."""
     honest = recogniser_module.read_picture
 
-    def read(*arguments: Any) -> tuple[Row, ...]:
-        return tuple(
+    def read(*arguments: Any) -> tuple[tuple[Row, ...], int]:
+        rows, turned = honest(*arguments)
+        refused = tuple(
             replace(row, numbers=tuple(
                 replace(number, digits=tuple(
                     replace(digit, reason=None if digit.digit == 3 else "too small")
@@ -167,8 +168,9 @@ def refuse_seven(monkeypatch: pytest.MonkeyPatch) -> None:
                 ))
                 for number in row.numbers
             ))
-            for row in honest(*arguments)
+            for row in rows
         )  # fmt: skip
+        return refused, turned
 
     monkeypatch.setattr(recogniser_module, "read_picture", read)
 
@@ -256,7 +258,7 @@ def test_an_interrupted_reading_keeps_what_it_read_and_the_file_before_it(
 ) -> None:
     honest, left = recogniser_module.read_picture, [2]
 
-    def read(*arguments: Any) -> tuple[Row, ...]:
+    def read(*arguments: Any) -> tuple[tuple[Row, ...], int]:
         left[0] -= 1
         if left[0] < 0:
             raise KeyboardInterrupt

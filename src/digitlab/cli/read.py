@@ -52,6 +52,13 @@ def read(
         Path | None,
         typer.Option(metavar="DIR", help="Where to show what the network saw, and why."),
     ] = None,
+    upright: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|no",
+            help="auto turns a page that lies on its side or stands on its head; no never does.",
+        ),
+    ] = "auto",
     max_pixels: Annotated[
         int, typer.Option(metavar="N", help="Larger pictures are not decoded.")
     ] = 64_000_000,
@@ -109,6 +116,7 @@ def read(
                 explain,
                 out,
                 max_pages,
+                upright,
                 crops,
             )
             failures = batch.run(pictures)

@@ -62,7 +62,7 @@ def _strength(pixels: Picture, window: float) -> Floats:
 
 
 def _stroke_width(strength: Floats) -> float | None:
-    """Return how wide strokes are, in pixels, by the pieces that may be characters; None for none."""
+    """Return how wide strokes are, in pixels; None where no piece may be a character."""
     inked = (strength > 0.4).view(np.uint8)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(inked)
     width, height, area = stats[:, 2], stats[:, 3], stats[:, 4]

@@ -1,4 +1,4 @@
-"""The best of all ways from the left to the right of a row, and how much surer it is than others."""
+"""The best of all ways from the left to the right of a row, and how sure each step on it is."""
 
 from __future__ import annotations
 

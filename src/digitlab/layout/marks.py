@@ -97,7 +97,7 @@ def _pair(pieces: Sequence[Piece], top: float, bottom: float) -> tuple[str, floa
 
 
 def is_plus(piece: Piece) -> bool:
-    """Whether a piece is a cross: four arms from its middle, one up, one down and one to each side."""
+    """Whether a piece is a cross, with four arms: up, down and to both sides."""
     mask = piece.mask
     high, wide = mask.shape
     if min(high, wide) < 5 or not 0.5 <= wide / high <= 2 or mask.mean() > 0.6:

@@ -82,13 +82,14 @@ def read_page(picture: Picture, classify: Classify, record: Record | None = None
     rows = _without_small(find_rows(body))
     body = [one for row in rows for one in row.pieces]
     hand = Hand(ruled.strength, classify, _slant(digits, likely), known)
-    written = [
-        (chain, [*chain.pieces, *others])
-        for chain, others in zip(rows, _beside(rows, pieces, body, peak), strict=True)
-    ]
+    beside = _beside(rows, pieces, body, peak)
+    whole = [[*chain.pieces, *others] for chain, others in zip(rows, beside, strict=True)]
     if record is not None:
-        record_rows(record, strength.shape, [row for _, row in written])
-    found = [(chain, read_row(row, _lines(chain), hand)) for chain, row in written]
+        record_rows(record, strength.shape, whole)
+    found = [
+        (chain, read_row(members, _lines(chain), hand))
+        for chain, members in zip(rows, whole, strict=True)
+    ]
     return _numbers(found, ruled, sheet)
 
 
@@ -272,12 +273,10 @@ def _numbers(
     gaps = [_gaps(characters, chain.height) for chain, characters in found]
     page = _threshold(np.concatenate([np.zeros(0), *gaps]))
     written = [one for _, characters in found for one in characters]
-    is_table = (
-        ruled.down.any()
-        and np.mean([_is_across(one, ruled) for one in written] or [1]) < OVER_RULES
-    )
+    across = sum(_is_across(one, ruled) for one in written)
+    is_table = bool(ruled.down.any()) and across < OVER_RULES * len(written)
     rows = []
-    for (chain, characters), wide in zip(found, gaps, strict=True):
+    for (_, characters), wide in zip(found, gaps, strict=True):
         if not characters:
             continue
         limit = _threshold(wide, page)

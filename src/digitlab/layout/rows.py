@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import permutations
 
 import numpy as np
 import numpy.typing as npt
@@ -73,14 +74,12 @@ def find_rows(pieces: Sequence[Piece]) -> list[Chain]:
     """
     chains = [Chain(members) for members in _linked(pieces)]
     slope = _slope(chains)
-    costs = {
-        (one, other): _cost(chains[one], chains[other], slope)
-        for one in range(len(chains))
-        for other in range(len(chains))
-        if one != other
-    }
     alive = dict(enumerate(chains))
-    costs = {pair: cost for pair, cost in costs.items() if cost is not None}
+    costs = {
+        pair: cost
+        for pair in permutations(alive, 2)
+        if (cost := _cost(alive[pair[0]], alive[pair[1]], slope)) is not None
+    }
     while costs:
         one, other = min(costs, key=costs.__getitem__)
         joined = Chain([*alive.pop(one).pieces, *alive.pop(other).pieces])
@@ -108,7 +107,7 @@ def _filled(chains: list[Chain]) -> list[Chain]:
 
 
 def _fits(chain: Chain, other: Chain) -> bool:
-    """Whether a chain stands between two neighbours of another, as high as these and beside them."""
+    """Whether a chain stands between two neighbours of another, and beside both."""
     behind = int(np.searchsorted(other.x, chain.x.mean()))
     if not 0 < behind < len(other.pieces):
         return False
@@ -160,7 +159,7 @@ def _linked(pieces: Sequence[Piece]) -> list[list[Piece]]:
 
 
 def _slope(chains: Sequence[Chain]) -> float:
-    """Return the slope that the chains of a page have, the long ones above all; 0 for short ones."""
+    """Return the slope that the chains of a page have, by the long ones above all."""
     slopes, weights = [0.0], [6.0]
     for chain in chains:
         if len(chain.pieces) >= 3:
@@ -173,7 +172,7 @@ def _slope(chains: Sequence[Chain]) -> float:
 
 
 def _cost(one: Chain, other: Chain, slope: float) -> float | None:
-    """Return how little speaks for a chain going on as another on its right; None for not at all."""
+    """Return how little speaks for a chain going on as another; None for not at all."""
     height = min(one.height, other.height)
     between = other.left - one.right
     close = between < 1.5 * max(one.height, other.height)

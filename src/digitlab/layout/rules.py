@@ -24,6 +24,8 @@ SIDE = 0.9  # heights of a digit that a side of a box is long
 TILT = 0.08  # pixels down for each across by which a rule may lie askew
 THICK = 0.3  # of a digit's height; thicker is no rule
 TEETH = 4  # of a comb at least, that are as long and stand as high
+UNEVEN = 0.08  # of the distance between teeth, by which one may be off
+MOSTLY = 0.75  # of the teeth are not
 DARKER = 1.6  # times as strong as its rule: ink on it
 
 
@@ -86,7 +88,7 @@ def _bands(strength: Floats, level: float, height: float, length: float) -> Pict
     slack = max(1, round(TILT * size / 2))
     thick = cv2.dilate(inked, np.ones((2 * slack + 1, 1), np.uint8))
     runs = cv2.morphologyEx(thick, cv2.MORPH_OPEN, np.ones((1, size), np.uint8))
-    near = np.asarray(runs & inked, np.uint8)
+    near = np.asarray(runs, np.uint8) & inked
     count, labels, stats, _ = cv2.connectedComponentsWithStats(near)
     band = np.zeros_like(inked)
     for one in range(1, count):
@@ -155,16 +157,20 @@ def _boxes(
 
 
 def _alike(band: Picture, reach: int) -> Picture:
-    """Return those lying rules of which others are beside them that begin and end alike: a comb."""
+    """Return those lying rules of which others begin and end alike, at equal distances: a comb."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(band)
-    begin, end = stats[:, 0], stats[:, 0] + stats[:, 2]
+    begin, end, place = stats[:, 0], stats[:, 0] + stats[:, 2], stats[:, 1] + stats[:, 3] / 2
     close = max(1.0, reach / 3)
     alike = np.abs(np.subtract.outer(begin, begin)) <= close
     alike &= np.abs(np.subtract.outer(end, end)) <= close
     alike[:, 0] = False
-    kept = alike.sum(axis=1) >= TEETH
-    kept[0] = False
-    return kept[labels].view(np.uint8)
+    kept = np.zeros(count, np.uint8)
+    for one in range(1, count):
+        apart = np.diff(np.sort(place[alike[one]]))
+        if len(apart) >= TEETH - 1:
+            steps = apart / max(float(np.median(apart)), 1.0)
+            kept[one] = np.mean(np.abs(steps - np.rint(steps)) < UNEVEN) >= MOSTLY
+    return np.asarray(kept[labels], np.uint8)
 
 
 def _ending_at(
@@ -199,4 +205,5 @@ def _crossed(band: Picture, rest: Picture, height: float) -> Picture:
     size = (2 * reach + 1, 2 * side + 1)
     downwards, upwards = np.zeros(size, np.uint8), np.zeros(size, np.uint8)
     downwards[: reach + 1], upwards[reach:] = 1, 1
-    return np.asarray(cv2.dilate(above, downwards) & cv2.dilate(below, upwards) & band, np.uint8)
+    from_above, from_below = cv2.dilate(above, downwards), cv2.dilate(below, upwards)
+    return np.asarray(from_above, np.uint8) & np.asarray(from_below, np.uint8) & band

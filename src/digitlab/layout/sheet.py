@@ -89,7 +89,7 @@ def straightened(pixels: Picture, side: int) -> Sheet:
 
 
 def _corners(pixels: Picture) -> Floats | None:
-    """Return the corners of the sheet, float64 [4, 2], from its upper left clockwise; None for none."""
+    """Return the corners of the sheet, float64 [4, 2], upper left first, clockwise, if any."""
     small = shrunk(pixels, LOOK_SIDE)
     grey = np.asarray(cv2.GaussianBlur(small.mean(axis=2).astype(np.uint8), (5, 5), 0), np.uint8)
     _, bright = cv2.threshold(grey, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
@@ -124,17 +124,20 @@ def _corners(pixels: Picture) -> Floats | None:
         or cv2.countNonZero(mask & (1 - filled)) > 0.05 * area
     ):
         return None
-    around = cv2.dilate(filled, np.ones((15, 15), np.uint8)) & (
-        1 - cv2.dilate(filled, np.ones((5, 5), np.uint8))
-    )
-    rim = filled & (1 - cv2.erode(filled, np.ones((15, 15), np.uint8)))
-    if (
-        not around.any()
-        or float(np.median(grey[rim > 0])) - float(np.median(grey[around > 0])) < STRONGER
-    ):
+    if not _stands_out(grey, filled):
         return None
     scale = np.array([pixels.shape[1] / grey.shape[1], pixels.shape[0] / grey.shape[0]])
-    return (four + 0.5) * scale
+    return np.asarray((four + 0.5) * scale, np.float64)
+
+
+def _stands_out(grey: Picture, filled: Picture) -> bool:
+    """Whether a sheet, uint8 [h, w] of 0 and 1, is brighter along its edge than what is around."""
+    wide, narrow = np.ones((15, 15), np.uint8), np.ones((5, 5), np.uint8)
+    around = (cv2.dilate(filled, wide) > 0) & (cv2.dilate(filled, narrow) == 0)
+    rim = (filled > 0) & (cv2.erode(filled, wide) == 0)
+    if not around.any() or not rim.any():
+        return False
+    return float(np.median(grey[rim])) - float(np.median(grey[around])) >= STRONGER
 
 
 def _four(hull: npt.NDArray[np.int32]) -> Floats | None:

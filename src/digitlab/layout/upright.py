@@ -9,6 +9,7 @@ import numpy as np
 
 from digitlab.layout.page import PageRow, Picture, read_page
 from digitlab.layout.segments import Classify
+from digitlab.layout.steps import Record
 from digitlab.preparation.glyph import Box
 
 SENSE = 0.6  # of the characters that are surely read: pages with more are upright
@@ -29,22 +30,39 @@ def read_upright(
         may_turn: else it is read as it is.
 
     Returns:
-        Its rows, with boxes in pixels of the picture as it is given; and by how many degrees it has
-        to be turned clockwise to be upright: 0, 90, 180 or 270.
+        Its rows, and by how many degrees it has to be turned clockwise to be upright: 0, 90, 180
+        or 270. Boxes are in pixels of the picture as it is given.
     """
-    found = read_page(picture, classify)
-    sense, told = _sense(found)
+    best, turned, most = read_page(picture, classify), 0, 0.0
+    sense, told = _sense(best)
     if not may_turn or sense >= SENSE or told < FEWEST:
-        return found, 0
-    best, turn, most = found, 0, 0.0
-    for quarters in (1, 3, 2):  # clockwise
-        rows = read_page(np.ascontiguousarray(np.rot90(picture, -quarters)), classify)
+        return best, 0
+    for degrees in (90, 270, 180):
+        rows = read_turned(picture, classify, degrees)
         makes, told = _sense(rows)
         enough = SENSE if told >= MANY else SURE_SENSE
         if told >= FEWEST and makes >= max(enough, sense + BETTER) and makes > most:
-            best, turn, most = rows, quarters, makes
+            best, turned, most = rows, degrees, makes
+    return best, turned
+
+
+def read_turned(
+    picture: Picture, classify: Classify, degrees: int, record: Record | None = None
+) -> list[PageRow]:
+    """Read a page that is upright once it is turned clockwise, by 0, 90, 180 or 270 degrees.
+
+    Args:
+        picture, classify, record: as of `read_page`.
+        degrees: by how many.
+
+    Returns:
+        Its rows, with boxes in pixels of the picture as it is given.
+    """
+    quarters = degrees // 90
+    upright = np.ascontiguousarray(np.rot90(picture, -quarters))
     height, width = picture.shape[:2]
-    return [_turned_back(row, turn, width, height) for row in best], 90 * turn
+    rows = read_page(upright, classify, record)
+    return [_turned_back(row, quarters, width, height) for row in rows]
 
 
 def _sense(found: Sequence[PageRow]) -> tuple[float, int]:

@@ -17,7 +17,8 @@ WRITTEN = 0.5  # of a page's digits are sure, at least
 
 # The mean probability of "no digit": in rows of print it was 0.24 to 0.71, in rows of numbers at
 # most 0.08, also where digits touch (docs/benchmarks.md).
-WORDS = 0.16  # of a row that has words in it
+WORDS, FEW_WORDS = 0.16, 0.24  # of a row that has words in it, and of a short one
+SHORT = 10  # characters
 WORD = 0.35  # of a word in a row of numbers
 LONG = 3  # characters of such a word
 
@@ -26,7 +27,8 @@ def without_words(found: Sequence[PageRow]) -> list[PageRow]:
     """Return the rows of a page without what is no number; none where nobody wrote digits on it."""
     rows = []
     for row in found:
-        among_words = _other(chain(*row.numbers)) > WORDS
+        short = sum(map(len, row.numbers)) < SHORT
+        among_words = _other(chain(*row.numbers)) > (FEW_WORDS if short else WORDS)
         kept = tuple(one for one in row.numbers if _is_number(one, among_words))
         if kept:
             rows.append(PageRow(kept))

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from digitlab.layout.page import PageRow
 from digitlab.layout.lattice import Character
+from digitlab.layout.page import PageRow
 from digitlab.reading.refusal import DIGITS, EVEN, reasons
 from digitlab.reading.types import Box, Digit, Mark, Number, Row
 
@@ -66,8 +66,9 @@ def _number(characters: Sequence[Character], reject: float | str | None) -> Numb
         best = int(likely[:DIGITS].argmax())
         reason = reasons(likely[None], reject)[0]
         digits.append(Digit(best, ten[best], reason, one.box, tuple(ten)))
-    box = _surrounding([one.box for one in (*digits, *marks)])
-    return Number(tuple(digits), box, _all_right((*digits, *marks)), tuple(marks))
+    written: list[Digit | Mark] = [*digits, *marks]
+    box = _surrounding([one.box for one in written])
+    return Number(tuple(digits), box, _all_right(written), tuple(marks))
 
 
 def _surrounding(boxes: list[Box]) -> Box:

@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from digitlab.reading.types import Box, Number, Row
+from digitlab.reading.types import Row
 
 Floats = npt.NDArray[np.float64]
 Columns = tuple[tuple[int, ...], ...]
@@ -20,21 +20,22 @@ NEAR = 0.5  # heights of a number between two of a column, at most
 STEEPEST = 0.5  # pixels across for each down; a table that leans more is none
 
 
-def columns_of(rows: Sequence[Row]) -> Columns:
+def columns_of(rows: Sequence[Row], turned: int = 0) -> Columns:
     """Return the columns of the numbers in each row, from 1.
 
-    Numbers above one another have the same column, also in a table that leans, or a page that lies
-    on its side; a row with an empty
+    Numbers above one another have the same column, also in a table that leans; a row with an empty
     cell passes over that column. In every row columns rise from left to right. Where alignment does
     not give that, all rows are counted from the left.
 
     Args:
         rows: from top to bottom, of numbers from left to right.
+        turned: by how many degrees, clockwise, their page was turned to be read so.
     """
     row_of = np.array([at for at, row in enumerate(rows) for _ in row.numbers], int)
     if not len(row_of):
         return tuple(() for _ in rows)
-    boxes = _upright([number.box for row in rows for number in row.numbers], turn_of(rows))
+    boxes = np.array([number.box for row in rows for number in row.numbers], float)
+    boxes = _upright(boxes, turned)
     middle = boxes[:, 1] + boxes[:, 3] / 2
     left = boxes[:, 0] - _lean(boxes[:, 0] + boxes[:, 2] / 2, middle, row_of) * middle
     sides = np.stack([left, left + boxes[:, 2] / 2, left + boxes[:, 2]], axis=1)
@@ -48,33 +49,16 @@ def columns_of(rows: Sequence[Row]) -> Columns:
     return tuple(map(tuple, found))
 
 
-def turn_of(rows: Sequence[Row]) -> int:
-    """Return by how many quarters a page is turned clockwise: 0 where rows go to the right.
-
-    Boxes are in pixels of the page as it was given, and that may lie on its side.
-    """
-    ways = np.zeros(2)
-    for row in rows:
-        for boxes in ([number.box for number in row.numbers], *map(_digits, row.numbers)):
-            middles = np.array([(2 * x + wide, 2 * y + high) for x, y, wide, high in boxes], float)
-            ways += np.diff(middles, axis=0).sum(axis=0)
-    return int(np.rint(np.arctan2(ways[1], ways[0]) / (np.pi / 2))) % 4
-
-
-def _digits(number: Number) -> list[Box]:
-    return [digit.box for digit in number.digits]
-
-
-def _upright(boxes: Sequence[Box], turn: int) -> Floats:
-    """Return boxes as they are on the page turned back by so many quarters; float64 [N, 4]."""
-    x, y, wide, high = np.array(boxes, float).T
-    sides = {
-        0: (x, y, wide, high),
-        1: (y, -x - wide, high, wide),
-        2: (-x - wide, -y - high, wide, high),
-        3: (-y - high, x, high, wide),
-    }
-    return np.stack(sides[turn], axis=1)
+def _upright(boxes: Floats, turned: int) -> Floats:
+    """Return boxes, float64 [N, 4], as they stand once their page is turned, but for its size."""
+    x, y, width, height = boxes.T
+    if turned == 90:
+        return np.column_stack([-y - height, x, height, width])
+    if turned == 180:
+        return np.column_stack([-x - width, -y - height, width, height])
+    if turned == 270:
+        return np.column_stack([y, -x - width, height, width])
+    return boxes
 
 
 def _lean(x: Floats, y: Floats, row_of: npt.NDArray[np.int_]) -> float:

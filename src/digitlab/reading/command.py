@@ -28,6 +28,7 @@ from digitlab.reading.formats import (
     text_line,
 )
 from digitlab.reading.guard import GuardedDecoder
+from digitlab.reading.page_or_digit import check_upright
 from digitlab.reading.pages import MAX_PAGES, Page
 from digitlab.reading.picture_files import (
     STANDARD_INPUT,
@@ -54,6 +55,7 @@ class ReadCommand:
         style: "text", "json" or "csv"; errors go to standard error as well, but for JSON on
             standard output, which has them.
         max_pages: of a document with more, the first so many are read, and a line says so.
+        upright: as `Recogniser.read` takes it.
         out: a file to write in the place of standard output, CSV with a byte-order mark; one that
             is there is replaced once all is read. None for standard output.
         reject: as `Recogniser.read` takes it.
@@ -70,6 +72,7 @@ class ReadCommand:
     explain: Path | None = None
     out: Path | None = None
     max_pages: int = MAX_PAGES
+    upright: str = "auto"
     crops: Path | None = None
 
     def run(self, named: Iterable[Path]) -> int:
@@ -79,10 +82,12 @@ class ReadCommand:
         written.
 
         Raises:
-            ConfigError, ModelError: for a `reject` that is not allowed, before anything is read.
+            ConfigError, ModelError: for a `reject` or `upright` that is not allowed, before
+                anything is read.
             DigitlabError: where a folder or the file cannot be written to.
         """
         self.recogniser.check_reject(self.reject)
+        check_upright(self.upright)
         found = list(find_pictures(named))
         inputs = [path for path in found if isinstance(path, Path)]
         given: set[str] = set()  # one folder may be named for all that is written
@@ -214,7 +219,12 @@ class ReadCommand:
                 yield Reading(name, error=ReadingError(error.code, str(error))), None
                 return
         for reading, page in self.recogniser.each_page(
-            source, self.reject, called, decoder=self.decoder, max_pages=self.max_pages
+            source,
+            self.reject,
+            called,
+            decoder=self.decoder,
+            max_pages=self.max_pages,
+            upright=self.upright,
         ):
             yield replace(reading, file=name), page
 

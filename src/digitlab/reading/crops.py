@@ -13,7 +13,7 @@ from PIL import Image
 from digitlab.decoding import Picture
 from digitlab.durable_files import write_whole
 from digitlab.errors import DigitlabError
-from digitlab.reading.columns import columns_of, turn_of
+from digitlab.reading.columns import columns_of
 from digitlab.reading.picture_files import STANDARD_INPUT, OutputFolder, marked_png
 from digitlab.reading.types import Box, Number, Reading
 
@@ -32,14 +32,14 @@ def write_crops(folder: OutputFolder, picture: Picture, reading: Reading) -> Rea
     Raises:
         DigitlabError: where one cannot be written.
     """
-    rows, turn = [], turn_of(reading.rows)
-    columns = columns_of(reading.rows)
+    rows = []
+    columns = columns_of(reading.rows, reading.turned)
     for at, (row, places) in enumerate(zip(reading.rows, columns, strict=True), 1):
         numbers: list[Number] = []
         for number, column in zip(row.numbers, places, strict=True):
             name, where = reading.file or STANDARD_INPUT, f"r{at}c{column}"
             place = folder.place(name, ".png", reading.page, where)
-            cell = Image.fromarray(cell_of(picture, number.box, turn))
+            cell = Image.fromarray(cell_of(picture, number.box, reading.turned))
             try:
                 write_whole(place, marked_png(cell))
             except OSError as error:
@@ -50,15 +50,16 @@ def write_crops(folder: OutputFolder, picture: Picture, reading: Reading) -> Rea
     return replace(reading, rows=tuple(rows))
 
 
-def cell_of(picture: Picture, box: Box, turn: int = 0) -> Picture:
+def cell_of(picture: Picture, box: Box, turned: int = 0) -> Picture:
     """Return the part of a picture in a box, with a margin of `MARGIN` as far as there is any.
 
     Args:
         picture: uint8 [H, W] or [H, W, 3].
         box: in its pixels.
-        turn: by how many quarters the page is turned clockwise; the part is turned back.
+        turned: by how many degrees, clockwise, the page is turned to be read; so is the part.
     """
     x, y, width, height = box
-    margin = max(LEAST, round(MARGIN * (width if turn % 2 else height)))
+    margin = max(LEAST, round(MARGIN * (height if turned % 180 == 0 else width)))
     top, left = max(0, y - margin), max(0, x - margin)
-    return np.rot90(picture[top : y + height + margin, left : x + width + margin], turn)
+    part = picture[top : y + height + margin, left : x + width + margin]
+    return np.rot90(part, -turned // 90)

@@ -18,8 +18,7 @@ from PIL import Image
 
 from digitlab.decoding import Picture
 from digitlab.errors import DigitlabError
-from digitlab.layout.page import read_page
-from digitlab.layout.upright import read_upright
+from digitlab.layout.upright import read_turned
 from digitlab.preparation import SIDE, Step
 from digitlab.reading.columns import columns_of
 from digitlab.reading.glyphs import find_glyphs
@@ -146,15 +145,10 @@ def _explain_page(
     recogniser: Recogniser, picture: Picture, reading: Reading, places: list[tuple[Digit, str]]
 ) -> Explanation:
     """Explain a page, which is read again to see its steps, and its least certain digits."""
-    for may_turn in (True, False):  # as the reading was asked for
-        rows, degrees = read_upright(picture, recogniser.likely, may_turn)
-        found = (one for row in rows for number in row.numbers for one in number)
-        image_at = {one.box: one.image for one in found if one.image is not None}
-        if all(digit.box in image_at for digit, _ in places):
-            break
     steps: list[Step] = [Step("picture", picture)]
-    turned = np.ascontiguousarray(np.rot90(picture, -degrees // 90))
-    read_page(turned, recogniser.likely, steps.append)
+    rows = read_turned(picture, recogniser.likely, reading.turned, steps.append)
+    found = (one for row in rows for number in row.numbers for one in number)
+    image_at = {one.box: one.image for one in found if one.image is not None}
     places = [(digit, place) for digit, place in places if digit.box in image_at]
     places.sort(key=lambda one: (not one[0].refused, one[0].confidence or 0.0))
     chosen = [(digit, image_at[digit.box], place) for digit, place in places[:MOST]]
@@ -166,7 +160,7 @@ def _places(reading: Reading) -> list[tuple[Digit, str]]:
     return [
         (digit, f"row {at}, column {column}, digit {place}")
         for at, (row, columns) in enumerate(
-            zip(reading.rows, columns_of(reading.rows), strict=True), 1
+            zip(reading.rows, columns_of(reading.rows, reading.turned), strict=True), 1
         )
         for number, column in zip(row.numbers, columns, strict=True)
         for place, digit in enumerate(number.digits, 1)

@@ -132,7 +132,7 @@ def csv_lines(reading: Reading, crops: bool = False) -> str:
         return _csv((name, "", "", state(reading), reason, "", "", *extra))
     lines = []
     for at, (row, columns) in enumerate(
-        zip(reading.rows, columns_of(reading.rows), strict=True), 1
+        zip(reading.rows, columns_of(reading.rows, reading.turned), strict=True), 1
     ):
         for number, column in zip(row.numbers, columns, strict=True):
             if crops:

@@ -36,8 +36,10 @@ def read_picture(
     name: str | None = None,
     reject: float | str | None = None,
     upright: str = "auto",
-) -> tuple[Row, ...]:
+) -> tuple[tuple[Row, ...], int]:
     """Return what is read in a picture: the one digit in it, or the rows of a page.
+
+    And by how many degrees a page has to be turned clockwise to be upright.
 
     Args:
         recogniser: answers what each glyph is.
@@ -49,30 +51,35 @@ def read_picture(
         ConfigError: for another `upright`.
         PictureError: as `find_glyphs` does.
     """
-    if upright not in UPRIGHT:
-        raise ConfigError(f"upright = {upright!r}: expected one of {', '.join(UPRIGHT)}")
+    check_upright(upright)
     glyphs = find_glyphs(picture, name or "the picture", None, recogniser.model.preparation)
-    digits = _alone(recogniser, glyphs, recogniser.classify(glyphs))
+    digits: Sequence[Digit] = _alone(recogniser, glyphs, recogniser.classify(glyphs))
     is_large = max(picture.shape[:2]) > PAGE_SIDE
     found: list[PageRow] | None = None
     doubtful = any(glyph.printed for glyph in glyphs)
     doubtful = doubtful or any(may_be_a_page(digit, is_large) for digit in digits)
     if doubtful and recogniser.model.output == "logits":
-        found, _ = read_upright(picture, recogniser.likely, upright == "auto")
+        found, turned = read_upright(picture, recogniser.likely, upright == "auto")
         rows = assemble_page(without_words(found), reject)
         if sum(len(number.written) for row in rows for number in row.numbers) >= MANY:
-            return rows
+            return rows, turned
     if reject is not None:
         digits = recogniser.classify(glyphs, reject)
     if reject == "none":
-        return assemble(digits)
+        return assemble(digits), 0
     digits = _alone(recogniser, glyphs, digits)
     if found is not None:
         boxes = [one.box for row in found for number in row.numbers for one in number]
         digits = [confirmed(digit, boxes) for digit in digits]
     if is_large:
         digits = [_unless_soft(digit, picture) for digit in digits]
-    return assemble(digits)
+    return assemble(digits), 0
+
+
+def check_upright(upright: str) -> None:
+    """Raise ConfigError where a picture cannot be read that way up."""
+    if upright not in UPRIGHT:
+        raise ConfigError(f"upright = {upright!r}: expected one of {', '.join(UPRIGHT)}")
 
 
 def _alone(recogniser: Recogniser, glyphs: Sequence[Glyph], digits: Sequence[Digit]) -> list[Digit]:

@@ -22,7 +22,7 @@ from digitlab.errors import CalibrationWarning, ConfigError, ModelError, Picture
 from digitlab.preparation import Glyph
 from digitlab.reading.image_arrays import Images, ImagesLike, as_images, prepared_images
 from digitlab.reading.model_file import Model, load_model, model_path
-from digitlab.reading.page_or_digit import read_picture
+from digitlab.reading.page_or_digit import check_upright, read_picture
 from digitlab.reading.pages import MAX_PAGES, Page, Source, check_many, load_pages, name_of
 from digitlab.reading.refusal import DISTURBED, reasons
 from digitlab.reading.snapshot import snapshot
@@ -139,9 +139,10 @@ class Recogniser:
             TypeError: for a source that is none of these, such as None or a file that is open as
                 text.
             ModelError: for a number as `reject` with a model that is not calibrated.
-            ConfigError: for any other `reject`.
+            ConfigError: for any other `reject`, or `upright`.
         """
         self.check_reject(reject)
+        check_upright(upright)
         reading, page = self._first(source, reject, name, max_pixels, decoder, upright)
         return reading if page is None else replace(reading, picture=snapshot(page.picture))
 
@@ -161,6 +162,7 @@ class Recogniser:
             ModelError, ConfigError: as `read` does.
         """
         self.check_reject(reject)
+        check_upright(upright)
         check_many(sources)
         return (self._first(one, reject, None, max_pixels, decoder, upright)[0] for one in sources)
 
@@ -196,6 +198,7 @@ class Recogniser:
             ModelError, ConfigError: as `read` does; while reading, for `max_pages` below 1.
         """
         self.check_reject(reject)
+        check_upright(upright)
         pages = self.each_page(source, reject, name, max_pixels, decoder, max_pages, upright)
         return (reading for reading, _ in pages)
 
@@ -222,8 +225,8 @@ class Recogniser:
                 page = next(pages, None)
                 if page is None:
                     return
-                rows = read_picture(self, page.picture, name, reject, upright)
-                found = Reading(name, rows, page.number), page
+                rows, turned = read_picture(self, page.picture, name, reject, upright)
+                found = Reading(name, rows, page.number, turned=turned), page
             except PictureError as error:
                 found = _failed(name, error), None
             yield found

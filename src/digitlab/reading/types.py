@@ -200,6 +200,8 @@ class Reading:
         page: from 1 in a document of pages; None for a picture.
         error: None where the picture was read.
         picture: a small copy of the picture, for notebooks; only of what `Recogniser.read` gave.
+        turned: by how many degrees, clockwise, the page was turned to be read: 0, 90, 180 or 270.
+            Boxes are in pixels of the page as it is.
     """
 
     file: str | None
@@ -207,6 +209,7 @@ class Reading:
     page: int | None = None
     error: ReadingError | None = None
     picture: Drawable | None = field(default=None, compare=False)
+    turned: int = 0
 
     def __repr__(self) -> str:
         """Return a line: the text, the file, and how certain the first number is, or the error."""
@@ -243,14 +246,18 @@ class Reading:
         return "\n".join(lines) or "no digit found"
 
     def to_json(self) -> dict[str, Any]:
-        """Return what `--json` and HTTP show, in the order of the contract in docs/design.md."""
-        return {
+        """Return what `--json` and HTTP show, in the order of the contract in docs/design.md.
+
+        `turned` only where a page was.
+        """
+        shown = {
             "file": self.file,
             "page": self.page,
             "text": self.text,
             "error": None if self.error is None else self.error.to_json(),
             "rows": [row.to_json() for row in self.rows],
         }
+        return shown | ({"turned": self.turned} if self.turned else {})
 
 
 def refusal(digit: Digit) -> str:
