@@ -48,6 +48,16 @@ def test_a_table_gives_back_its_columns_whatever_is_missing(
     assert columns_of(rows_of(boxes)) == tuple(columns)
 
 
+@given(tables(), st.integers(1, 3))
+def test_a_page_on_its_side_has_the_columns_that_it_has_upright(
+    table: tuple[list[list[Box]], list[tuple[int, ...]]], turn: int
+) -> None:
+    boxes, columns = table
+    for _ in range(turn):  # anticlockwise
+        boxes = [[(y, 9000 - x - wide, high, wide) for x, y, wide, high in row] for row in boxes]
+    assert columns_of(rows_of(boxes), 90 * turn) == tuple(columns)
+
+
 sizes = st.integers(1, 300)
 anywhere = st.tuples(st.integers(0, 900), st.integers(0, 900), sizes, sizes)
 

@@ -23,7 +23,7 @@ from digitlab.reading import command
 from digitlab.reading import recogniser as recogniser_module
 from digitlab.reading.command import ReadCommand
 from digitlab.reading.pages import Page, load_pages
-from digitlab.reading.types import Reading
+from digitlab.reading.types import Row
 from hostile_files import encoded
 from small_models import WriteModel, picture_of, written
 
@@ -154,13 +154,13 @@ def pile(write_model: WriteModel) -> Recogniser:
     return Recogniser(write_model(no_digit=0.0))
 
 
-def refuse_seven(monkeypatch: pytest.MonkeyPatch, recogniser: Recogniser) -> None:
+def refuse_seven(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have every digit but a 3 refused as too small."""
-    honest = recogniser._read
+    honest = recogniser_module.read_picture
 
-    def read(*arguments: Any) -> Reading:
-        reading = honest(*arguments)
-        rows = tuple(
+    def read(*arguments: Any) -> tuple[tuple[Row, ...], int]:
+        rows, turned = honest(*arguments)
+        refused = tuple(
             replace(row, numbers=tuple(
                 replace(number, digits=tuple(
                     replace(digit, reason=None if digit.digit == 3 else "too small")
@@ -168,17 +168,17 @@ def refuse_seven(monkeypatch: pytest.MonkeyPatch, recogniser: Recogniser) -> Non
                 ))
                 for number in row.numbers
             ))
-            for row in reading.rows
+            for row in rows
         )  # fmt: skip
-        return replace(reading, rows=rows)
+        return refused, turned
 
-    monkeypatch.setattr(recogniser, "_read", read)
+    monkeypatch.setattr(recogniser_module, "read_picture", read)
 
 
 def test_several_pictures_stand_in_columns_and_are_counted(
     pile: Recogniser, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    refuse_seven(monkeypatch, pile)
+    refuse_seven(monkeypatch)
     assert run(pile, "pile") == 1
     shown = capsys.readouterr()
     first, *others = shown.out.splitlines()
@@ -256,15 +256,15 @@ def test_a_file_gets_what_standard_output_would_and_errors_are_said(
 def test_an_interrupted_reading_keeps_what_it_read_and_the_file_before_it(
     pile: Recogniser, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    honest, left = pile._read, [2]
+    honest, left = recogniser_module.read_picture, [2]
 
-    def read(*arguments: Any) -> Reading:
+    def read(*arguments: Any) -> tuple[tuple[Row, ...], int]:
         left[0] -= 1
         if left[0] < 0:
             raise KeyboardInterrupt
         return honest(*arguments)
 
-    monkeypatch.setattr(pile, "_read", read)
+    monkeypatch.setattr(recogniser_module, "read_picture", read)
     Path("a.csv").write_text("earlier")
     with pytest.raises(KeyboardInterrupt):
         run(pile, *(f"pile/scan{at}.png" for at in (2, 10, 11)), style="csv", out=Path("a.csv"))
@@ -384,6 +384,24 @@ def test_cells_take_the_place_of_no_input_and_say_their_page(
     assert blank["rows"] == []
     assert picture["rows"][0]["numbers"][0]["crop"] == "in/sheet-page-1-r1c1-r1c1.png"
     assert Path("in/sheet-page-1-r1c1.png").read_bytes() == before
+
+
+def test_the_cells_of_a_page_on_its_side_are_upright_and_in_their_columns(
+    reader: Recogniser, capsys: pytest.CaptureFixture[str]
+) -> None:
+    upright = written(*TABLE)
+    for turn in range(1, 4):
+        save("lying.png", np.rot90(upright, turn))
+        assert run(reader, "lying.png", style="csv", crops=Path("cells")) == 0
+        lines = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+        places = [one["row"] + one["column"] for one in lines]
+        assert places == ["11", "12", "13", "21", "23", "31", "32", "33"]
+        ink = upright[50:140, 40:200] < 99
+        ys, xs = np.nonzero(ink.all(axis=2))
+        cell = load_picture(lines[0]["crop"])
+        found_ys, found_xs = np.nonzero((cell < 99).all(axis=2))
+        assert np.array_equal(found_ys - found_ys.min(), ys - ys.min())
+        assert np.array_equal(found_xs - found_xs.min(), xs - xs.min())
 
 
 def test_a_cell_without_room_costs_only_itself(

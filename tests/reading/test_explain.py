@@ -17,9 +17,10 @@ from PIL import Image
 from digitlab import Recogniser, preparation
 from digitlab.decoding import load_picture
 from digitlab.errors import DigitlabError
+from digitlab.layout.page import read_page
 from digitlab.preparation import VERSION, Glyph, Step, find_glyph
 from digitlab.reading import explain as explain_module
-from digitlab.reading import recogniser as recogniser_module
+from digitlab.reading import page_or_digit as page_or_digit_module
 from digitlab.reading import sheet as sheet_module
 from digitlab.reading.explain import PATCH, ExplainedDigit, attention, explain_reading
 from digitlab.reading.pages import Page
@@ -55,7 +56,7 @@ def several(monkeypatch: pytest.MonkeyPatch) -> Finder:
                 glyphs.append(Glyph(glyph.image, (x + 160 * at, *rest)))
             return tuple(reversed(glyphs))
 
-        for module in (explain_module, recogniser_module):
+        for module in (explain_module, page_or_digit_module):
             monkeypatch.setattr(module, "find_glyphs", found)
         return np.hstack(pictures)
 
@@ -337,6 +338,26 @@ def test_a_page_is_explained_from_its_sheet_to_its_least_certain_digits(
     assert names == {"explanation.json", "explanation.png", *(
         f"network-saw{number}.png" for number in ("", "-2", "-3")
     )}  # fmt: skip
+
+
+def test_a_page_on_its_side_is_explained_as_it_is_read_and_one_that_may_not_turn_too(
+    reader: Recogniser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explain_module, "MOST", 1)
+    upright = written("27  33  45", "72      54", "33  25  72")
+    lying = np.ascontiguousarray(np.rot90(upright))
+    reading = reader.read(lying)
+    assert reading.text == "27 33 45\n72 54\n33 25 72"
+    explanation = explain_reading(reader, lying, reading)
+    assert explanation.steps[1].image.shape == upright.shape
+    assert explanation.digits[0].place.startswith("row ")
+    # Read as it lies, as it is where pages may not be turned.
+    one, two = next(row for row in read_page(lying, reader.likely) if row.numbers).numbers[0][:2]
+    digits = tuple(Digit(5, 0.4, "unsure", found.box, None) for found in (one, two))
+    row = Row((Number(digits, one.box, None),), one.box)
+    explanation = explain_reading(reader, lying, Reading("a.png", (row,)))
+    assert explanation.steps[1].image.shape == lying.shape
+    assert explanation.digits[0].digit == digits[0]
 
 
 def test_the_sheet_of_a_page_shows_it_large_and_says_how_many_digits_it_leaves_out(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 from PIL import Image
 
 from digitlab.decoding import Picture
@@ -36,10 +37,11 @@ def write_crops(folder: OutputFolder, picture: Picture, reading: Reading) -> Rea
     for at, (row, places) in enumerate(zip(reading.rows, columns, strict=True), 1):
         numbers: list[Number] = []
         for number, column in zip(row.numbers, places, strict=True):
-            name, cell = reading.file or STANDARD_INPUT, f"r{at}c{column}"
-            place = folder.place(name, ".png", reading.page, cell)
+            name, where = reading.file or STANDARD_INPUT, f"r{at}c{column}"
+            place = folder.place(name, ".png", reading.page, where)
+            cell = Image.fromarray(cell_of(picture, number.box, reading.turned))
             try:
-                write_whole(place, marked_png(Image.fromarray(cut_out(picture, number.box))))
+                write_whole(place, marked_png(cell))
             except OSError as error:
                 reason = error.strerror or str(error)
                 raise DigitlabError(f"{place}: the cell cannot be written: {reason}") from error
@@ -48,10 +50,16 @@ def write_crops(folder: OutputFolder, picture: Picture, reading: Reading) -> Rea
     return replace(reading, rows=tuple(rows))
 
 
-def cut_out(picture: Picture, box: Box) -> Picture:
-    """Return the part of a picture in a box, with a margin of `MARGIN` as far as there is any."""
+def cell_of(picture: Picture, box: Box, turned: int = 0) -> Picture:
+    """Return the part of a picture in a box, with a margin of `MARGIN` as far as there is any.
+
+    Args:
+        picture: uint8 [H, W] or [H, W, 3].
+        box: in its pixels.
+        turned: by how many degrees, clockwise, the page is turned to be read; so is the part.
+    """
     x, y, width, height = box
-    margin = max(LEAST, round(MARGIN * height))
-    return picture[
-        max(0, y - margin) : y + height + margin, max(0, x - margin) : x + width + margin
-    ]
+    margin = max(LEAST, round(MARGIN * (height if turned % 180 == 0 else width)))
+    top, left = max(0, y - margin), max(0, x - margin)
+    part = picture[top : y + height + margin, left : x + width + margin]
+    return np.rot90(part, -turned // 90)
