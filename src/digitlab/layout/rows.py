@@ -126,35 +126,55 @@ def _linked(pieces: Sequence[Piece]) -> list[list[Piece]]:
     """Return chains of pieces, each linked to the nearest on its right."""
     if not pieces:
         return []
-    box = np.array([one.box for one in pieces], float)
-    left, top, right, bottom = box[:, 0], box[:, 1], box[:, 0] + box[:, 2], box[:, 1] + box[:, 3]
-    tall = bottom - top
-    middle = (left + right) / 2
+    box = np.array([(one.left, one.top, one.right, one.bottom) for one in pieces], float)
+    parts = _united(len(pieces), _stacked(box))
+    sides = [np.concatenate([box[part, :2].min(axis=0), box[part, 2:].max(axis=0)]) for part in parts]
+    left, top, right, bottom = np.array(sides).T
+    tall, middle, level = bottom - top, (left + right) / 2, (top + bottom) / 2
     overlap = np.minimum.outer(bottom, bottom) - np.maximum.outer(top, top)
     higher, lower = np.maximum.outer(tall, tall), np.minimum.outer(tall, tall)
     gap = left[None] - right[:, None]  # from one to the other on its right
     may = (middle[None] > middle[:, None]) & (overlap >= OVERLAP * lower)
     may &= (higher <= ALIKE * lower) & (gap <= FAR * higher)
-    away = np.where(
-        may,
-        np.maximum(gap, 0) + 0.5 * np.abs(np.subtract.outer(top + bottom, top + bottom)) / 2,
-        np.inf,
-    )
+    apart = np.maximum(gap, 0) + 0.5 * np.abs(np.subtract.outer(level, level))
+    away = np.where(may, apart, np.inf)
     behind, before = away.argmin(axis=1), away.argmin(axis=0)
-    owner = list(range(len(pieces)))
+    links = [
+        (one, other)
+        for one, other in enumerate(behind.tolist())
+        if np.isfinite(away[one, other]) and before[other] == one
+    ]
+    return [
+        [pieces[at] for one in group for at in parts[one]] for group in _united(len(parts), links)
+    ]
+
+
+def _stacked(box: Floats) -> list[tuple[int, int]]:
+    """Return the pairs of parts of one character, one above the other, of boxes [N, 4]."""
+    left, top, right, bottom = box.T
+    usual = float(np.percentile(bottom - top, 60))
+    over = np.minimum.outer(right, right) - np.maximum.outer(left, left)
+    narrow = np.minimum.outer(right - left, right - left)
+    gap = np.maximum.outer(top, top) - np.minimum.outer(bottom, bottom)
+    both = np.maximum.outer(bottom, bottom) - np.minimum.outer(top, top)
+    parts = (over >= 0.5 * narrow) & (gap <= 0.15 * usual) & (both <= 1.35 * usual)
+    return [(one, other) for one, other in np.argwhere(np.triu(parts, 1)).tolist()]
+
+
+def _united(count: int, pairs: Sequence[tuple[int, int]]) -> list[list[int]]:
+    """Return the groups that pairs make of so many things, by their numbers."""
+    owner = list(range(count))
 
     def root(one: int) -> int:
         while owner[one] != one:
             one = owner[one]
         return one
 
-    for one in range(len(pieces)):
-        other = int(behind[one])
-        if np.isfinite(away[one, other]) and before[other] == one:
-            owner[root(other)] = root(one)
-    groups: dict[int, list[Piece]] = {}
-    for one, piece in enumerate(pieces):
-        groups.setdefault(root(one), []).append(piece)
+    for one, other in pairs:
+        owner[root(other)] = root(one)
+    groups: dict[int, list[int]] = {}
+    for one in range(count):
+        groups.setdefault(root(one), []).append(one)
     return list(groups.values())
 
 
