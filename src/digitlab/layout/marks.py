@@ -10,7 +10,7 @@ import numpy as np
 from digitlab.layout.pieces import Piece, box_of
 
 DOT = 0.32  # of a digit's height that a point is high or wide at most
-SOLID = 0.5  # of its box that a point fills
+SOLID, SLIM = 0.5, 0.25  # of its box that a point fills, and a comma
 BELOW = 0.1  # of a digit's height that a comma reaches below the line
 
 
@@ -58,14 +58,15 @@ def slash_of(piece: Piece, top: float, bottom: float, slant: float) -> float:
         return 0.0
     high = piece.height / tall
     reach = min((top - piece.top) / tall, 0.4) + min((piece.bottom - bottom) / tall, 0.4)
-    score = 7 * (high - 1.2) + 6 * (lean - slant - 0.22) + 4 * reach
+    score = 7 * (high - 1.2) + 6 * (lean - slant - 0.12) + 4 * reach
     return 1 / (1 + math.exp(-2 * score))
 
 
 def _point(
     piece: Piece, width: float, height: float, middle: float, below: float
 ) -> tuple[str, float] | None:
-    if max(width, height) < 0.05 or middle < 0.3 or piece.mask.mean() < SOLID:
+    solid = SOLID if height < 1.3 * width else SLIM
+    if max(width, height) < 0.05 or middle < 0.3 or piece.mask.mean() < solid:
         return None
     if middle < 0.62:
         return (".", 0.9) if height <= 0.3 else None

@@ -128,7 +128,9 @@ def _linked(pieces: Sequence[Piece]) -> list[list[Piece]]:
         return []
     box = np.array([(one.left, one.top, one.right, one.bottom) for one in pieces], float)
     parts = _united(len(pieces), _stacked(box))
-    sides = [np.concatenate([box[part, :2].min(axis=0), box[part, 2:].max(axis=0)]) for part in parts]
+    sides = [
+        np.concatenate([box[part, :2].min(axis=0), box[part, 2:].max(axis=0)]) for part in parts
+    ]
     left, top, right, bottom = np.array(sides).T
     tall, middle, level = bottom - top, (left + right) / 2, (top + bottom) / 2
     overlap = np.minimum.outer(bottom, bottom) - np.maximum.outer(top, top)

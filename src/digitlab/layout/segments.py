@@ -268,14 +268,17 @@ class _Row:
         """Whether a character is put together with a piece that looks like a mark beside it."""
         if len(set(self.of[first:last])) < 2:
             return False
-        for at in range(first, last):
-            one = self.atoms[at]
-            if not self._is_whole(at, at + 1) or mark_of([one], top, bottom) is None:
-                continue
-            x, _, width, _ = box_of([*self.atoms[first:at], *self.atoms[at + 1 : last]])
-            if min(x + width, one.right) - max(x, one.left) < 0.5 * one.width:
-                return True
-        return False
+        chosen = range(first, last)
+        points = [
+            self.atoms[at]
+            for at in chosen
+            if self._is_whole(at, at + 1) and mark_of([self.atoms[at]], top, bottom)
+        ]
+        body = [one for one in self.atoms[first:last] if all(one is not point for point in points)]
+        if not points or not body:
+            return False
+        x, _, width, _ = box_of(body)
+        return any(min(x + width, one.right) - max(x, one.left) < 0.5 * one.width for one in points)
 
     def _overlap(self, first: int, last: int) -> float:
         """Return how much of a character's neighbours is over it, of the narrower one's width.
