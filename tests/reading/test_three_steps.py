@@ -12,7 +12,6 @@ import pytest
 from digitlab import preparation
 from digitlab.errors import ConfigError, ModelError, PictureError
 from digitlab.preparation import Glyph, Step
-from digitlab.reading import recogniser as recogniser_module
 from digitlab.reading.assembly import assemble
 from digitlab.reading.glyphs import find_glyphs
 from digitlab.reading.recogniser import Recogniser
@@ -147,18 +146,15 @@ def test_reading_is_the_three_steps_one_after_the_other(write_model: WriteModel)
         assert recogniser.read(picture).rows == rows
 
 
-def test_several_glyphs_are_read_as_one_number(
-    write_model: WriteModel, templates: Templates, monkeypatch: pytest.MonkeyPatch
+def test_several_glyphs_are_assembled_to_one_number(
+    write_model: WriteModel, templates: Templates
 ) -> None:
-    """As they will be, once finding gives several: here it is made to, in no order."""
+    """In any order, by one call of the network."""
     boxes = [(200, 5, 30, 40), (100, 0, 30, 50), (0, 9, 30, 40)]
-    found = tuple(map(Glyph, templates[[3, 2, 1]], boxes))
-    monkeypatch.setattr(recogniser_module, "find_glyphs", lambda *_: found)
     recogniser = Recogniser(write_model())
     session = counted(recogniser)
-    reading = recogniser.read(picture_of(0))
-    assert (reading.text, session.sizes) == ("123", [3])
-    (row,) = reading.rows
+    (row,) = assemble(recogniser.classify(tuple(map(Glyph, templates[[3, 2, 1]], boxes))))
+    assert (row.text, session.sizes) == ("123", [3])
     assert [digit.box for digit in row.numbers[0].digits] == boxes[::-1]
     assert row.box == (0, 0, 230, 50)
 
