@@ -87,7 +87,7 @@ def test_more_glyphs_than_a_batch_take_a_call_a_batch(
     recogniser = Recogniser(write_model(no_digit=-3.0))
     glyphs = some_glyphs(templates, 20)
     at_once = recogniser.classify(glyphs)
-    monkeypatch.setattr(recogniser_module, "BATCH", 7)
+    monkeypatch.setattr("digitlab.reading.recogniser.BATCH", 7)
     session = counted(recogniser)
     assert all(map(alike, recogniser.classify(glyphs), at_once))
     assert session.sizes == [7, 7, 6]
