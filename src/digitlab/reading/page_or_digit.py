@@ -55,7 +55,7 @@ def read_picture(
     digits: Sequence[Digit] = _alone(recogniser, glyphs, recogniser.classify(glyphs))
     is_large = max(picture.shape[:2]) > PAGE_SIDE
     found: list[PageRow] | None = None
-    doubtful = any(glyph.printed or glyph.signed for glyph in glyphs)
+    doubtful = not glyphs or any(glyph.printed or glyph.signed for glyph in glyphs)
     doubtful = doubtful or any(may_be_a_page(digit, is_large) for digit in digits)
     if doubtful and recogniser.model.output == "logits":
         found, turned = read_upright(picture, recogniser.likely, upright == "auto")
