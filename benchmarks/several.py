@@ -23,11 +23,11 @@ import numpy as np
 import digitlab
 from digitlab.data.dataset import Split
 from digitlab.evaluation import evenly
-from digitlab.reading.types import REASONS
+from digitlab.reading.types import REASONS, Reading
 from digitlab.synthesis.camera import KINDS, photograph
 from reading import has, photographs, scikit_learns, semeions
 
-ANSWERS = ("read", *REASONS, "blank")
+ANSWERS = ("one digit", "several", *REASONS, "blank")
 HEIGHT = 20  # pixels of a digit in the ink that a made picture is taken of
 
 
@@ -123,6 +123,14 @@ def beside_remains(split: Split, count: int) -> Iterator[np.ndarray]:
         yield picture
 
 
+def answer(reading: Reading) -> str:
+    """Return what became of a picture, one of `ANSWERS`."""
+    digits = [one for row in reading.rows for number in row.numbers for one in number.digits]
+    if len(digits) > 1:
+        return "several"
+    return (digits[0].reason or "one digit") if digits else "blank"
+
+
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -158,8 +166,7 @@ def main() -> None:
     for name, pictures in sets.items():
         found: Counter[str] = Counter()
         for reading in recogniser.read_many(pictures):
-            digits = [one for row in reading.rows for one in row.numbers[0].digits]
-            found[(digits[0].reason or "read") if digits else "blank"] += 1
+            found[answer(reading)] += 1
         result[name] = {answer: found[answer] for answer in ANSWERS}
         if not chosen.json:
             counts = "".join(f"{found[answer]:>21,}" for answer in ANSWERS)
