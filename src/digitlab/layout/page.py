@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +11,7 @@ import numpy.typing as npt
 from digitlab.layout.ink import WORK_SIDE, page_ink
 from digitlab.layout.lattice import Character
 from digitlab.layout.marks import lean_of
+from digitlab.layout.numbers import parted
 from digitlab.layout.pieces import Piece, find_pieces, glyph_of
 from digitlab.layout.rows import Chain, find_rows
 from digitlab.layout.rules import Ruled, without_rules
@@ -31,9 +31,7 @@ Floats = npt.NDArray[np.float32]
 
 LOWEST = 7  # pixels; lower digits cannot be read
 TALLEST = 0.95  # of the page's height
-OVER_RULES = 0.08  # of the characters are written across standing rules: no table has more
 DISC = 0.7  # of its box that a disc fills, which is 0.79 for a whole one
-LONGEST_PART = 4  # digits between slashes: of a date, a fraction
 FEWEST = 8  # pixels of a frame, high and wide
 FRAMED = 0.9  # of the sides of its box that a frame covers
 SMALL = 0.7  # of a row's height: what is lower beside it is no row
@@ -87,10 +85,13 @@ def read_page(picture: Picture, classify: Classify, record: Record | None = None
     if record is not None:
         record_rows(record, strength.shape, whole)
     found = [
-        (chain, read_row(members, _lines(chain), hand))
+        (chain.height, read_row(members, _lines(chain), hand))
         for chain, members in zip(rows, whole, strict=True)
     ]
-    return _numbers(found, ruled, sheet)
+    return [
+        PageRow(tuple(tuple(_placed(one, sheet) for one in number) for number in row))
+        for row in parted(found, ruled)
+    ]
 
 
 def _bare(strength: Floats) -> tuple[Ruled, list[Piece]]:
@@ -264,92 +265,6 @@ def _beside(
         if best is not None:
             found[best].append(piece)
     return found
-
-
-def _numbers(
-    found: Sequence[tuple[Chain, Sequence[Character]]], ruled: Ruled, sheet: Sheet
-) -> list[PageRow]:
-    """Return rows of numbers, which stand apart or in cells of their own."""
-    gaps = [_gaps(characters, chain.height) for chain, characters in found]
-    page = _threshold(np.concatenate([np.zeros(0), *gaps]))
-    written = [one for _, characters in found for one in characters]
-    across = sum(_is_across(one, ruled) for one in written)
-    is_table = bool(ruled.down.any()) and across < OVER_RULES * len(written)
-    rows = []
-    for (_, characters), wide in zip(found, gaps, strict=True):
-        if not characters:
-            continue
-        limit = _threshold(wide, page)
-        numbers: list[list[Character]] = [[]]
-        for at, character in enumerate(characters):
-            if at and (
-                wide[at - 1] > limit
-                or (is_table and _is_ruled(characters[at - 1], character, ruled))
-            ):
-                numbers.append([])
-            numbers[-1].append(character)
-        checked = (_without_odd_slashes(number) for number in numbers)
-        rows.append(
-            PageRow(tuple(tuple(_placed(one, sheet) for one in number) for number in checked))
-        )
-    return rows
-
-
-def _without_odd_slashes(number: Sequence[Character]) -> list[Character]:
-    """Return a number in which what looks like a slash is a digit, where no date has one."""
-    slashes = [at for at, one in enumerate(number) if one.mark == "/"]
-    ends = [-1, *slashes, len(number)]
-    parts = [after - before - 1 for before, after in pairwise(ends)]
-    if all(1 <= part <= LONGEST_PART for part in parts):
-        return list(number)
-    return [
-        replace(one, mark=None) if one.mark == "/" and one.likely is not None else one
-        for one in number
-    ]
-
-
-def _gaps(characters: Sequence[Character], height: float) -> npt.NDArray[np.float64]:
-    """Return the gaps between the characters of a row, in heights of its digits."""
-    ends = [(one.box[0], one.box[0] + one.box[2]) for one in characters]
-    return np.array([max(0, b[0] - a[1]) / height for a, b in pairwise(ends)])
-
-
-def _threshold(gaps: npt.NDArray[np.float64], page: float | None = None) -> float:
-    """Return the gap, in heights, that parts numbers: where the gaps fall into two clusters.
-
-    Args:
-        gaps: of a row, or of a page.
-        page: what parts the numbers of the page; None while that is sought.
-    """
-    ordered = np.sort(gaps)
-    best, limit = 1.6, np.inf
-    for low, high in pairwise(ordered):
-        jump = (high + 0.1) / (max(low, 0.1) + 0.1)
-        if high >= 0.55 and jump > best:
-            best, limit = jump, (low + high) / 2
-    if np.isfinite(limit):
-        return float(limit)
-    if page is None:
-        return 1.3 if not len(ordered) or ordered[len(ordered) // 2] < 0.8 else np.inf
-    return page
-
-
-def _is_ruled(one: Character, other: Character, ruled: Ruled) -> bool:
-    """Whether a standing rule of a table is between two characters."""
-    left, right = one.box[0] + one.box[2] // 2, other.box[0] + other.box[2] // 2
-    top, bottom = (
-        min(one.box[1], other.box[1]),
-        max(one.box[1] + one.box[3], other.box[1] + other.box[3]),
-    )
-    between = ruled.down[top:bottom, left:right]
-    return bool(between.any(axis=1).mean() > 0.7) if between.size else False
-
-
-def _is_across(one: Character, ruled: Ruled) -> bool:
-    """Whether a character is written across a standing rule, as only squared paper has them."""
-    x, y, width, height = one.box
-    inner = ruled.down[y : y + height, x + width // 4 : x + width - width // 4]
-    return bool(inner.any(axis=1).mean() > 0.7) if inner.size else False
 
 
 def _placed(character: Character, sheet: Sheet) -> Character:

@@ -1,0 +1,110 @@
+"""Which characters of a row are one number, by the gaps between them and by a table's rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from digitlab.layout.lattice import Character
+from digitlab.layout.rules import Ruled
+
+OVER_RULES = 0.08  # of the characters are written across standing rules: no table has more
+LONGEST_PART = 4  # digits between slashes: of a date, a fraction
+JUMP, WIDE = 1.6, 0.55  # times as wide, and heights of a digit: a gap that parts numbers
+USUAL = 1.3  # heights of a digit: a gap that parts them where nothing else tells
+EVEN = 0.8  # heights of a digit: where most gaps are as wide, digits are written apart
+
+
+def parted(
+    found: Sequence[tuple[float, Sequence[Character]]], ruled: Ruled
+) -> list[list[list[Character]]]:
+    """Return the numbers of each row, which stand apart or in cells of their own.
+
+    Args:
+        found: of each row the height of its digits, and its characters from left to right.
+        ruled: the rules of the page; boxes are in its pixels.
+
+    Returns:
+        Of each row that has characters its numbers, and of each its characters.
+    """
+    gaps = [_gaps(characters, height) for height, characters in found]
+    page = _threshold(np.concatenate([np.zeros(0), *gaps]))
+    written = [one for _, characters in found for one in characters]
+    across = sum(_is_across(one, ruled) for one in written)
+    is_table = bool(ruled.down.any()) and across < OVER_RULES * len(written)
+    rows = []
+    for (_, characters), wide in zip(found, gaps, strict=True):
+        if not characters:
+            continue
+        limit = _threshold(wide, page)
+        numbers: list[list[Character]] = [[]]
+        for at, character in enumerate(characters):
+            if at and (
+                wide[at - 1] > limit
+                or (is_table and _is_ruled(characters[at - 1], character, ruled))
+            ):
+                numbers.append([])
+            numbers[-1].append(character)
+        rows.append([_without_odd_slashes(number) for number in numbers])
+    return rows
+
+
+def _without_odd_slashes(number: Sequence[Character]) -> list[Character]:
+    """Return a number in which what looks like a slash is a digit, where no date has one."""
+    slashes = [at for at, one in enumerate(number) if one.mark == "/"]
+    ends = [-1, *slashes, len(number)]
+    parts = [after - before - 1 for before, after in pairwise(ends)]
+    if all(1 <= part <= LONGEST_PART for part in parts):
+        return list(number)
+    return [
+        replace(one, mark=None) if one.mark == "/" and one.likely is not None else one
+        for one in number
+    ]
+
+
+def _gaps(characters: Sequence[Character], height: float) -> npt.NDArray[np.float64]:
+    """Return the gaps between the characters of a row, in heights of its digits."""
+    ends = [(one.box[0], one.box[0] + one.box[2]) for one in characters]
+    return np.array([max(0, b[0] - a[1]) / height for a, b in pairwise(ends)])
+
+
+def _threshold(gaps: npt.NDArray[np.float64], page: float | None = None) -> float:
+    """Return the gap, in heights, that parts numbers: where the gaps fall into two clusters.
+
+    Args:
+        gaps: of a row, or of a page.
+        page: what parts the numbers of the page; None while that is sought.
+    """
+    ordered = np.sort(gaps)
+    best, limit = JUMP, np.inf
+    for low, high in pairwise(ordered):
+        jump = (high + 0.1) / (max(low, 0.1) + 0.1)
+        if high >= WIDE and jump > best:
+            best, limit = jump, (low + high) / 2
+    if np.isfinite(limit):
+        return float(limit)
+    if page is None:
+        return USUAL if not len(ordered) or ordered[len(ordered) // 2] < EVEN else np.inf
+    return page
+
+
+def _is_ruled(one: Character, other: Character, ruled: Ruled) -> bool:
+    """Whether a standing rule of a table is between two characters."""
+    left, right = one.box[0] + one.box[2] // 2, other.box[0] + other.box[2] // 2
+    top, bottom = (
+        min(one.box[1], other.box[1]),
+        max(one.box[1] + one.box[3], other.box[1] + other.box[3]),
+    )
+    between = ruled.down[top:bottom, left:right]
+    return bool(between.any(axis=1).mean() > 0.7) if between.size else False
+
+
+def _is_across(one: Character, ruled: Ruled) -> bool:
+    """Whether a character is written across a standing rule, as only squared paper has them."""
+    x, y, width, height = one.box
+    inner = ruled.down[y : y + height, x + width // 4 : x + width - width // 4]
+    return bool(inner.any(axis=1).mean() > 0.7) if inner.size else False
