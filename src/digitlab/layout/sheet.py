@@ -17,6 +17,7 @@ Floats = npt.NDArray[np.float64]
 LOOK_SIDE = 320  # pixels; the sheet is sought on a copy of this size
 SHARES = (0.12, 0.96)  # of the photograph that a sheet covers
 FILLED = 0.9  # of its four-cornered outline that it fills, ink included
+BESIDE = 0.08  # of the outline, that the sheet reaches beyond it: four corners are few
 STRONGER = 22  # grey levels between sheet and table
 INSET = 0.008  # of the sheet's side; along the edge lie shadows
 CLOSED = 0.06  # of the copy's side: gaps that ink leaves in the sheet are narrower
@@ -121,7 +122,7 @@ def _corners(pixels: Picture) -> Floats | None:
         return None
     if (
         cv2.countNonZero(mask & filled) < FILLED * area
-        or cv2.countNonZero(mask & (1 - filled)) > 0.05 * area
+        or cv2.countNonZero(mask & (1 - filled)) > BESIDE * area
     ):
         return None
     if not _stands_out(grey, filled):
