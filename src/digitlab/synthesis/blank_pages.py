@@ -8,8 +8,7 @@ import cv2
 import numpy as np
 
 from digitlab.chance import Draws
-from digitlab.errors import ConfigError
-from digitlab.synthesis.lens import Picture, colours, compressed, plain_sheet
+from digitlab.synthesis.lens import Picture, check_kind, colours, compressed, plain_sheet
 from digitlab.synthesis.page_paper import (
     View,
     close,
@@ -50,8 +49,7 @@ def made_blank_page(kind: str, seed: int, sample: int) -> Picture:
     Raises:
         ConfigError: for another kind.
     """
-    if kind not in BLANK_KINDS:
-        raise ConfigError(f"kind = {kind!r}: expected one of {', '.join(BLANK_KINDS)}")
+    check_kind(kind, BLANK_KINDS)
     chance = PageChance(seed, len(PAGE_KINDS) + BLANK_KINDS.index(kind), sample)
     draws = chance.draws(0, count=1200)
     size = _size(draws)

@@ -16,12 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from digitlab.chance import Draws, hashed, uniform
-from digitlab.errors import ConfigError
 from digitlab.synthesis import surroundings
 from digitlab.synthesis.lens import (
     LINES,
     Colour,
     blurred,
+    check_kind,
     colours,
     compressed,
     draw_line,
@@ -120,8 +120,7 @@ def photograph(image: Picture, kind: str, seed: int, sample: int) -> Picture:
     Raises:
         ConfigError: for another kind.
     """
-    if kind not in KINDS:
-        raise ConfigError(f"kind = {kind!r}: expected one of {', '.join(KINDS)}")
+    check_kind(kind, KINDS)
     chance = _Chance(seed, KINDS.index(kind), sample)
     height = _digit_height(chance, kind)
     scene = _framed(chance, image, kind, height)
@@ -162,8 +161,7 @@ def photograph_nothing(kind: str, seed: int, sample: int) -> Picture:
     Raises:
         ConfigError: for another kind.
     """
-    if kind not in NOTHING:
-        raise ConfigError(f"kind = {kind!r}: expected one of {', '.join(NOTHING)}")
+    check_kind(kind, NOTHING)
     chance = _Chance(seed, len(KINDS) + _MORE + NOTHING.index(kind), sample)
     height = math.exp(chance.between(math.log(14), math.log(130)))
     paper, _ = colours(chance, board=False)

@@ -6,18 +6,26 @@ Used by camera.py for pictures of one digit, and by pages.py.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from digitlab.chance import Draws
+from digitlab.errors import ConfigError
 
 Picture = npt.NDArray[np.uint8]
 Colour = tuple[float, float, float]
 
 PENS = ((25, 25, 30), (30, 45, 130), (20, 60, 180), (165, 30, 40), (30, 100, 60), (85, 85, 85))
 LINES = ((120, 150, 200), (150, 170, 190), (130, 130, 130), (200, 140, 140), (110, 170, 150))
+
+
+def check_kind(kind: str, kinds: Sequence[str]) -> None:
+    """Raise ConfigError for a kind of picture that is none of these."""
+    if kind not in kinds:
+        raise ConfigError(f"kind = {kind!r}: expected one of {', '.join(kinds)}")
 
 
 def plain_sheet(shape: tuple[int, int], colour: Colour) -> Picture:

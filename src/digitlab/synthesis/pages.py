@@ -18,7 +18,14 @@ import numpy.typing as npt
 from digitlab.chance import Draws
 from digitlab.errors import ConfigError
 from digitlab.synthesis.camera import can_be_photographed
-from digitlab.synthesis.lens import Picture, blurred, colours, compressed, plain_sheet
+from digitlab.synthesis.lens import (
+    Picture,
+    blurred,
+    check_kind,
+    colours,
+    compressed,
+    plain_sheet,
+)
 from digitlab.synthesis.page_layout import Character, Layout, lay_out, planned
 from digitlab.synthesis.page_paper import (
     View,
@@ -131,8 +138,7 @@ def made_page(
     Raises:
         ConfigError: for another kind, or where all images are blank.
     """
-    if kind not in PAGE_KINDS:
-        raise ConfigError(f"kind = {kind!r}: expected one of {', '.join(PAGE_KINDS)}")
+    check_kind(kind, PAGE_KINDS)
     inked = can_be_photographed(images)
     if not len(inked):
         raise ConfigError("all images are blank: nothing can be written with them")
