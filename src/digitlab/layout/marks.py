@@ -28,17 +28,15 @@ def mark_of(pieces: Sequence[Piece], top: float, bottom: float) -> tuple[str, fl
     tall = bottom - top
     width, height = piece.width / tall, piece.height / tall
     middle = (piece.middle[1] - top) / tall
-    slim = _slimness(piece)
     if max(width, height) <= DOT or (
         height <= 0.5 and width <= DOT and piece.bottom > bottom - 0.1 * tall
     ):
         return _point(piece, width, height, middle, (piece.bottom - bottom) / tall)
     if (
         height <= 0.4
-        and width >= 0.22
-        and slim >= 1.8
+        and width >= max(0.22, 1.5 * height)
         and 0.22 < middle < 0.85
-        and width >= 1.5 * height
+        and _slimness(piece) >= 1.8
     ):
         return "-", 0.97 if 0.3 <= middle <= 0.75 else 0.6
     return None

@@ -52,7 +52,7 @@ def read_picture(
     """
     check_upright(upright)
     glyphs = find_glyphs(picture, name or "the picture", None, recogniser.model.preparation)
-    digits: Sequence[Digit] = _alone(recogniser, glyphs, recogniser.classify(glyphs))
+    digits = _alone(recogniser, glyphs, recogniser.classify(glyphs))
     is_large = max(picture.shape[:2]) > PAGE_SIDE
     found: list[PageRow] | None = None
     doubtful = not glyphs or any(glyph.printed or glyph.signed for glyph in glyphs)
@@ -62,11 +62,10 @@ def read_picture(
         rows = assemble_page(without_words(found), reject)
         if _is_page(rows):
             return rows, turned
-    if reject is not None:
-        digits = recogniser.classify(glyphs, reject)
     if reject == "none":
-        return assemble(digits), 0
-    digits = _alone(recogniser, glyphs, digits)
+        return assemble(recogniser.classify(glyphs, reject)), 0
+    if reject is not None:
+        digits = _alone(recogniser, glyphs, recogniser.classify(glyphs, reject))
     if found is not None:
         boxes = [one.box for row in found for number in row.numbers for one in number]
         digits = [confirmed(digit, boxes) for digit in digits]

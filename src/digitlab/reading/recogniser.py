@@ -124,10 +124,10 @@ class Recogniser:
 
         Returns:
             One row with one number of one digit, the rows of a page, or no row where there is
-            none (blank paper). A
-            picture that cannot be read gives a reading with an `error` instead, whose codes are
-            those of `digitlab.decoding.load_picture` and `GuardedDecoder.decode`. So what a source
-            holds never raises, nor the shape and the values of an array.
+            none (blank paper). A picture that cannot be read gives a reading with an `error`
+            instead, whose codes are those of `digitlab.decoding.load_picture` and
+            `GuardedDecoder.decode`. So what a source holds never raises, nor the shape and the
+            values of an array.
 
         Warns:
             PagesWarning: of a document with several pages, of which `read_pages` reads all.
