@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from digitlab.preparation.ground import opened, shrunk
-from digitlab.preparation.pixels import counts, percentiles
+from digitlab.preparation.pixels import counts, percentiles, weighted_median
 
 Picture = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -42,13 +42,13 @@ def page_ink(pixels: Picture) -> Floats:
         float32 [H, W], from 0; all 0 where nothing stands out from the ground.
     """
     small = shrunk(pixels, LOOK_SIDE)
-    bright = _is_ink_bright(small)
-    if bright:
+    if _is_ink_bright(small):
         pixels, small = 255 - pixels, 255 - small
-    strength = _strength(pixels, _window(small))
+    window = _window(small)
+    strength = _strength(pixels, window)
     width = _stroke_width(strength)
     longest = max(pixels.shape[:2])
-    if width is not None and STROKES * width < 0.6 * _window(small) * longest:
+    if width is not None and STROKES * width < 0.6 * window * longest:
         strength = _strength(pixels, STROKES * width / longest)
     return strength
 
@@ -79,9 +79,7 @@ def _stroke_width(strength: Floats) -> float | None:
     sums = np.bincount(np.asarray(labels).ravel(), inside.ravel(), len(stats))
     # Over a strip w pixels wide, the distance to its edge has the mean w / 4 + 1 / 2.
     widths = 4 * sums[like] / area[like] - 1
-    order = np.argsort(widths)
-    until = np.cumsum(height[like][order])
-    return max(1.0, float(widths[order][np.searchsorted(until, until[-1] / 2)]))
+    return max(1.0, weighted_median(widths, height[like]))
 
 
 def _scaled(strength: Floats) -> Floats:

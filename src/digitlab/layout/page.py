@@ -25,10 +25,12 @@ from digitlab.layout.segments import (
 )
 from digitlab.layout.sheet import Sheet, straightened
 from digitlab.layout.steps import Record, record_ink, record_rows
+from digitlab.preparation.pixels import weighted_median
 
 Picture = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
+LIKELY = 0.8  # a digit: those are like the others of their page
 LOWEST = 7  # pixels; lower digits cannot be read
 TALLEST = 0.95  # of the page's height
 DISC = 0.7  # of its box that a disc fills, which is 0.79 for a whole one
@@ -70,16 +72,14 @@ def read_page(picture: Picture, classify: Classify, record: Record | None = None
     if not known:
         return []
     digits = [one for one in pieces if id(one) in known]
-    likely = [float(known[id(one)].likely[:NO_DIGIT].max()) for one in digits]
-    height = _height(digits, likely)
-    peak = float(
-        np.median([one.peak for one, p in zip(digits, likely, strict=True) if p > 0.8] or [1.0])
-    )
+    sure = [one for one in digits if known[id(one)].likely[:NO_DIGIT].max() > LIKELY]
+    height = float(np.median([one.height for one in sure or digits]))
+    peak = float(np.median([one.peak for one in sure] or [1.0]))
     body = [one for one in digits if one.height >= LOW * height and one.peak >= FAINT * peak]
     body = [one for one in body if not _is_hole(one) and not _is_cut(one, strength.shape, known)]
     rows = _without_small(find_rows(body))
     body = [one for row in rows for one in row.pieces]
-    hand = Hand(ruled.strength, classify, _slant(digits, likely), known)
+    hand = Hand(ruled.strength, classify, _slant(sure), known)
     beside = _beside(rows, pieces, body, peak)
     whole = [[*chain.pieces, *others] for chain, others in zip(rows, beside, strict=True)]
     if record is not None:
@@ -141,10 +141,8 @@ def _usual_height(pieces: Sequence[Piece], shape: tuple[int, ...]) -> float:
     ]
     if not like:
         return 0.05 * max(shape)
-    tall = np.array([one.height for one in like], float)
-    order = tall.argsort()
-    until = tall[order].cumsum()
-    return float(tall[order][np.searchsorted(until, until[-1] / 2)])
+    tall = [float(one.height) for one in like]
+    return weighted_median(tall, tall)
 
 
 def _is_frame(piece: Piece) -> bool:
@@ -181,19 +179,9 @@ def _known(pieces: Sequence[Piece], strength: Floats, classify: Classify) -> dic
     return {id(one): Known(image, likely) for one, image, likely in answers}
 
 
-def _height(digits: Sequence[Piece], likely: Sequence[float]) -> float:
-    """Return how high the digits of a page are, by those that are surely some."""
-    sure = [one.height for one, p in zip(digits, likely, strict=True) if p > 0.8]
-    return float(np.median(sure or [one.height for one in digits]))
-
-
-def _slant(digits: Sequence[Piece], likely: Sequence[float]) -> float:
-    """Return how far upright strokes lean to the right, in pixels for each up."""
-    leans = [
-        lean_of(one)[0]
-        for one, p in zip(digits, likely, strict=True)
-        if p > 0.8 and one.height > 1.8 * one.width
-    ]
+def _slant(digits: Sequence[Piece]) -> float:
+    """Return how far upright strokes of digits lean to the right, in pixels for each up."""
+    leans = [lean_of(one)[0] for one in digits if one.height > 1.8 * one.width]
     return float(np.median(leans)) if len(leans) >= 3 else 0.15
 
 

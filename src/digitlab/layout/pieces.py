@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from digitlab.preparation.glyph import Box, normalise
+from digitlab.preparation.glyph import Box, normalise, surrounding
 
 Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int32]
@@ -104,9 +104,7 @@ def _piece(strength: Floats, labels: Labels, label: int, stats: Labels) -> Piece
 
 def box_of(pieces: Sequence[Piece]) -> Box:
     """Return the box around some pieces."""
-    left, top = min(one.left for one in pieces), min(one.top for one in pieces)
-    right, bottom = max(one.right for one in pieces), max(one.bottom for one in pieces)
-    return left, top, right - left, bottom - top
+    return surrounding([one.box for one in pieces])
 
 
 def ink_of(pieces: Sequence[Piece], strength: Floats) -> Floats:

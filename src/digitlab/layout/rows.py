@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from digitlab.layout.pieces import Piece
+from digitlab.preparation.pixels import weighted_median
 
 Floats = npt.NDArray[np.float64]
 
@@ -187,10 +188,7 @@ def _slope(chains: Sequence[Chain]) -> float:
         if len(chain.pieces) >= 3:
             slopes.append(float(np.polyfit(chain.x, chain.y, 1)[0]))
             weights.append(float(len(chain.pieces) * np.ptp(chain.x) / max(chain.height, 1)))
-    order = np.argsort(slopes)
-    until = np.cumsum(np.array(weights)[order])
-    best = float(np.array(slopes)[order][np.searchsorted(until, until[-1] / 2)])
-    return float(np.clip(best, -STEEPEST, STEEPEST))
+    return float(np.clip(weighted_median(slopes, weights), -STEEPEST, STEEPEST))
 
 
 def _cost(one: Chain, other: Chain, slope: float) -> float | None:
@@ -208,5 +206,5 @@ def _cost(one: Chain, other: Chain, slope: float) -> float | None:
 
 
 def _in_order(chains: list[Chain], slope: float) -> list[Chain]:
-    """Return rows from top to bottom; columns that do not share rows one after the other."""
+    """Return rows from top to bottom of the page, as it slopes."""
     return sorted(chains, key=lambda chain: float(np.median(chain.y - slope * chain.x)))

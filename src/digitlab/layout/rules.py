@@ -17,7 +17,6 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 Picture = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.int64]
 
 LONG = (1.7, 2.0)  # heights of a digit that a rule is long: across, and down
 SIDE = 0.9  # heights of a digit that a side of a box is long

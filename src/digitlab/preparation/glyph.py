@@ -6,6 +6,7 @@ Used by the preparation of pictures and of datasets, and by training for digits 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -52,6 +53,14 @@ def ink_box(ink: Floats) -> Box:
     """Return x, y, width and height of where there is ink, all 0 where there is none."""
     left, top, width, height = cv2.boundingRect((ink > INKED / 2).view(np.uint8))
     return int(left), int(top), int(width), int(height)
+
+
+def surrounding(boxes: Sequence[Box]) -> Box:
+    """Return the smallest box around others, of which there is one at least."""
+    left, top = min(box[0] for box in boxes), min(box[1] for box in boxes)
+    right = max(box[0] + box[2] for box in boxes)
+    bottom = max(box[1] + box[3] for box in boxes)
+    return left, top, right - left, bottom - top
 
 
 def stroke_width(mask: Picture) -> float:

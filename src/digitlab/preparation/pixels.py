@@ -55,6 +55,13 @@ def percentiles_of(values: npt.NDArray[np.floating], *shares: float) -> list[flo
     return found
 
 
+def weighted_median(values: npt.ArrayLike, weights: npt.ArrayLike) -> float:
+    """Return the value at which half of the weight of all is reached; of one value at least."""
+    ordered = np.argsort(values)
+    until = np.cumsum(np.asarray(weights)[ordered])
+    return float(np.asarray(values)[ordered][np.searchsorted(until, until[-1] / 2)])
+
+
 def medians(values: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     """Return the medians along the last axis of [..., N], as numpy does."""
     half = values.shape[-1] // 2

@@ -12,8 +12,9 @@ import numpy as np
 
 from digitlab.layout.lattice import Character
 from digitlab.layout.page import PageRow
+from digitlab.preparation.glyph import surrounding
 from digitlab.reading.refusal import DIGITS, EVEN, reasons
-from digitlab.reading.types import Box, Digit, Mark, Number, Row
+from digitlab.reading.types import Digit, Mark, Number, Row
 
 
 def assemble(digits: Iterable[Digit]) -> tuple[Row, ...]:
@@ -34,7 +35,7 @@ def assemble(digits: Iterable[Digit]) -> tuple[Row, ...]:
     ordered = tuple(sorted(digits, key=lambda digit: 2 * digit.box[0] + digit.box[2]))
     if not ordered:
         return ()
-    box = _surrounding([digit.box for digit in ordered])
+    box = surrounding([digit.box for digit in ordered])
     return (Row((Number(ordered, box, _all_right(ordered)),), box),)
 
 
@@ -48,7 +49,7 @@ def assemble_page(found: Sequence[PageRow], reject: float | str | None) -> tuple
     rows = []
     for row in found:
         numbers = tuple(_number(one, reject) for one in row.numbers)
-        rows.append(Row(numbers, _surrounding([number.box for number in numbers])))
+        rows.append(Row(numbers, surrounding([number.box for number in numbers])))
     return tuple(rows)
 
 
@@ -67,15 +68,8 @@ def _number(characters: Sequence[Character], reject: float | str | None) -> Numb
         reason = reasons(likely[None], reject)[0]
         digits.append(Digit(best, ten[best], reason, one.box, tuple(ten)))
     written: list[Digit | Mark] = [*digits, *marks]
-    box = _surrounding([one.box for one in written])
+    box = surrounding([one.box for one in written])
     return Number(tuple(digits), box, _all_right(written), tuple(marks))
-
-
-def _surrounding(boxes: list[Box]) -> Box:
-    left, top = min(box[0] for box in boxes), min(box[1] for box in boxes)
-    right = max(box[0] + box[2] for box in boxes)
-    bottom = max(box[1] + box[3] for box in boxes)
-    return left, top, right - left, bottom - top
 
 
 def _all_right(written: Sequence[Digit | Mark]) -> float | None:
