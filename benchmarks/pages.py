@@ -215,7 +215,7 @@ def show(name: str, one: dict[str, Any]) -> None:
     alone = f"{100 * one['singly'] / digits:>8.2f}" if "singly" in one else f"{'-':>8}"
     parts = [f"{100 * one['right'] / digits:>8.2f}", alone, f"{one['refused']:>8,}"]
     parts += [f"{one['extra']:>7,}", f"{one['rows_right']:>6,} of {one['rows']:<5,}"]
-    parts += [f"{one['rows_grouped']:>6,} of {one['rows_of_numbers']:<5,}"]
+    parts += [f"{one['numbers_grouped']:>6,} of {one['numbers']:<5,}"]
     parts += [f"{one['marks_right']:>6,} of {one['marks']:<5,}", f"{one['seconds']:>7.2f}"]
     print(f"{name:<28}{one['digits']:>7,}{''.join(parts)}", flush=True)
 

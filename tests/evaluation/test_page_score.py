@@ -54,6 +54,7 @@ def test_of_a_perfect_reading_all_is_right(truth: str) -> None:
     assert (got.wrong, got.refused, got.missing, got.extra, got.marks_extra) == (0, 0, 0, 0, 0)
     assert got.rows_right == got.rows == len(truth.splitlines())
     assert got.rows_grouped == got.rows_of_numbers == sum(" " in row for row in truth.splitlines())
+    assert got.numbers_grouped == got.numbers == len(truth.split())
     assert got.marks_right == got.marks
     assert got.sure_wrong == (0,) * len(THRESHOLDS)
 
@@ -70,6 +71,7 @@ def test_counts_add_up(truth: str, read: str) -> None:
     assert got.marks_right + got.marks_extra == sum(one in ".,-" for one in read)
     assert got.rows_grouped <= got.rows_of_numbers <= got.rows
     assert got.rows_grouped <= got.rows_right <= got.rows
+    assert got.numbers_grouped <= min(got.numbers, len(read.split()))
 
 
 @given(PAGES, READ)
@@ -109,6 +111,25 @@ def test_a_row_may_be_right_and_its_numbers_not_as_written() -> None:
     got = score("12 34\n567", reading("1234\n56 7"))
     assert (got.rows, got.rows_right) == (2, 2)
     assert (got.rows_of_numbers, got.rows_grouped) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("truth", "read", "grouped"),
+    [
+        ("12 34", "12 34", 2),
+        ("12 34", "72 ?4", 2),
+        ("12 34", "1234", 0),
+        ("12 34 56", "1234 56", 1),
+        ("12 34 56", "1 2 34 56", 2),
+        ("12 34", "12 3", 2),
+        ("12 34", "12", 1),
+        ("12", "", 0),
+    ],
+)
+def test_numbers_are_grouped_apart_from_how_they_are_read(
+    truth: str, read: str, grouped: int
+) -> None:
+    assert score(truth, reading(read)).numbers_grouped == grouped
 
 
 @pytest.mark.parametrize(

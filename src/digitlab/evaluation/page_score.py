@@ -6,6 +6,7 @@ order, and characters within a row, so that one row or digit too many does not s
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from itertools import accumulate
@@ -39,6 +40,9 @@ class PageScore:
         rows_right: of them, read without any mistake, spaces aside.
         rows_of_numbers: of them, those of two numbers or more.
         rows_grouped: of these, read without any mistake, spaces included.
+        numbers: in the truth.
+        numbers_grouped: of them, those whose characters stand together and with no others,
+            whatever they were read as.
         marks: in the truth.
         marks_right: of them, read as they are.
         marks_extra: marks that were read where there is none, or another.
@@ -57,6 +61,8 @@ class PageScore:
     rows_right: int = 0
     rows_of_numbers: int = 0
     rows_grouped: int = 0
+    numbers: int = 0
+    numbers_grouped: int = 0
     marks: int = 0
     marks_right: int = 0
     marks_extra: int = 0
@@ -108,9 +114,12 @@ def score(truth: str, reading: Reading) -> PageScore:
     total = PageScore(pages=1)
     for at, other in pairs:
         row = found[other] if other is not None else []
-        total += _characters_score(texts[at] if at is not None else "", row)
+        text = texts[at] if at is not None else ""
+        aligned = _align(text, row)[1]
+        total += _characters_score(text, row, aligned)
         if at is not None:
-            total += _row_score(written[at], None if other is None else reading.rows[other])
+            read = None if other is None else reading.rows[other]
+            total += _row_score(written[at], read) + _numbers_score(written[at], read, aligned)
     return total
 
 
@@ -131,12 +140,26 @@ def _row_score(written: Sequence[str], row: Row | None) -> PageScore:
     )
 
 
-def _characters_score(text: str, row: Sequence[Digit | Mark]) -> PageScore:
+def _numbers_score(written: Sequence[str], row: Row | None, aligned: Pairs) -> PageScore:
+    """Return how many numbers of a row are grouped as they are written."""
+    ours = [at for at, number in enumerate(written) for _ in number]
+    read = () if row is None else row.numbers
+    theirs = [at for at, number in enumerate(read) for _ in number.written]
+    pairs = {
+        (ours[at], theirs[other]) for at, other in aligned if at is not None and other is not None
+    }
+    into = Counter(at for at, _ in pairs)  # how many of theirs one of ours is parted into
+    of = Counter(other for _, other in pairs)  # how many of ours one of theirs joins
+    grouped = sum(into[at] == of[other] == 1 for at, other in pairs)
+    return PageScore(numbers=len(written), numbers_grouped=grouped)
+
+
+def _characters_score(text: str, row: Sequence[Digit | Mark], aligned: Pairs) -> PageScore:
     """Return the counts of the characters of a row."""
     digits = [one for one in text if one in _DIGITS]
     found = dict.fromkeys(("right", "wrong", "refused", "extra", "marks_right"), 0)
     mistakes: list[tuple[Digit, bool]] = []
-    for at, other in _align(text, row)[1]:
+    for at, other in aligned:
         read = None if other is None else row[other]
         true = None if at is None else text[at]
         if isinstance(read, Mark):

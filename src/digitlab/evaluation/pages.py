@@ -181,7 +181,7 @@ def _row(name: str, one: PageScore) -> str:
 
 def _summary(total: PageScore) -> str:
     """Return a line of what most people ask for."""
-    grouped = f"{total.rows_grouped:,} of {total.rows_of_numbers:,} rows with spaces as written"
+    grouped = f"{total.numbers_grouped:,} of {total.numbers:,} numbers grouped as written"
     marks = f"marks: {total.marks_right:,} of {total.marks:,} right, {total.marks_extra:,} extra"
     return f"{accuracy_text(total.accuracy)} of the digits right; {grouped}; {marks}"
 
