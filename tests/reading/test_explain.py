@@ -133,6 +133,23 @@ def test_an_explanation_is_written_for_people_and_for_programs(
     assert len(list(folder.iterdir())) == 3
 
 
+def test_an_explanation_has_no_file_that_is_cut_short(
+    write_model: WriteModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_half(path: Path, content: bytes) -> None:
+        path.write_bytes(content[: len(content) // 2])
+        raise OSError(28, "No space left on device")
+
+    recogniser, picture = Recogniser(write_model()), picture_of(3)
+    explanation = explain_reading(recogniser, picture, recogniser.read(picture))
+    explanation.write(Path("three"))
+    before = {path: path.read_bytes() for path in Path("three").iterdir()}
+    monkeypatch.setattr("digitlab.durable_files._write_through", write_half)
+    with pytest.raises(DigitlabError, match="three: the explanation cannot be written: No space"):
+        explanation.write(Path("three"))
+    assert {path: path.read_bytes() for path in Path("three").iterdir()} == before
+
+
 @pytest.mark.parametrize("options", [{}, {"no_digit": -3.0}, {"value": True}])
 def test_each_of_several_digits_is_explained_as_if_it_were_alone(
     write_model: WriteModel, several: Finder, tmp_path: Path, options: dict[str, float]

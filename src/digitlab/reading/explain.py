@@ -17,6 +17,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from digitlab.decoding import Picture
+from digitlab.durable_files import write_whole
 from digitlab.errors import DigitlabError
 from digitlab.layout.upright import read_turned
 from digitlab.preparation import SIDE, Step
@@ -109,12 +110,12 @@ class Explanation:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             sheet = explanation_sheet(self)
-            (folder / "explanation.png").write_bytes(marked_png(sheet))
+            write_whole(folder / "explanation.png", marked_png(sheet))
             for number, one in enumerate(self.digits, 1):
                 name = "network-saw.png" if number == 1 else f"network-saw-{number}.png"
-                (folder / name).write_bytes(marked_png(Image.fromarray(one.image)))
+                write_whole(folder / name, marked_png(Image.fromarray(one.image)))
             text = json.dumps(self.to_json(), indent=None) + "\n"
-            (folder / "explanation.json").write_text(text, encoding="utf-8")
+            write_whole(folder / "explanation.json", text.encode())
         except OSError as error:
             reason = error.strerror or str(error)
             raise DigitlabError(f"{folder}: the explanation cannot be written: {reason}") from error
