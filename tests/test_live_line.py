@@ -93,6 +93,17 @@ def test_a_counter_says_how_far_how_fast_and_how_long_yet(clock: list[float]) ->
     assert "100 of 1,000  1 not read  25 a second  36 s left" in last
 
 
+def test_a_counter_that_goes_on_counts_what_was_done_before_but_not_for_the_speed(
+    clock: list[float],
+) -> None:
+    out = Terminal()
+    counter = Counter(1000, out, done=500, failed=2)
+    clock[0] += 2
+    counter.advance(failed=True)
+    last = out.getvalue().rsplit("\r", 1)[-1]
+    assert "501 of 1,000  3 not read  0 a second  998 s left" in last
+
+
 def test_of_one_thing_nothing_is_counted(clock: list[float]) -> None:
     out = Terminal()
     counter = Counter(1, out)

@@ -83,12 +83,14 @@ class Counter:
     Args:
         total: things to come.
         out: usually standard error; None where there is none.
+        done, failed: of them, what was done before, and of that what had failed.
     """
 
-    def __init__(self, total: int, out: TextIO | None) -> None:
+    def __init__(self, total: int, out: TextIO | None, done: int = 0, failed: int = 0) -> None:
         self._total = total
         self._line = LiveLine(out, live=None if total > 1 else False)
-        self._done = self._failed = 0
+        self._before = self._done = done
+        self._failed = failed
         self._start = time.monotonic()
 
     def advance(self, failed: bool = False) -> None:
@@ -107,8 +109,9 @@ class Counter:
         share = self._done / self._total
         full = round(share * _WIDTH)
         failed = f"  {self._failed:,} not read" if self._failed else ""
-        left = seconds / self._done * (self._total - self._done)
+        rate = (self._done - self._before) / seconds
+        left = (self._total - self._done) / rate
         return (
             f"{'━' * full}{'╌' * (_WIDTH - full)} {self._done:,} of {self._total:,}{failed}  "
-            f"{self._done / seconds:,.0f} a second  {left:,.0f} s left"
+            f"{rate:,.0f} a second  {left:,.0f} s left"
         )
