@@ -19,7 +19,7 @@ from digitlab import GuardedDecoder, Recogniser, preparation
 from digitlab.decoding import load_picture
 from digitlab.durable_files import GrowingFile
 from digitlab.errors import DigitlabError, PictureError
-from digitlab.reading import command
+from digitlab.reading import page_pictures
 from digitlab.reading import recogniser as recogniser_module
 from digitlab.reading.command import ReadCommand
 from digitlab.reading.pages import Page, load_pages
@@ -217,7 +217,7 @@ def test_an_annotation_without_room_costs_no_explanation(
     def full(path: Path, content: bytes) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(command, "write_whole", full)
+    monkeypatch.setattr(page_pictures, "write_whole", full)
     assert run(pile, "pile/scan2.png", annotate=Path("seen"), explain=Path("why")) == 1
     failed, written = capsys.readouterr().err.splitlines()
     assert failed == (

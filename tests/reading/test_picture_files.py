@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from digitlab.errors import DigitlabError
-from digitlab.reading.picture_files import OutputFolder, check_file, find_pictures, marked_png
+from digitlab.reading.picture_files import (
+    OutputFolder,
+    check_file,
+    find_pictures,
+    folded,
+    marked_png,
+)
 from digitlab.reading.types import Reading
 
 
@@ -147,7 +153,12 @@ def test_a_file_to_write_is_no_input_no_folder_and_nothing_special() -> None:
     }.items():
         with pytest.raises(DigitlabError, match=rf"^{name} cannot be written: .*{expected}"):
             check_file(Path(name), inputs)
-    taken = check_file(Path("out.csv"), inputs)
-    assert check_file(Path("there.csv"), inputs) != taken
-    Path("out").mkdir()
-    assert OutputFolder(Path(), inputs, {taken}).place("out.csv.png") == Path("out.csv-2")
+    for name in ("out.csv", "there.csv"):
+        check_file(Path(name), inputs)
+
+
+def test_folders_that_share_what_they_gave_give_nothing_twice() -> None:
+    given = {folded(Path("out.csv")): Path("out.csv")}
+    places = [OutputFolder(Path(), (), given).place("OUT.csv.png") for _ in range(2)]
+    assert places == [Path("OUT.csv-2"), Path("OUT.csv-3")]
+    assert list(given.values()) == [Path("out.csv"), *places]

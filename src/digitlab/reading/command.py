@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from digitlab.durable_files import GrowingFile, write_whole
+from digitlab.durable_files import GrowingFile
 from digitlab.errors import DigitlabError, PictureError
 from digitlab.live_line import Counter
 from digitlab.picture_source import read_pipe
@@ -29,13 +29,12 @@ from digitlab.reading.formats import (
 )
 from digitlab.reading.guard import GuardedDecoder
 from digitlab.reading.page_or_digit import check_upright
+from digitlab.reading.page_pictures import PagePictures
 from digitlab.reading.pages import MAX_PAGES, Page
 from digitlab.reading.picture_files import (
     STANDARD_INPUT,
-    OutputFolder,
     check_file,
     find_pictures,
-    marked_png,
 )
 from digitlab.reading.recogniser import Recogniser
 from digitlab.reading.types import Reading, ReadingError
@@ -43,7 +42,7 @@ from digitlab.wording import printable
 
 Line = Callable[[Reading], str]
 
-_NOT_DRAWN, _CELLS = "not drawn", "cells"
+_NOT_DRAWN = "not drawn"
 
 
 @dataclass(frozen=True)
@@ -90,22 +89,25 @@ class ReadCommand:
         check_upright(self.upright)
         found = list(find_pictures(named))
         inputs = [path for path in found if isinstance(path, Path)]
-        given: set[str] = set()  # one folder may be named for all that is written
         if self.out is not None:
-            given.add(check_file(self.out, inputs))
-        cells = None if self.crops is None else OutputFolder(self.crops, inputs, given)
-        drawings = self._drawings(inputs, given)
+            check_file(self.out, inputs)
+        pictures = PagePictures(
+            self.recogniser,
+            inputs,
+            self.out,
+            crops=self.crops,
+            annotate=self.annotate,
+            explain=self.explain,
+        )
         became: Tally[str] = Tally()
         with self._output(self._lines(inputs)) as write:
-            failures = self._read(found, write, cells, drawings, became)
+            failures = self._read(found, write, pictures, became)
         if sum(became[each] for each in STATES) > 1:
             counts = ((became[each], each) for each in (*STATES, _NOT_DRAWN))
             _say(", ".join(f"{count:,} {each}" for count, each in counts if count))
-        if cells is not None and became[_CELLS]:
-            _say(f"cells: {printable(str(cells.path))}")
-        for drawing in drawings:
-            if drawing.done:
-                _say(f"{drawing.what}: {printable(str(drawing.folder.path))}")
+        for what, folder in pictures.folders.items():
+            if became[what]:
+                _say(f"{what}: {printable(str(folder))}")
         if self.out is not None:
             _say(f"readings: {printable(str(self.out))}")
         return failures
@@ -114,8 +116,7 @@ class ReadCommand:
         self,
         found: Sequence[Path | Reading],
         write: Callable[[Reading], None],
-        cells: OutputFolder | None,
-        drawings: Sequence[_Drawing],
+        pictures: PagePictures,
         became: Tally[str],
     ) -> int:
         """Read all, count what becomes of each page, and return how many files failed."""
@@ -127,19 +128,19 @@ class ReadCommand:
                 for reading, page in self._readings(one):
                     progress.clear()
                     became[state(reading)] += 1
-                    drawn = True
-                    if cells is not None and page is not None:
-                        reading, drawn = _cut(cells, page, reading)
-                        became[_CELLS] += drawn and bool(reading.rows)
+                    problems: list[str] = []
+                    if page is not None:
+                        reading, problems = pictures.cut(page, reading, became)
                     if self.style != "text" or reading.error is None:
                         write(reading)
-                    if reading.error is not None:
-                        failed = True
-                        if self.style != "json" or self.out is not None:
-                            _say(text_line(reading))
-                    elif page is not None and not (_draw(drawings, page, reading) and drawn):
-                        became[_NOT_DRAWN] += 1
-                        failed = True
+                    if page is not None:
+                        problems += pictures.draw(page, reading, became)
+                        became[_NOT_DRAWN] += bool(problems)
+                    elif self.style != "json" or self.out is not None:
+                        problems = [text_line(reading)]
+                    for problem in problems:
+                        _say(problem)
+                    failed |= bool(problems) or reading.error is not None
                 failures += failed
                 progress.advance(failed)
         finally:
@@ -192,18 +193,6 @@ class ReadCommand:
         column = answer_column(map(str, found)) if len(found) > 1 else 0
         return partial(text_line, column=column)
 
-    def _drawings(self, inputs: Sequence[Path], given: set[str]) -> list[_Drawing]:
-        """Return what is to be drawn of each page, with the folders made."""
-        asked = (
-            ("annotated pictures", self.annotate, _annotate),
-            ("explanations", self.explain, partial(_explain, self.recogniser)),
-        )
-        return [
-            _Drawing(what, OutputFolder(folder, inputs, given), draw)
-            for what, folder, draw in asked
-            if folder is not None
-        ]
-
     def _readings(self, one: Path | Reading) -> Iterator[tuple[Reading, Page | None]]:
         """Yield the reading of each page, with the page; what cannot be read has none."""
         if isinstance(one, Reading):
@@ -243,58 +232,6 @@ def _written(path: Path) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise DigitlabError(f"{path}: the readings cannot be written: {reason}") from error
-
-
-@dataclass
-class _Drawing:
-    """Something to draw of each page that was read: what it is called, where it goes, and how."""
-
-    what: str
-    folder: OutputFolder
-    draw: Callable[[OutputFolder, Page, Reading], None]
-    done: bool = False
-
-
-def _cut(folder: OutputFolder, page: Page, reading: Reading) -> tuple[Reading, bool]:
-    """Write the cells of a page; return its reading with their paths, and whether it worked."""
-    from digitlab.reading.crops import write_crops
-
-    try:
-        return write_crops(folder, page.picture, reading), True
-    except DigitlabError as error:
-        _say(str(error))
-        return reading, False
-
-
-def _draw(drawings: Iterable[_Drawing], page: Page, reading: Reading) -> bool:
-    """Draw of a page what is to be drawn; return whether all of it could be written."""
-    all_done = True
-    for drawing in drawings:
-        try:
-            drawing.draw(drawing.folder, page, reading)
-            drawing.done = True
-        except DigitlabError as error:
-            _say(str(error))
-            all_done = False
-    return all_done
-
-
-def _annotate(folder: OutputFolder, page: Page, reading: Reading) -> None:
-    from digitlab.reading.annotate import annotated
-
-    place = folder.place(reading.file or STANDARD_INPUT, ".png", page.number)
-    try:
-        write_whole(place, marked_png(annotated(page.picture, reading)))
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise DigitlabError(f"{place}: the picture cannot be written: {reason}") from error
-
-
-def _explain(recogniser: Recogniser, folder: OutputFolder, page: Page, reading: Reading) -> None:
-    from digitlab.reading.explain import explain_reading
-
-    place = folder.place(reading.file or STANDARD_INPUT, page=page.number)
-    explain_reading(recogniser, page.picture, reading).write(place)
 
 
 def _say(text: str) -> None:

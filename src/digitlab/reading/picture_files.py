@@ -99,22 +99,23 @@ class OutputFolder:
     Args:
         path: is made where it is not there.
         inputs: files that must not be written over.
-        given: names that have been given, also by other folders that share this set.
+        given: paths that have been given, also by other folders that share it, by what `folded`
+            makes of each.
 
     Raises:
         DigitlabError: where the folder cannot be made.
     """
 
     def __init__(
-        self, path: Path, inputs: Iterable[Path] = (), given: set[str] | None = None
+        self, path: Path, inputs: Iterable[Path] = (), given: dict[str, Path] | None = None
     ) -> None:
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise DigitlabError(f"{path}: the folder cannot be made: {error.strerror}") from error
         self.path = path
-        self._inputs = {_folded(file) for file in inputs}
-        self._given = set() if given is None else given
+        self._inputs = {folded(file) for file in inputs}
+        self._given = {} if given is None else given
 
     def place(
         self, source: str, suffix: str = "", page: int | None = None, part: str | None = None
@@ -135,17 +136,17 @@ class OutputFolder:
         number = 1
         while True:
             path = self.path / f"{stem}{'' if number == 1 else f'-{number}'}{suffix}"
-            folded = _folded(path)
+            name = folded(path)
             # A link may lead anywhere, and a folder is no file, nor the reverse.
             free = not path.is_symlink() and (not path.exists() or path.is_dir() == (not suffix))
-            if free and folded not in self._given and folded not in self._inputs:
-                self._given.add(folded)
+            if free and name not in self._given and name not in self._inputs:
+                self._given[name] = path
                 return path
             number += 1
 
 
-def check_file(path: Path, inputs: Iterable[Path] = ()) -> str:
-    """Return what an `OutputFolder` knows a file by that is to be written, whatever is there.
+def check_file(path: Path, inputs: Iterable[Path] = ()) -> None:
+    """Check that a file may be written, whatever is there.
 
     Raises:
         DigitlabError: where its folder is not there, it is itself a folder, a device or a pipe, or
@@ -156,11 +157,10 @@ def check_file(path: Path, inputs: Iterable[Path] = ()) -> str:
     if os.path.exists(path) and not os.path.isfile(path):
         kind = "a folder" if os.path.isdir(path) else "no regular file"
         raise DigitlabError(f"{path} cannot be written: it is {kind}; expected a name for a file")
-    if _folded(path) in map(_folded, inputs):
+    if folded(path) in map(folded, inputs):
         raise DigitlabError(f"{path} cannot be written: it is to be read; expected another name")
-    return _folded(path)
 
 
-def _folded(path: Path) -> str:
+def folded(path: Path) -> str:
     """Return what two names of one file have in common, on disks that ignore case, too."""
     return os.path.realpath(path).casefold()
