@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,9 +20,11 @@ from digitlab import GuardedDecoder, Recogniser, preparation
 from digitlab.decoding import load_picture
 from digitlab.durable_files import GrowingFile
 from digitlab.errors import DigitlabError, PictureError
+from digitlab.reading import command as reading_command
 from digitlab.reading import page_pictures
 from digitlab.reading import recogniser as recogniser_module
 from digitlab.reading.command import ReadCommand
+from digitlab.reading.guard import Limits
 from digitlab.reading.pages import Page, load_pages
 from digitlab.reading.types import Row
 from hostile_files import encoded
@@ -51,8 +54,8 @@ def documents(monkeypatch: pytest.MonkeyPatch) -> Pages:
     return make
 
 
-def run(recogniser: Recogniser, *sources: str, **options: Any) -> int:
-    with GuardedDecoder() as decoder:
+def run(recogniser: Recogniser, *sources: str, limits: Limits | None = None, **options: Any) -> int:
+    with GuardedDecoder(limits) as decoder:
         return ReadCommand(recogniser, decoder, **options).run(map(Path, sources))
 
 
@@ -268,7 +271,10 @@ def test_an_interrupted_reading_keeps_what_it_read_and_the_file_before_it(
     Path("a.csv").write_text("earlier")
     with pytest.raises(KeyboardInterrupt):
         run(pile, *(f"pile/scan{at}.png" for at in (2, 10, 11)), style="csv", out=Path("a.csv"))
-    assert capsys.readouterr().err == "digitlab: what was read is in a.csv.part\n"
+    assert (
+        capsys.readouterr().err == "digitlab: what was read is in a.csv.part; "
+        "the same command goes on there\n"
+    )
     assert Path("a.csv").read_text() == "earlier"
     lines = Path("a.csv.part").read_text("utf-8-sig").splitlines()
     assert [line.split(",")[0] for line in lines] == ["file", "pile/scan2.png", "pile/scan10.png"]
@@ -278,14 +284,157 @@ def test_an_interrupted_reading_keeps_what_it_read_and_the_file_before_it(
     assert not list(Path().glob("b.csv*"))
 
 
+def contents() -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("style", "drawn"),
+    [("text", ["annotate"]), ("json", ["crops"]), ("csv", ["crops", "annotate", "explain"])],
+)
+def test_however_often_it_is_stopped_all_is_as_if_it_never_was(
+    pile: Recogniser,
+    documents: Pages,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    style: str,
+    drawn: list[str],
+) -> None:
+    """Each start reads two pages: the first is stopped between the pages of a document."""
+    documents(Page(1, picture_of(4)), Page(2, picture_of(5)))
+    save("b/scan2.png", picture_of(8))  # the names of its pictures are taken by then
+    sources = ("pile/scan2.png", "x.pdf", "gone.png", "b", "pile/scan10.png", "pile/scan11.png")
+
+    honest_write = page_pictures.write_whole
+
+    def write(path: Path, content: bytes) -> None:
+        if path.name == "scan10.png":
+            raise OSError(28, "No space left on device")
+        honest_write(path, content)
+
+    monkeypatch.setattr(page_pictures, "write_whole", write)
+
+    def read() -> int:
+        folders = {folder: Path(folder) for folder in drawn}
+        return run(pile, *sources, style=style, out=Path("a"), **folders)
+
+    failures = read()
+    closing = capsys.readouterr().err.splitlines()[-2 - len(drawn) :]
+    whole = contents()
+    for folder in drawn:
+        shutil.rmtree(folder)
+    Path("a").unlink()
+    honest, left = recogniser_module.read_picture, 0
+
+    def read_two(*arguments: Any) -> tuple[tuple[Row, ...], int]:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise KeyboardInterrupt
+        return honest(*arguments)
+
+    monkeypatch.setattr(recogniser_module, "read_picture", read_two)
+    for kept in (0, 1, 3, 5):
+        left = 2
+        if kept < 5:
+            with pytest.raises(KeyboardInterrupt):
+                read()
+        else:
+            assert read() == failures == 1 + ("annotate" in drawn)
+        said = capsys.readouterr().err.splitlines()
+        if kept:
+            assert said[0] == f"digitlab: goes on in a.part: {kept} of 6 files were read"
+        if kept < 5:
+            assert said[-1] == (
+                "digitlab: what was read is in a.part; the same command goes on there"
+            )
+    assert said[-2 - len(drawn) :] == closing
+    assert closing[0] == "digitlab: 5 read, 1 blank, 1 unreadable" + (
+        ", 1 not drawn" if "annotate" in drawn else ""
+    )
+    assert contents() == whole
+
+
+def run_to_the_last_page(recogniser: Recogniser, *sources: str, **options: Any) -> None:
+    """Stop a reading once all is read, before its file is in place."""
+
+    def interrupt(_: GrowingFile) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(GrowingFile, "put_in_place", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run(recogniser, *sources, **options)
+
+
+def test_nothing_that_was_read_otherwise_is_kept(
+    pile: Recogniser,
+    write_model: WriteModel,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    usual = {"style": "csv", "out": Path("a")}
+    run_to_the_last_page(pile, "pile/scan2.png", **usual)
+    left = {path: path.read_bytes() for path in (Path("a.part"), Path("a.part.jsonl"))}
+
+    def next_says(decoder: GuardedDecoder, recogniser: Recogniser = pile, **options: Any) -> str:
+        for path, content in left.items():
+            path.write_bytes(content)
+        capsys.readouterr()
+        command = ReadCommand(recogniser, decoder, **{**usual, **options})
+        assert command.run([Path("pile/scan2.png")]) == 0
+        return capsys.readouterr().err.splitlines()[0].removeprefix("digitlab: ")
+
+    not_used = "a.part is not used: it was read with another"
+    with GuardedDecoder() as decoder:
+        assert next_says(decoder) == "goes on in a.part: 1 of 1 files were read"
+        others: dict[str, dict[str, Any]] = {
+            "--model": {"recogniser": Recogniser(write_model("other.onnx", no_digit=-1.0))},
+            "format": {"style": "json"},
+            "--reject": {"reject": "none"},
+            "--upright": {"upright": "no"},
+            "--max-pages": {"max_pages": 7},
+            "--crops": {"crops": Path("drawn")},
+            "--annotate": {"annotate": Path("drawn")},
+            "--explain": {"explain": Path("drawn")},
+        }
+        for name, options in others.items():
+            assert next_says(decoder, **options) == f"{not_used} {name}"
+        for name in ("max_pixels", "max_seconds", "max_memory"):
+            with monkeypatch.context() as patched:
+                patched.setattr(decoder, "limits", Limits(**{name: 10**6}))
+                assert next_says(decoder) == f"{not_used} --{name.replace('_', '-')}"
+        monkeypatch.setattr(reading_command, "__version__", "0.0.0")
+        monkeypatch.setattr(reading_command, "_PACKAGES", ("pillow",))
+        monkeypatch.setattr(reading_command, "version", lambda name: f"0 of {name}")
+        assert next_says(decoder) == f"{not_used} digitlab and pillow"
+
+
+def test_where_pictures_are_written_the_files_have_to_be_the_same_ones(
+    pile: Recogniser, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The second file has the name that a cell of the first would have."""
+    first, second = "pile/scan2.png", "cells/scan2-r1c1.png"
+    save(second, picture_of(3))
+    options = {"style": "json", "out": Path("a"), "crops": Path("cells")}
+    run_to_the_last_page(pile, first, second, **options)
+    capsys.readouterr()
+    assert run(pile, first, **options) == 0
+    assert capsys.readouterr().err.startswith(
+        "digitlab: a.part is not used: it was read with another list of files\n"
+    )
+    (row,) = json.loads(Path("a").read_text())["rows"]
+    assert row["numbers"][0]["crop"] == second
+
+
 @pytest.mark.parametrize("call", ["write", "put_in_place"])
 def test_a_file_that_finds_no_room_is_one_line_and_costs_none_of_what_was_read(
     pile: Recogniser, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], call: str
 ) -> None:
     honest = getattr(GrowingFile, call)
 
-    def full(file: GrowingFile, *arguments: str) -> None:
-        if call == "write" and not arguments[0].startswith('{"file": "pile/scan10.png"'):
+    def full(file: GrowingFile, *arguments: bytes) -> None:
+        if call == "write" and not arguments[0].startswith(b'{"file": "pile/scan10.png"'):
             honest(file, *arguments)
             return
         raise OSError(28, "No space left on device")
@@ -293,7 +442,9 @@ def test_a_file_that_finds_no_room_is_one_line_and_costs_none_of_what_was_read(
     monkeypatch.setattr(GrowingFile, call, full)
     with pytest.raises(DigitlabError, match=r"^a\.json: the readings cannot be written: No space"):
         run(pile, "pile/scan2.png", "pile/scan10.png", style="json", out=Path("a.json"))
-    assert capsys.readouterr().err == "digitlab: what was read is in a.json.part\n"
+    assert capsys.readouterr().err == (
+        "digitlab: what was read is in a.json.part; the same command goes on there\n"
+    )
     lines = Path("a.json.part").read_text().splitlines()
     assert [json.loads(line)["file"] for line in lines[:1]] == ["pile/scan2.png"]
 

@@ -353,9 +353,67 @@ def test_ctrl_c_leaves_what_was_read_beside_the_file(digits: list[bytes]) -> Non
         os.close(writer)
     assert (process.returncode, out) == (130, b"")
     assert words.splitlines() == [
-        b"digitlab: what was read is in digits.csv.part", b"digitlab: interrupted"
-    ]  # fmt: skip
+        b"digitlab: what was read is in digits.csv.part; the same command goes on there",
+        b"digitlab: interrupted",
+    ]
     assert Path("digits.csv.part").read_text("utf-8-sig").splitlines()[1].startswith("first.png,7,")
+
+
+def stopped(number: signal.Signals, arguments: list[str], pipe: str, entries: int) -> bytes:
+    """Send a signal while a pipe is waited for and the journal has so many inputs; return words."""
+    journal = Path("digits.csv.part.jsonl")
+    with subprocess.Popen(
+        [*COMMAND, *arguments], stderr=subprocess.PIPE, start_new_session=True
+    ) as process:
+        writer = opened_once_it_is_read(pipe)
+        assert len(journal.read_text().splitlines()) == 1 + entries
+        # Ctrl-C goes to all of a terminal, a kill to one.
+        (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
+        _, words = process.communicate(timeout=60)
+        os.close(writer)
+    assert process.returncode == (130 if number == signal.SIGINT else -number)
+    return words
+
+
+def files_in(*folders: str) -> dict[Path, bytes]:
+    found = (path for folder in folders for path in Path(folder).rglob("*"))
+    return {path: path.read_bytes() for path in found if path.is_file()}
+
+
+def test_a_reading_that_was_killed_and_interrupted_ends_as_one_that_was_not(
+    folder: Path, digits: list[bytes]
+) -> None:
+    arguments = ["in", "x.png", "gone.png", PAGE, "y.png", "-", "in/0.png", "--out", "digits.csv"]
+    arguments += ["--crops", "cells", "--annotate", "seen"]
+    for name in ("x.png", "y.png"):
+        Path(name).write_bytes(digits[5])
+    whole = read(*arguments, input=digits[6])
+    table = Path("digits.csv").read_bytes()
+    drawn = files_in("cells", "seen")
+    assert len(table.splitlines()) > 20
+    assert len(drawn) > 20
+    for place in ("cells", "seen"):
+        shutil.rmtree(place)
+    Path("digits.csv").write_text("earlier")
+    for name in ("x.png", "y.png"):
+        Path(name).unlink()
+        os.mkfifo(name)
+    assert b"goes on" not in stopped(signal.SIGKILL, arguments, "x.png", 6)
+    Path("x.png").unlink()
+    Path("x.png").write_bytes(digits[5])
+    words = stopped(signal.SIGINT, arguments, "y.png", 9)
+    assert words.startswith(b"digitlab: goes on in digits.csv.part: 6 of 12 files were read\n")
+    assert Path("digits.csv").read_text() == "earlier"
+    Path("y.png").unlink()
+    Path("y.png").write_bytes(digits[5])
+    done = read(*arguments, input=digits[6])
+    assert done.returncode == whole.returncode == 1
+    first, *last = done.stderr.splitlines()
+    assert first == b"digitlab: goes on in digits.csv.part: 9 of 12 files were read"
+    assert last == whole.stderr.splitlines()[2:]  # which names two that could not be read
+    assert Path("digits.csv").read_bytes() == table
+    assert files_in("cells", "seen") == drawn
+    assert not list(Path().glob("digits.csv.*"))
 
 
 def on_a_terminal(arguments: list[str]) -> tuple[str, bytes]:

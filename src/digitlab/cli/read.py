@@ -79,6 +79,7 @@ def read(
     """Read digits, numbers and pages of them: dark on light or light on dark, any size.
 
     Every page of a PDF or TIFF is read. Folders are walked; - is standard input.
+    With --out, the same command goes on where it was stopped.
     Exit status: 0 all read, 1 some could not be, 2 a mistake in this line.
 
     Examples:

@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
-from digitlab.durable_files import GrowingFile
-from digitlab.errors import DigitlabError, PictureError
+from digitlab import __version__
+from digitlab.errors import PictureError
 from digitlab.live_line import Counter
 from digitlab.picture_source import read_pipe
 from digitlab.reading.formats import (
@@ -36,13 +38,20 @@ from digitlab.reading.picture_files import (
     check_file,
     find_pictures,
 )
+from digitlab.reading.readings_file import ReadingsFile
 from digitlab.reading.recogniser import Recogniser
 from digitlab.reading.types import Reading, ReadingError
 from digitlab.wording import printable
 
 Line = Callable[[Reading], str]
 
-_NOT_DRAWN = "not drawn"
+# What is counted besides states.
+_NOT_DRAWN, _FAILED = "not drawn", "failed"
+
+# What readings depend on besides our own code.
+_PACKAGES = (
+    "numpy", "opencv-python-headless", "pillow", "pypdfium2", "pillow-heif", "onnxruntime"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -56,7 +65,8 @@ class ReadCommand:
         max_pages: of a document with more, the first so many are read, and a line says so.
         upright: as `Recogniser.read` takes it.
         out: a file to write in the place of standard output, CSV with a byte-order mark; one that
-            is there is replaced once all is read. None for standard output.
+            is there is replaced once all is read; the same command goes on with one that was
+            stopped. None for standard output.
         reject: as `Recogniser.read` takes it.
         annotate: a folder for pictures with what was read in them; None for none.
         explain: a folder for explanations; None for none.
@@ -99,9 +109,8 @@ class ReadCommand:
             annotate=self.annotate,
             explain=self.explain,
         )
-        became: Tally[str] = Tally()
-        with self._output(self._lines(inputs)) as write:
-            failures = self._read(found, write, pictures, became)
+        with self._output(found, inputs) as file:
+            became = self._read(found, file, self._lines(inputs), pictures)
         if sum(became[each] for each in STATES) > 1:
             counts = ((became[each], each) for each in (*STATES, _NOT_DRAWN))
             _say(", ".join(f"{count:,} {each}" for count, each in counts if count))
@@ -110,79 +119,120 @@ class ReadCommand:
                 _say(f"{what}: {printable(str(folder))}")
         if self.out is not None:
             _say(f"readings: {printable(str(self.out))}")
-        return failures
+        return became[_FAILED]
 
     def _read(
         self,
         found: Sequence[Path | Reading],
-        write: Callable[[Reading], None],
+        file: ReadingsFile | None,
+        line: Line,
         pictures: PagePictures,
-        became: Tally[str],
-    ) -> int:
-        """Read all, count what becomes of each page, and return how many files failed."""
-        progress = Counter(len(found), sys.stderr)
-        failures = 0
+    ) -> Tally[str]:
+        """Read all that a file does not have yet; return what became of all, failed files, too."""
+        became: Tally[str] = Tally()
+        kept = [] if file is None else file.kept
+        for entry in kept:
+            became.update(entry.counts)
+            pictures.keep(map(Path, entry.placed))
+        progress = Counter(len(found), sys.stderr, len(kept), became[_FAILED])
+
+        def write(reading: Reading) -> None:
+            if file is None:
+                print(line(reading), flush=True)
+            else:
+                file.write(line(reading))
+
         try:
-            for one in found:
-                failed = False
-                for reading, page in self._readings(one):
-                    progress.clear()
-                    became[state(reading)] += 1
-                    problems: list[str] = []
-                    if page is not None:
-                        reading, problems = pictures.cut(page, reading, became)
-                    if self.style != "text" or reading.error is None:
-                        write(reading)
-                    if page is not None:
-                        problems += pictures.draw(page, reading, became)
-                        became[_NOT_DRAWN] += bool(problems)
-                    elif self.style != "json" or self.out is not None:
-                        problems = [text_line(reading)]
-                    for problem in problems:
-                        _say(problem)
-                    failed |= bool(problems) or reading.error is not None
-                failures += failed
-                progress.advance(failed)
+            for one in found[len(kept) :]:
+                if file is not None:
+                    file.begin(one)
+                before = pictures.placed
+                counts = self._read_one(one, write, pictures, progress)
+                if file is not None:
+                    file.end(counts, pictures.placed_since(before), not counts[_NOT_DRAWN])
+                became.update(counts)
+                progress.advance(bool(counts[_FAILED]))
         finally:
             progress.clear()
-        return failures
+        return became
+
+    def _read_one(
+        self,
+        one: Path | Reading,
+        write: Callable[[Reading], None],
+        pictures: PagePictures,
+        progress: Counter,
+    ) -> Tally[str]:
+        """Read a file, and return what became of its pages, and whether any of them failed."""
+        became: Tally[str] = Tally()
+        for reading, page in self._readings(one):
+            progress.clear()
+            became[state(reading)] += 1
+            problems: list[str] = []
+            if page is not None:
+                reading, problems = pictures.cut(page, reading, became)
+            if self.style != "text" or reading.error is None:
+                write(reading)
+            if page is not None:
+                problems += pictures.draw(page, reading, became)
+                became[_NOT_DRAWN] += bool(problems)
+            elif self.style != "json" or self.out is not None:
+                problems = [text_line(reading)]
+            for problem in problems:
+                _say(problem)
+            if problems or reading.error is not None:
+                became[_FAILED] = 1
+        return became
 
     @contextmanager
-    def _output(self, line: Line) -> Iterator[Callable[[Reading], None]]:
-        """Give what writes the line of a reading; a table has its header by then."""
-        header = [csv_header(self.crops is not None)] if self.style == "csv" else []
+    def _output(
+        self, found: Sequence[Path | Reading], inputs: Sequence[Path]
+    ) -> Iterator[ReadingsFile | None]:
+        """Give the file of readings, None for standard output; a table has its header by then."""
+        header = csv_header(self.crops is not None) if self.style == "csv" else None
         if self.out is None:
             if isinstance(sys.stdout, io.TextIOWrapper):
                 # Names need not be UTF-8; a lone surrogate becomes an escape, which JSON has, too.
                 encoding = None if self.style == "text" else "utf-8"
                 sys.stdout.reconfigure(encoding=encoding, errors="backslashreplace")
-            for one in header:
-                print(one, flush=True)
-            yield lambda reading: print(line(reading), flush=True)
+            if header is not None:
+                print(header, flush=True)
+            yield None
             return
-        with _written(self.out):
-            # By its byte-order mark alone, Excel takes a table for UTF-8.
-            file = GrowingFile(self.out, "utf-8-sig" if self.style == "csv" else "utf-8")
-        lines = 0
-
-        def write(*more: str) -> None:
-            nonlocal lines
-            with _written(file.path):
-                for one in more:
-                    file.write(one)
-                    lines += 1
-
+        # By its byte-order mark alone, Excel takes a table for UTF-8.
+        header = None if header is None else f"\ufeff{header}"
+        file = ReadingsFile(self.out, header, self._settings(inputs), found)
         try:
-            write(*header)
-            yield lambda reading: write(line(reading))
-            with _written(file.path):
-                file.put_in_place()
+            if file.notice:
+                _say(file.notice)
+            yield file
+            file.put_in_place()
         except BaseException:  # Ctrl-C, too
-            kept = lines > len(header)
-            file.leave(kept)
-            if kept:
-                _say(f"what was read is in {printable(str(file.part))}")
+            part = file.leave()
+            if part is not None:
+                _say(f"what was read is in {printable(str(part))}; the same command goes on there")
             raise
+
+    def _settings(self, inputs: Sequence[Path]) -> dict[str, Any]:
+        """Return what lines and pictures depend on besides their input, by what people call it."""
+        limits = self.decoder.limits
+        folders = {"--crops": self.crops, "--annotate": self.annotate, "--explain": self.explain}
+        # Columns of text, and the names of pictures, are for all files.
+        is_for_all = self.style == "text" or any(folders.values())
+        return {
+            "digitlab": __version__,
+            "--model": self.recogniser.model.sha256,
+            "format": self.style,
+            "--reject": self.reject,
+            "--upright": self.upright,
+            "--max-pages": self.max_pages,
+            "--max-pixels": limits.max_pixels,
+            "--max-seconds": limits.max_seconds,
+            "--max-memory": limits.max_memory,
+            **{flag: None if folder is None else str(folder) for flag, folder in folders.items()},
+            **({"list of files": list(map(str, inputs))} if is_for_all else {}),
+            **{package: _version(package) for package in _PACKAGES},
+        }
 
     def _lines(self, found: Sequence[Path]) -> Line:
         """Return what makes a line of a reading; text stands in columns where there are several."""
@@ -224,14 +274,11 @@ def _standard_input(name: str) -> bytes:
     return read_pipe(sys.stdin.buffer, name)
 
 
-@contextmanager
-def _written(path: Path) -> Iterator[None]:
-    """Say of an error in here that a file of readings cannot be written."""
+def _version(package: str) -> str | None:
     try:
-        yield
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise DigitlabError(f"{path}: the readings cannot be written: {reason}") from error
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def _say(text: str) -> None:

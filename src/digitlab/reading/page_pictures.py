@@ -6,9 +6,10 @@ Used by `digitlab read`. What cannot be drawn costs only itself.
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from digitlab.durable_files import write_whole
@@ -98,6 +99,19 @@ class PagePictures:
             except DigitlabError as error:
                 failures.append(str(error))
         return failures
+
+    @property
+    def placed(self) -> int:
+        """How many paths have been given to what is drawn."""
+        return len(self._given)
+
+    def placed_since(self, count: int) -> Iterator[Path]:
+        """Yield the paths that were given after so many."""
+        return islice(self._given.values(), count, None)
+
+    def keep(self, paths: Iterable[Path]) -> None:
+        """Give these paths to nothing else: they were given by an earlier one of this kind."""
+        self._given.update((folded(path), path) for path in paths)
 
 
 def _annotate(folder: OutputFolder, page: Page, reading: Reading) -> None:
