@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -56,6 +58,72 @@ def test_a_page_on_its_side_has_the_columns_that_it_has_upright(
     for _ in range(turn):  # anticlockwise
         boxes = [[(y, 9000 - x - wide, high, wide) for x, y, wide, high in row] for row in boxes]
     assert columns_of(rows_of(boxes), 90 * turn) == tuple(columns)
+
+
+def laid(widths: list[list[int]], places: list[list[float]], chance: Random) -> list[list[Box]]:
+    """Return boxes of these widths at these places, a little off, on a page that may lean."""
+    lean = chance.choice([0.0, chance.uniform(-0.15, 0.15)])
+    return [
+        [
+            (
+                round(300 + x + lean * line * LINE + chance.uniform(-5, 5)),
+                line * LINE + chance.randint(-5, 5),
+                wide,
+                HIGH + chance.randint(-5, 5),
+            )
+            for x, wide in zip(row, of_row, strict=True)
+        ]
+        for line, (row, of_row) in enumerate(zip(places, widths, strict=True))
+    ]
+
+
+def wide(chance: Random, most: int = 5) -> int:
+    """Return the width of a number of so many digits at most."""
+    return DIGIT * chance.randint(1, most) - chance.randint(0, 6)
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_each_column_may_be_flush_left_or_right_or_centred(mixed: bool) -> None:
+    for seed in range(60):
+        chance = Random(seed)
+        across, gap = chance.randint(3, 7), chance.choice([40, 60, 100])
+        flush = [chance.choice([0, 0.5, 1]) for _ in range(across)]
+        flush = flush if mixed else flush[:1] * across
+        most = [chance.randint(1, 5) for _ in range(across)]
+        widths, places, columns = [], [], []
+        for line in range(chance.randint(3, 14)):
+            there = [at for at in range(across) if line < 2 or at == 0 or chance.random() < 0.75]
+            of_row = [wide(chance, most[at]) for at in there]
+            starts = [DIGIT * sum(most[:at]) + gap * at for at in there]
+            spare = [DIGIT * most[at] - one for at, one in zip(there, of_row, strict=True)]
+            widths.append(of_row)
+            places.append(
+                [x + flush[at] * more for at, x, more in zip(there, starts, spare, strict=True)]
+            )
+            columns.append(tuple(at + 1 for at in there))
+        assert columns_of(rows_of(laid(widths, places, chance))) == tuple(columns), seed
+
+
+def test_numbers_that_begin_at_one_margin_are_column_1_however_ragged_their_rows() -> None:
+    for seed in range(60):
+        chance = Random(seed)
+        widths, places = [], []
+        for _ in range(chance.randint(6, 14)):
+            of_row = [wide(chance) for _ in range(chance.randint(1, 5))]
+            gaps = [chance.randint(25, 40) for _ in of_row]
+            widths.append(of_row)
+            places.append([sum(of_row[:at]) + sum(gaps[:at]) for at in range(len(of_row))])
+        columns = columns_of(rows_of(laid(widths, places, chance)))
+        assert all(row[0] == 1 for row in columns), seed
+
+
+@pytest.mark.parametrize("flush", [0, 0.5, 1])
+def test_a_sum_is_one_column_whichever_side_its_numbers_are_flush(flush: float) -> None:
+    for seed in range(60):
+        chance = Random(seed)
+        widths = [[wide(chance, 6)] for _ in range(chance.randint(3, 12))]
+        places = [[flush * (6 * DIGIT - one)] for (one,) in widths]
+        assert set(columns_of(rows_of(laid(widths, places, chance)))) == {(1,)}, seed
 
 
 sizes = st.integers(1, 300)

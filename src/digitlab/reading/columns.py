@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ import numpy.typing as npt
 from digitlab.reading.types import Row
 
 Floats = npt.NDArray[np.float64]
+Whole = npt.NDArray[np.int_]
 Columns = tuple[tuple[int, ...], ...]
 
 NEAR = 0.5  # heights of a number between two of a column, at most
@@ -36,10 +38,10 @@ def columns_of(rows: Sequence[Row], turned: int = 0) -> Columns:
         return tuple(() for _ in rows)
     boxes = np.array([number.box for row in rows for number in row.numbers], float)
     boxes = _upright(boxes, turned)
-    middle = boxes[:, 1] + boxes[:, 3] / 2
-    left = boxes[:, 0] - _lean(boxes[:, 0] + boxes[:, 2] / 2, middle, row_of) * middle
-    sides = np.stack([left, left + boxes[:, 2] / 2, left + boxes[:, 2]], axis=1)
-    group = _grouped(sides, row_of, NEAR * float(np.median(boxes[:, 3])))
+    near = NEAR * float(np.median(boxes[:, 3]))
+    seen = [_seen(boxes, lean, row_of, near) for lean in _leans(boxes, row_of)]
+    sides, pairs = max(seen, key=lambda one: one[1].shared)
+    group = _grouped(pairs, row_of)
     names, group = np.unique(group, return_inverse=True)
     places = [float(np.median(sides[group == one, 1])) for one in range(len(names))]
     columns = np.argsort(np.argsort(places, kind="stable"), kind="stable")[group] + 1
@@ -61,43 +63,90 @@ def _upright(boxes: Floats, turned: int) -> Floats:
     return boxes
 
 
-def _lean(x: Floats, y: Floats, row_of: npt.NDArray[np.int_]) -> float:
-    """Return how far columns go to the right, in pixels for each down.
+def _leans(boxes: Floats, row_of: Whole) -> list[float]:
+    """Return how far columns may go to the right, in pixels for each down; the first is upright.
 
-    That is the median over the numbers that are each other's nearest in neighbouring rows, which
-    few that have no partner do not move (after Theil, 1950, and Sen, 1968).
+    Each other is a median, which few numbers without a partner do not move (after Theil, 1950, and
+    Sen, 1968): over the left, the middle or the right of numbers that are each other's nearest in
+    neighbouring rows, and over the two ends of the rows, which are all that a list may be flush by.
     """
-    leans = []
+    x = boxes[:, :1] + boxes[:, 2:3] * (0, 0.5, 1)
+    y = boxes[:, 1] + boxes[:, 3] / 2
+    found: list[list[float]] = [[] for _ in range(5)]
+
+    def told(which: int, side: int, above: int, below: int) -> None:
+        if (down := y[below] - y[above]) > 0:
+            found[which].append((x[below, side] - x[above, side]) / down)
+
     for row in np.unique(row_of)[:-1]:
         above, below = np.flatnonzero(row_of == row), np.flatnonzero(row_of == row + 1)
         if not len(below):
             continue
-        away = np.abs(x[above][:, None] - x[below][None])
-        nearest, back = away.argmin(axis=1), away.argmin(axis=0)
-        for at, other in enumerate(nearest.tolist()):
-            down = y[below[other]] - y[above[at]]
-            if back[other] == at and down > 0:
-                leans.append((x[below[other]] - x[above[at]]) / down)
-    return float(np.clip(np.median(leans), -STEEPEST, STEEPEST)) if leans else 0.0
+        for side in range(3):
+            away = np.abs(x[above, side][:, None] - x[below, side][None])
+            nearest, back = away.argmin(axis=1), away.argmin(axis=0)
+            for at, other in enumerate(nearest.tolist()):
+                if back[other] == at:
+                    told(side, side, above[at], below[other])
+        told(3, 0, above[0], below[0])
+        told(4, 2, above[-1], below[-1])
+    medians = (float(np.median(leans)) for leans in found if leans)
+    return [0.0, *(min(max(lean, -STEEPEST), STEEPEST) for lean in medians)]
 
 
-def _grouped(sides: Floats, row_of: npt.NDArray[np.int_], near: float) -> npt.NDArray[np.int_]:
-    """Return a group for each number: the nearest first, and never two of one row.
+class _Pairs(NamedTuple):
+    """Numbers of two rows that may be of one column, and how well.
+
+    Attributes:
+        first, second: int [P], which two.
+        strength: float [P], how many rows share the alignment that the two have, less where they
+            have it but nearly.
+        away: float [P], pixels between their nearest sides.
+        shared: the sum, over all numbers, of how many rows share an alignment of theirs.
+    """
+
+    first: Whole
+    second: Whole
+    strength: Floats
+    away: Floats
+    shared: float
+
+
+def _seen(boxes: Floats, lean: float, row_of: Whole, near: float) -> tuple[Floats, _Pairs]:
+    """Return the sides of all numbers where columns lean so, and which may be of one column.
 
     Args:
-        sides: float [N, 3], left, middle and right of each.
+        boxes: float [N, 4].
+        lean: pixels to the right for each down.
         row_of: int [N].
-        near: pixels between two of a group, at most.
+        near: pixels between two of a column, at most.
+
+    Returns:
+        Left, middle and right, float [N, 3]; pairs.
     """
-    gap = np.maximum(sides[:, None, 0], sides[None, :, 0])
+    left = boxes[:, 0] - lean * (boxes[:, 1] + boxes[:, 3] / 2)
+    sides = left[:, None] + boxes[:, 2:3] * (0, 0.5, 1)
+    gap = np.maximum(left[:, None], left[None])
     gap -= np.minimum(sides[:, None, 2], sides[None, :, 2])
     first, second = np.nonzero(np.triu((gap < near) & (row_of[:, None] != row_of[None]), 1))
-    # Columns are flush left, centred or flush right.
-    away = np.abs(sides[first] - sides[second]).min(axis=1)
-    group = np.arange(len(sides))
+    away = np.abs(sides[first] - sides[second])
+    like = np.maximum(0, 1 - away / near)
+    # Columns are flush left, centred or flush right, as their rows show together.
+    rows = np.zeros((len(boxes), int(row_of.max()) + 1, 3))
+    np.maximum.at(rows, (first, row_of[second]), like)
+    np.maximum.at(rows, (second, row_of[first]), like)
+    shared = rows.sum(axis=1)
+    strength = (like * (shared[first] + shared[second])).max(axis=1, initial=0)
+    total = float(shared.max(axis=1).sum())
+    return sides, _Pairs(first, second, strength, away.min(axis=1), total)
+
+
+def _grouped(pairs: _Pairs, row_of: Whole) -> Whole:
+    """Return a group for each number: what most rows share first, and never two of one row."""
+    group = np.arange(len(row_of))
     members = {at: {int(row)} for at, row in enumerate(row_of)}
-    for at in np.argsort(away, kind="stable"):
-        one, other = int(group[first[at]]), int(group[second[at]])
+    for at in np.lexsort((pairs.away, -pairs.strength)):
+        one, other = int(group[pairs.first[at]]), int(group[pairs.second[at]])
         if one != other and not members[one] & members[other]:
             members[one] |= members.pop(other)
             group[group == other] = one
