@@ -531,10 +531,27 @@ def test_cells_take_the_place_of_no_input_and_say_their_page(
     assert run(reader, "in", style="json", crops=Path("in")) == 0
     first, blank, picture = [json.loads(one) for one in capsys.readouterr().out.splitlines()]
     crops = [one["crop"] for one in first["rows"][0]["numbers"]]
-    assert crops == ["in/sheet-page-1-r1c1-2.png", "in/sheet-page-1-r1c2.png"]
+    assert crops == ["in/sheet-page-1-2-r1c1.png", "in/sheet-page-1-2-r1c2.png"]
     assert blank["rows"] == []
     assert picture["rows"][0]["numbers"][0]["crop"] == "in/sheet-page-1-r1c1-r1c1.png"
     assert Path("in/sheet-page-1-r1c1.png").read_bytes() == before
+
+
+def test_cells_of_pictures_of_one_name_stay_apart(
+    reader: Recogniser, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save("a/page.png", np.full((50, 60), 220, np.uint8))  # blank, so that it has none
+    save("b/page.png", written("27  33"))
+    save("c/page.png", written("27", "33  45"))
+    sources = ("a/page.png", "b/page.png", "c/page.png", "b/page.png")
+    assert run(reader, *sources, style="csv", crops=Path("cells")) == 0
+    lines = csv.DictReader(capsys.readouterr().out.splitlines())
+    assert [one["crop"] for one in lines] == [
+        "",
+        *(f"cells/page-{cell}.png" for cell in ("r1c1", "r1c2")),
+        *(f"cells/page-2-{cell}.png" for cell in ("r1c1", "r2c1", "r2c2")),
+        *(f"cells/page-3-{cell}.png" for cell in ("r1c1", "r1c2")),
+    ]
 
 
 def test_the_cells_of_a_page_on_its_side_are_upright_and_in_their_columns(

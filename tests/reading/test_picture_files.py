@@ -126,6 +126,18 @@ def test_pages_of_a_document_have_names_of_their_own_also_where_the_name_is_long
         place.write_bytes(b"")
 
 
+def test_cells_have_one_name_a_picture_also_after_those_of_an_earlier_command() -> None:
+    earlier = {folded(path): path for path in map(Path, ("page-r1c1.png", "page-r1c2.png"))}
+    folder = OutputFolder(Path(), given=earlier)
+    assert folder.cells("b/page.jpg", [(6, 1)]) == [Path("page-2-r6c1.png")]
+    assert folder.cells("page-2.png", [(1, 1)]) == [Path("page-2-2-r1c1.png")]
+    assert folder.cells("page.pdf", [(1, 1), (2, 3)], 1) == [
+        Path("page-page-1-r1c1.png"),
+        Path("page-page-1-r2c3.png"),
+    ]
+    assert folder.cells("blank.png", []) == []
+
+
 @given(st.lists(st.sampled_from(["a", "A", "a-2", "A-2", "a-3", "b", "B", "-"]), max_size=12))
 def test_any_names_stay_apart_also_where_case_does_not_count(stems: list[str]) -> None:
     folder = OutputFolder(Path("out"), [Path("out/A.png"), Path("out/b")])

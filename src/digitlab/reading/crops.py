@@ -24,6 +24,8 @@ LEAST = 4  # pixels
 def write_crops(folder: OutputFolder, picture: Picture, reading: Reading) -> Reading:
     """Write a PNG of each number, such as `NAME-r2c3.png`, and return the reading with their paths.
 
+    All cells of a picture have one name, numbered where another picture has that.
+
     Args:
         folder: where they go.
         picture: uint8 [H, W] or [H, W, 3], upright.
@@ -32,13 +34,13 @@ def write_crops(folder: OutputFolder, picture: Picture, reading: Reading) -> Rea
     Raises:
         DigitlabError: where one cannot be written.
     """
-    rows = []
     columns = columns_of(reading.rows, reading.turned)
-    for at, (row, places) in enumerate(zip(reading.rows, columns, strict=True), 1):
+    cells = [(row, column) for row, found in enumerate(columns, 1) for column in found]
+    places = iter(folder.cells(reading.file or STANDARD_INPUT, cells, reading.page))
+    rows = []
+    for row in reading.rows:
         numbers: list[Number] = []
-        for number, column in zip(row.numbers, places, strict=True):
-            name, where = reading.file or STANDARD_INPUT, f"r{at}c{column}"
-            place = folder.place(name, ".png", reading.page, where)
+        for number, place in zip(row.numbers, places, strict=False):  # each row takes its own
             cell = Image.fromarray(cell_of(picture, number.box, reading.turned))
             try:
                 write_whole(place, marked_png(cell))

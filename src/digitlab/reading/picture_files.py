@@ -11,6 +11,7 @@ import io
 import os
 import re
 from collections.abc import Iterable, Iterator
+from itertools import count, islice
 from pathlib import Path
 
 from PIL import Image
@@ -28,6 +29,7 @@ _NOT_DECODED = frozenset(
 )
 _TAKEN = SUFFIXES | DOCUMENTS | _NOT_DECODED
 STANDARD_INPUT = "-"
+_CELL = re.compile(r"^(.*)-r\d+c\d+\.png$", re.DOTALL)
 _LONGEST = 200  # bytes of a name; file systems take 255, and a suffix comes yet
 
 
@@ -116,33 +118,62 @@ class OutputFolder:
         self.path = path
         self._inputs = {folded(file) for file in inputs}
         self._given = {} if given is None else given
+        self._with_cells: set[str] = set()  # the names that have cells
+        self._looked_at = 0  # so many of the given paths, for these
 
-    def place(
-        self, source: str, suffix: str = "", page: int | None = None, part: str | None = None
-    ) -> Path:
+    def place(self, source: str, suffix: str = "", page: int | None = None) -> Path:
         """Return where to write what belongs to a source: its name, numbered where that is taken.
 
         Args:
             source: a path, whose stem is taken, or "-".
             suffix: of what is written, such as ".png"; none for a folder.
             page: of a document, from 1; becomes a part of the name.
-            part: of the page, such as "r2c3"; becomes a part of the name, too.
         """
-        stem = "standard-input" if source == STANDARD_INPUT else Path(source).stem
-        while len(os.fsencode(stem)) > _LONGEST:
-            stem = stem[:-1]
-        stem += "" if page is None else f"-page-{page}"
-        stem += "" if part is None else f"-{part}"
-        number = 1
-        while True:
-            path = self.path / f"{stem}{'' if number == 1 else f'-{number}'}{suffix}"
-            name = folded(path)
-            # A link may lead anywhere, and a folder is no file, nor the reverse.
-            free = not path.is_symlink() and (not path.exists() or path.is_dir() == (not suffix))
-            if free and name not in self._given and name not in self._inputs:
-                self._given[name] = path
-                return path
-            number += 1
+        paths = (self.path / f"{stem}{suffix}" for stem in _numbered(source, page))
+        path = next(one for one in paths if self._is_free(one, not suffix))
+        self._given[folded(path)] = path
+        return path
+
+    def cells(
+        self, source: str, cells: Iterable[tuple[int, int]], page: int | None = None
+    ) -> list[Path]:
+        """Return where to write PNGs of the cells of a source, all by one name that no other has.
+
+        Args:
+            source, page: as of `place`.
+            cells: the row and column of each; its name ends as in `NAME-r2c3.png`.
+        """
+        # A command that goes on with what an earlier one began has the names of that.
+        for name in islice(self._given, self._looked_at, None):
+            self._with_cells.update(_CELL.findall(name))
+        self._looked_at = len(self._given)
+        ends = [f"-r{row}c{column}.png" for row, column in cells]
+        all_paths = (
+            [self.path / f"{stem}{end}" for end in ends]
+            for stem in _numbered(source, page)
+            if folded(self.path / stem) not in self._with_cells
+        )
+        paths = next(some for some in all_paths if all(map(self._is_free, some)))
+        self._given.update((folded(path), path) for path in paths)
+        return paths
+
+    def _is_free(self, path: Path, folder: bool = False) -> bool:
+        """Return whether a name may be written to; a link may lead anywhere, so none is."""
+        if path.is_symlink() or (path.exists() and path.is_dir() != folder):
+            return False
+        name = folded(path)
+        return name not in self._given and name not in self._inputs
+
+
+def _numbered(source: str, page: int | None) -> Iterator[str]:
+    """Yield the name of a source without its suffix, and then with 2 and so on."""
+    stem = "standard-input" if source == STANDARD_INPUT else Path(source).stem
+    while len(os.fsencode(stem)) > _LONGEST:
+        stem = stem[:-1]
+    stem += "" if page is None else f"-page-{page}"
+    yield stem
+    for number in count(2):
+        yield f"{stem}-{number}"
 
 
 def check_file(path: Path, inputs: Iterable[Path] = ()) -> None:
