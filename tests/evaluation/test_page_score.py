@@ -121,7 +121,18 @@ def test_a_row_may_be_right_and_its_numbers_not_as_written() -> None:
         ("12 34", "1234", 0),
         ("12 34 56", "1234 56", 1),
         ("12 34 56", "1 2 34 56", 2),
-        ("12 34", "12 3", 2),
+        ("12 34", "1 234", 0),
+        ("12 34", "12 3", 1),
+        ("12 34", "12 3?4", 1),
+        ("865", "8", 0),
+        ("865", "85", 0),
+        ("865", "1865999", 0),
+        ("865", "80605", 0),
+        ("865", "8?5", 1),
+        ("-1.5 34", "15 34.", 2),  # marks are counted by themselves
+        ("12 34", "12-34", 0),
+        ("12 - 34", "12 - 34", 3),
+        ("12 - 34", "12 -34", 1),
         ("12 34", "12", 1),
         ("12", "", 0),
     ],
@@ -130,6 +141,22 @@ def test_numbers_are_grouped_apart_from_how_they_are_read(
     truth: str, read: str, grouped: int
 ) -> None:
     assert score(truth, reading(read)).numbers_grouped == grouped
+
+
+ROWS = st.lists(st.text("0123456789", min_size=2, max_size=5), min_size=2, max_size=4)
+
+
+@given(ROWS, st.data())
+def test_what_is_joined_or_split_is_not_grouped_and_all_else_is(
+    numbers: list[str], data: st.DataObject
+) -> None:
+    truth = " ".join(numbers)
+    at = data.draw(st.integers(0, len(numbers) - 2))
+    joined = [*numbers[:at], numbers[at] + numbers[at + 1], *numbers[at + 2 :]]
+    assert score(truth, reading(" ".join(joined))).numbers_grouped == len(numbers) - 2
+    cut = data.draw(st.integers(1, len(numbers[at]) - 1))
+    split = [*numbers[:at], numbers[at][:cut], numbers[at][cut:], *numbers[at + 1 :]]
+    assert score(truth, reading(" ".join(split))).numbers_grouped == len(numbers) - 1
 
 
 @pytest.mark.parametrize(

@@ -41,8 +41,9 @@ class PageScore:
         rows_of_numbers: of them, those of two numbers or more.
         rows_grouped: of these, read without any mistake, spaces included.
         numbers: in the truth.
-        numbers_grouped: of them, those whose characters stand together and with no others,
-            whatever they were read as.
+        numbers_grouped: of them, those for which one number was read, with each of their digits,
+            right, wrong or refused, with no digit more, and with nothing of another number.
+            Marks that are missing or too many are counted below alone.
         marks: in the truth.
         marks_right: of them, read as they are.
         marks_extra: marks that were read where there is none, or another.
@@ -142,15 +143,26 @@ def _row_score(written: Sequence[str], row: Row | None) -> PageScore:
 
 def _numbers_score(written: Sequence[str], row: Row | None, aligned: Pairs) -> PageScore:
     """Return how many numbers of a row are grouped as they are written."""
-    ours = [at for at, number in enumerate(written) for _ in number]
     read = () if row is None else row.numbers
-    theirs = [at for at, number in enumerate(read) for _ in number.written]
-    pairs = {
-        (ours[at], theirs[other]) for at, other in aligned if at is not None and other is not None
-    }
+    true = [(at, one in _DIGITS) for at, number in enumerate(written) for one in number]
+    found = [
+        (at, isinstance(one, Digit)) for at, number in enumerate(read) for one in number.written
+    ]
+    pairs = set()
+    lacking, longer = set(), set()  # of ours a digit is missing; of theirs one is too many
+    for at, other in aligned:
+        if at is not None and other is not None:
+            pairs.add((true[at][0], found[other][0]))
+        elif at is not None and true[at][1]:
+            lacking.add(true[at][0])
+        elif other is not None and found[other][1]:
+            longer.add(found[other][0])
     into = Counter(at for at, _ in pairs)  # how many of theirs one of ours is parted into
     of = Counter(other for _, other in pairs)  # how many of ours one of theirs joins
-    grouped = sum(into[at] == of[other] == 1 for at, other in pairs)
+    grouped = sum(
+        into[at] == of[other] == 1 and at not in lacking and other not in longer
+        for at, other in pairs
+    )
     return PageScore(numbers=len(written), numbers_grouped=grouped)
 
 
