@@ -276,6 +276,24 @@ def test_pictures_without_digits_are_told_from_digits(
 
 
 @pytest.mark.process
+def test_every_page_of_a_document_without_digits_is_read(
+    write_model: WriteModel, data: Dataset, strange: Path
+) -> None:
+    pages = [Image.new("L", (60, 60), 220) for _ in range(3)]
+    pages[0].save(strange / "blank.tif", save_all=True, append_images=pages[1:])
+    progress: list[tuple[int, int]] = []
+    report = evaluate(
+        write_model(),
+        data.source,
+        no_digits=strange,
+        progress=lambda done, of: progress.append((done, of)),
+    )
+    assert report.no_digits is not None
+    assert report.no_digits.count == 4 + 3
+    assert progress[-1] == (6, 6)  # files
+
+
+@pytest.mark.process
 def test_pictures_without_digits_are_decoded_where_a_decoder_may_die(
     write_model: WriteModel, data: Dataset, strange: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

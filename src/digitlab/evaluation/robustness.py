@@ -7,10 +7,11 @@ Used by measure.py.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from digitlab.reading.recogniser import Recogniser
     from digitlab.reading.types import Digit, Reading
 
+Found = TypeVar("Found")
 Progress = Callable[[int, int], None]  # is told how many pictures are done, of how many
 
 PICTURES = 500  # a kind
@@ -164,7 +166,7 @@ def kinds_text(kinds: tuple[Kind, ...]) -> str:
 def measure_no_digits(
     recogniser: Recogniser, folder: str | Path, digits: Probabilities, progress: Progress | None
 ) -> NoDigits:
-    """Read pictures that hold no digit, and compare how sure the model is of digits.
+    """Read pictures and pages that hold no digit, and compare how sure the model is of digits.
 
     Args:
         recogniser: with probabilities.
@@ -184,13 +186,15 @@ def measure_no_digits(
     found: list[tuple[float, ...]] = []
     refusals, unreadable = 0, []
     with GuardedDecoder() as decoder:
-        readings = (
-            recogniser.read(one, decoder=decoder) if isinstance(one, Path) else one for one in files
+        pages = (
+            list(recogniser.read_pages(one, decoder=decoder)) if isinstance(one, Path) else [one]
+            for one in files
         )
-        for reading in _told(readings, progress, 0, len(files)):
+        for reading in chain.from_iterable(_told(pages, progress, 0, len(files))):
             digit = _digit(reading)
             if reading.error is not None:
-                unreadable.append(str(reading.file))
+                page = "" if reading.page is None else f", page {reading.page}"
+                unreadable.append(f"{reading.file}{page}")
                 continue
             refusals += digit is None or digit.refused
             found.append(_NOTHING if digit is None else digit.probabilities or _NOTHING)
@@ -253,9 +257,9 @@ def _digit(reading: Reading) -> Digit | None:
 
 
 def _told(
-    readings: Iterator[Reading], progress: Progress | None, done: int, count: int
-) -> Iterator[Reading]:
-    for at, reading in enumerate(readings, done + 1):
-        yield reading
+    found: Iterable[Found], progress: Progress | None, done: int, count: int
+) -> Iterator[Found]:
+    for at, one in enumerate(found, done + 1):
+        yield one
         if progress is not None:
             progress(at, count)
