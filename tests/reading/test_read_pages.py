@@ -157,8 +157,9 @@ def test_what_is_not_allowed_is_said_before_anything_is_read(recogniser: Recogni
         recogniser.read_pages("gone.pdf", reject="all")
     with pytest.raises(ModelError, match="is not calibrated"):
         recogniser.read_pages("gone.pdf", reject=0.01)
-    with pytest.raises(ConfigError, match="max_pages = 0"):
-        list(recogniser.read_pages("gone.pdf", max_pages=0))
+    for wrong in (0, "2", 1.5, None, True):
+        with pytest.raises(ConfigError, match=f"max_pages = {wrong!r}: expected a whole number"):
+            recogniser.read_pages("gone.pdf", max_pages=wrong)  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         list(recogniser.read_pages(None))  # type: ignore[arg-type]
 

@@ -35,7 +35,10 @@ def evaluate(
     ] = 500,
     no_digits: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Also read pictures that hold no digit."),
+        typer.Option(
+            metavar="FOLDER",
+            help="Also read pictures, and all pages of documents, that hold no digit.",
+        ),
     ] = None,
     pages: Annotated[
         Path | None,
@@ -55,6 +58,9 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Measure a model on labelled data: how often it is right, and when to trust it.
+
+    Exit status: 0, or 1 where a page of --pages could not be read; 2 a mistake in this line or its
+    data.
 
     Examples:
 
@@ -121,6 +127,8 @@ def _evaluate_pages(folder: Path, model: Path | None, threads: int, as_json: boo
     with _progress() as progress:
         report = evaluate_pages(folder, model, threads=threads, progress=progress)
     print(json.dumps(report.to_json()) if as_json else report.to_text(), flush=True)
+    if report.errors:
+        raise typer.Exit(1)
 
 
 def _beside(model: Path, name: str) -> Path:

@@ -105,7 +105,7 @@ def score(truth: str, reading: Reading) -> PageScore:
             that is no digit is a mark.
         reading: of the page; where it has an error, all is missing.
     """
-    written = [line.split() for line in truth.splitlines() if line.strip()]
+    written = [line.split() for line in truth.split("\n") if line.strip()]
     found = [_characters(row) for row in reading.rows]
     texts = ["".join(numbers) for numbers in written]
     values = [[_align(text, row)[0] for row in found] for text in texts]

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 TRUTH = "truth.tsv"
 _HEADER = ["file", "truth"]
+_READ = "0123456789.,-/:+="  # what a model reads
+_NOT_READ = "()%"  # what stands among numbers and is not read: marks that are missing
+_FIRST_PAGE = "; evaluation measures the first page: give each a file of its own"
 _ROW_BREAK = re.compile(r"(?<!\\)/")
 
 
@@ -101,6 +104,8 @@ def evaluate_pages(
 ) -> PagesReport:
     """Read pages whose truth is known, and count what is right.
 
+    Of a document of several pages the first is measured.
+
     Args:
         pages: a folder with a `truth.tsv`, see `read_truth`; or pairs of a picture, as
             `Recogniser.read` takes it, and its truth, a line a row and a space between numbers.
@@ -108,9 +113,13 @@ def evaluate_pages(
         threads: of onnxruntime; not used where `model` is a Recogniser.
         progress: is called with (done, all) after each page.
 
+    Warns:
+        PagesWarning: of a document with several pages.
+
     Raises:
-        DataError: where the folder has no `truth.tsv` that can be read. A page that cannot be read
-            does not raise: the report names it.
+        DataError: where the folder has no `truth.tsv` that can be read, or a truth has characters
+            that no page of numbers has, see `read_truth`. A page that cannot be read does not
+            raise: the report names it.
         ModelError: where the model cannot be loaded.
     """
     from digitlab.reading.guard import GuardedDecoder
@@ -127,10 +136,13 @@ def evaluate_pages(
     else:
         given = list(pages)
         names = [name_of(one) or f"page {at}" for at, (one, _) in enumerate(given, 1)]
+        for name, (_, truth) in zip(names, given, strict=True):
+            _check_written(truth, f"the truth of {name}")
     results = []
     with GuardedDecoder() as decoder:
-        readings = recogniser.read_many((source for source, _ in given), decoder=decoder)
-        for name, (_, truth), reading in zip(names, given, readings, strict=True):
+        for name, (source, truth) in zip(names, given, strict=True):
+            first = recogniser.each_page(source, decoder=decoder, max_pages=1, advice=_FIRST_PAGE)
+            reading, _ = next(first)
             result = None if reading.error is not None else score(truth, reading)
             results.append(PageResult(name, result, reading.error))
             if progress is not None:
@@ -142,18 +154,20 @@ def read_truth(folder: str | PathLike[str]) -> dict[str, str]:
     r"""Return what is written on the pages of a folder, by the names of their files.
 
     `truth.tsv` has a line a page: the file's name, a tab, and the truth, with `/` between rows and
-    spaces between numbers. Every other character is a digit or a mark; a slash that is written on
-    the page is `\/`. The line `file`, tab, `truth` may stand first; empty lines do not count.
+    spaces between numbers. Every other character is a digit or one of `. , - : + = ( ) %`; a slash
+    that is written on the page is `\/`. Spaces around a name, and lines of nothing else, do not
+    count. The line `file`, tab, `truth` may stand first.
 
     Returns:
         For each file the truth as `Reading.text` has it: a line a row.
 
     Raises:
-        DataError: where the file is missing or not UTF-8, or a line has no tab or an earlier name.
+        DataError: where the file is missing or not UTF-8, or a line has no tab, an earlier name or
+            another character.
     """
     path = Path(folder) / TRUTH
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise DataError(f"{path}: cannot be read: {why}") from error
@@ -162,15 +176,27 @@ def read_truth(folder: str | PathLike[str]) -> dict[str, str]:
         fields = line.split("\t")
         if not line.strip() or (number == 1 and fields == _HEADER):
             continue
-        if len(fields) != 2 or not fields[0]:
+        name = fields[0].strip()
+        if len(fields) != 2 or not name:
             raise DataError(f"{path}, line {number}: expected a file, a tab, and what is written")
-        if fields[0] in pages:
-            raise DataError(f"{path}, line {number}: {fields[0]!r} stands in an earlier line, too")
+        if name in pages:
+            raise DataError(f"{path}, line {number}: {name!r} stands in an earlier line, too")
+        _check_written(fields[1].replace("\\/", ""), f"{path}, line {number}")
         rows = (row.replace("\\/", "/").split() for row in _ROW_BREAK.split(fields[1]))
-        pages[fields[0]] = "\n".join(" ".join(row) for row in rows)
+        pages[name] = "\n".join(" ".join(row) for row in rows)
     if not pages:
         raise DataError(f"{path}: names no page")
     return pages
+
+
+def _check_written(truth: str, where: str) -> None:
+    """Raise DataError, in words that begin with where, for what no page of numbers has."""
+    for one in truth:
+        if not one.isspace() and one not in _READ + _NOT_READ:
+            raise DataError(
+                f"{where}: {one!r} is no digit and no mark; expected 0 to 9 and . , - / : + =, "
+                "or ( ) and %, which are not read"
+            )
 
 
 def _row(name: str, one: PageScore) -> str:

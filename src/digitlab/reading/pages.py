@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from numbers import Integral
 from typing import IO, TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from digitlab.reading.guard import GuardedDecoder
 
 MAX_PAGES = 1000  # of a document
+MORE_PAGES = "; read_pages and --max-pages read more"
 
 _EXPECTED = (
     "a path, the bytes of a file, an open binary file, a PIL image, an array or a tensor of one "
@@ -75,6 +77,7 @@ def load_pages(
     max_pixels: int = MAX_PIXELS,
     decoder: GuardedDecoder | None = None,
     max_pages: int = MAX_PAGES,
+    advice: str = MORE_PAGES,
 ) -> Iterator[Page]:
     """Return the pages of a source, from the first; of a document, decoded when they are asked for.
 
@@ -90,6 +93,7 @@ def load_pages(
         decoder: decodes files and bytes in a process of its own, with limits of its own, in place
             of `max_pixels`.
         max_pages: of a document with more, the first so many are given.
+        advice: ends what the warning says.
 
     Returns:
         An iterator of one page at least.
@@ -100,20 +104,19 @@ def load_pages(
     Raises:
         TypeError: for a source that is none of these, a file that is open as text, and an array of
             other things than numbers.
-        ConfigError: for `max_pages` below 1.
+        ConfigError: for `max_pages` that is no whole number from 1.
         PictureError: with the codes of `load_picture` or `GuardedDecoder.decode`; `not-a-picture`
             also for an array of another shape or with other values. Of a page of a document its
             `page` says which.
     """
-    if max_pages < 1:
-        raise ConfigError(f"max_pages = {max_pages}: expected at least 1")
+    check_max_pages(max_pages)
     called = name or name_of(source) or "the picture"
     if isinstance(source, Page):
         return iter([source])
     if isinstance(source, Image.Image):
         return iter([Page(None, upright_pixels(source, called, max_pixels))])
     if (file := _file_of(source, called)) is not None:
-        return _pages_of_file(file, name or name_of(source), max_pixels, decoder, max_pages)
+        return _pages_of_file(file, name or name_of(source), max_pixels, decoder, max_pages, advice)
     if is_array_like(source) or isinstance(source, memoryview):
         return iter([Page(None, as_picture(source, called))])
     raise TypeError(f"{called} is {_kind(source)}; expected {_EXPECTED}")
@@ -125,6 +128,7 @@ def _pages_of_file(
     max_pixels: int,
     decoder: GuardedDecoder | None,
     max_pages: int,
+    advice: str,
 ) -> Iterator[Page]:
     if decoder is None:
         content, called = read_file(file, name, max_pixels)
@@ -136,7 +140,7 @@ def _pages_of_file(
         decode = partial(decoder.decode, content)
     if count is None:
         return iter([Page(None, decode(name=called))])
-    warn_of_pages(called, count, max_pages, "; read_pages and --max-pages read more")
+    warn_of_pages(called, count, max_pages, advice)
 
     def page(number: int) -> Page:
         try:
@@ -146,6 +150,13 @@ def _pages_of_file(
             raise
 
     return map(page, range(1, min(count, max_pages) + 1))
+
+
+def check_max_pages(max_pages: Any) -> None:
+    """Raise ConfigError for anything but a whole number from 1."""
+    whole = isinstance(max_pages, Integral) and not isinstance(max_pages, bool)
+    if not whole or max_pages < 1:
+        raise ConfigError(f"max_pages = {max_pages!r}: expected a whole number, at least 1")
 
 
 def name_of(source: object) -> str | None:

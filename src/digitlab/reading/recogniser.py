@@ -23,7 +23,16 @@ from digitlab.preparation import Glyph
 from digitlab.reading.image_arrays import Images, ImagesLike, as_images, prepared_images
 from digitlab.reading.model_file import Model, load_model, model_path
 from digitlab.reading.page_or_digit import check_upright, read_picture
-from digitlab.reading.pages import MAX_PAGES, Page, Source, check_many, load_pages, name_of
+from digitlab.reading.pages import (
+    MAX_PAGES,
+    MORE_PAGES,
+    Page,
+    Source,
+    check_many,
+    check_max_pages,
+    load_pages,
+    name_of,
+)
 from digitlab.reading.refusal import DISTURBED, reasons
 from digitlab.reading.snapshot import snapshot
 from digitlab.reading.types import Box, Digit, Reading, ReadingError
@@ -195,10 +204,12 @@ class Recogniser:
 
         Raises:
             TypeError: while reading, as `read` does.
-            ModelError, ConfigError: as `read` does; while reading, for `max_pages` below 1.
+            ModelError, ConfigError: as `read` does.
+            ConfigError: for `max_pages` that is no whole number from 1.
         """
         self.check_reject(reject)
         check_upright(upright)
+        check_max_pages(max_pages)
         pages = self.each_page(source, reject, name, max_pixels, decoder, max_pages, upright)
         return (reading for reading, _ in pages)
 
@@ -211,11 +222,17 @@ class Recogniser:
         decoder: GuardedDecoder | None = None,
         max_pages: int = MAX_PAGES,
         upright: str = "auto",
+        advice: str = MORE_PAGES,
     ) -> Iterator[tuple[Reading, Page | None]]:
-        """Yield what `read_pages` does, each with its page; None where that cannot be read."""
+        """Yield what `read_pages` does, each with its page; None where that cannot be read.
+
+        Args:
+            source, reject, name, max_pixels, decoder, max_pages, upright: as of `read_pages`.
+            advice: ends the warning of a document with more pages.
+        """
         name = name or name_of(source)
         try:
-            pages = load_pages(source, name, max_pixels, decoder, max_pages)
+            pages = load_pages(source, name, max_pixels, decoder, max_pages, advice)
         except PictureError as error:
             yield _failed(name, error), None
             return
