@@ -66,7 +66,8 @@ def read(
         float,
         typer.Option(
             metavar="S",
-            help="Decoding a picture or page may take so long, and before it the writer of a pipe.",
+            help="Decoding a picture or page may take so long, not reading it; and before that the "
+            "writer of a pipe.",
         ),
     ] = 20.0,
     max_memory: Annotated[

@@ -73,7 +73,8 @@ def annotated(picture: Picture, reading: Reading) -> Image.Image:
 
     Args:
         picture: uint8 [H, W] or [H, W, 3], upright.
-        reading: its boxes are in pixels of that picture.
+        reading: its boxes are in pixels of that picture, which is drawn as it is, also where it was
+            read turned.
 
     Returns:
         A picture in RGB, whose longer side is between `SMALLEST` and `LARGEST`; that of a page, of
