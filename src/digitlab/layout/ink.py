@@ -23,12 +23,17 @@ LOOK_SIDE = 512  # pixels; what is decided for the whole page is decided on a sm
 WINDOWS = (0.025, 0.045, 0.07, 0.11, 0.18)  # of the longer side: strokes are narrower than one
 MORE = 0.05  # of what a window finds; where the next finds less than that more, it is wide enough
 WHOLE = 0.5  # of the strength of ink; what is weaker is shadow
+VOTE_SIDE = 320  # pixels; which channels show the ink, and which way, is voted on a smaller one
 VOTE_WINDOW = 0.08  # of the longer side: strokes cover less than half of it
 STROKES = 6.0  # widths of a stroke: a window that is wider than whatever strokes make
 TINY = 160  # pixels
 LIGHT = 16.0  # grey levels that are added to both sides of a ratio, so that black is not divided by
 FAINTEST_INK = 0.1  # of the light of the paper; less is blank
+OPPOSED = 0.02  # of the ink in a channel: if more is the other way, it is left out
 NOISES = 5.0  # standard deviations of the ground; what is less is noise
+
+# Shadow divides light, so that it takes the same from all logarithms of it.
+LEVELS = np.rint(90 * np.log(np.arange(256) / LIGHT + 1)).astype(np.uint8)
 
 
 def page_ink(pixels: Picture) -> Floats:
@@ -42,7 +47,10 @@ def page_ink(pixels: Picture) -> Floats:
         float32 [H, W], from 0; all 0 where nothing stands out from the ground.
     """
     small = shrunk(pixels, LOOK_SIDE)
-    if _is_ink_bright(small):
+    kept, bright = _channels(shrunk(small, VOTE_SIDE))
+    if len(kept) < pixels.shape[2]:
+        pixels, small = (np.ascontiguousarray(one[..., kept]) for one in (pixels, small))
+    if bright:
         pixels, small = 255 - pixels, 255 - small
     window = _window(small)
     strength = _strength(pixels, window)
@@ -143,17 +151,24 @@ def _window(small: Picture) -> float:
     return WINDOWS[-1]
 
 
-def _is_ink_bright(small: Picture) -> bool:
-    """Whether more of a page is far brighter than what is around it than is far darker.
+def _channels(small: Picture) -> tuple[list[int], bool]:
+    """Return the channels that show the ink one way, and whether it is brighter there.
 
-    Strokes cover little of what is around them, gaps between them much.
+    Blue ink on yellow paper is darker than it in red and green, and brighter in blue, where the
+    gaps between strokes would be taken for ink. Strokes cover little of what is around them, gaps
+    between them much, so that few pixels are far from the median around them but those of ink.
     """
-    level = np.asarray(np.log(small.mean(axis=2) + np.float32(LIGHT)), np.float32)
-    low, high = float(level.min()), float(level.max())
-    stretched = np.rint((level - low) * (255 / max(high - low, 1e-6))).astype(np.uint8)
-    side = min(_odd(VOTE_WINDOW, max(level.shape)), 255)
-    around = np.asarray(cv2.medianBlur(stretched, side), np.float32)
-    return float(((stretched - around) ** 3).mean()) > 0
+    levels = np.asarray(cv2.LUT(small, LEVELS), np.uint8).reshape(small.shape)
+    side = min(_odd(VOTE_WINDOW, max(levels.shape)), 255)
+    around = np.asarray(cv2.medianBlur(levels, side), np.float32)
+    away = (levels - around.reshape(small.shape)).reshape(-1, small.shape[2])
+    sums = np.square(away).sum(axis=1) @ away
+    strongest = int(np.abs(sums).argmax())
+    bright = float(sums[strongest]) > 0
+    toward = away if bright else -away
+    weights = np.square(np.maximum(toward[:, strongest], 0))
+    with_it, against = weights @ np.maximum(toward, 0), weights @ np.maximum(-toward, 0)
+    return np.flatnonzero(against <= OPPOSED * with_it).tolist(), bright
 
 
 def _odd(share: float, longest: int) -> int:

@@ -1,0 +1,83 @@
+"""Pages of any pen on any paper, in any light, from test digits: what is read of them."""
+
+from __future__ import annotations
+
+import io
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+
+from digitlab import Recogniser, load_dataset
+
+Picture = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+Colour = tuple[int, int, int]
+
+TEST = load_dataset("mnist").splits["test"]
+READER = Recogniser()
+# A plain test digit of each kind.
+CHOSEN = {0: 3, 1: 2, 2: 1, 3: 18, 4: 4, 5: 15, 6: 11, 7: 0, 8: 61, 9: 7}
+TALL = 64  # pixels
+
+BLUE, BLACK, RED = (30, 50, 170), (30, 30, 40), (200, 30, 40)
+WHITE, YELLOW = (242, 240, 236), (250, 225, 90)
+
+
+def cover(numbers: list[str]) -> list[Floats]:
+    """Return how much of each pixel each number covers, float32 [H, W], each in its own row."""
+    found = []
+    for row, number in enumerate(numbers):
+        whole = np.zeros((120 * len(numbers) + 60, 90 * max(map(len, numbers)) + 120), np.float32)
+        for at, one in enumerate(number):
+            image = TEST.images[CHOSEN[int(one)]]
+            image = image[image.max(axis=1) > 60][:, image.max(axis=0) > 60]
+            width = max(10, round(image.shape[1] * TALL / image.shape[0]))
+            part = cv2.resize(image, (width, TALL), interpolation=cv2.INTER_CUBIC) / 255
+            y, x = 60 + 120 * row, 60 + 84 * at
+            whole[y : y + TALL, x : x + width] = np.clip((part - 0.35) * 3 + 0.3, 0, 1)
+        found.append(whole)
+    return found
+
+
+def page(numbers: list[str], paper: Colour, pens: list[Colour]) -> Picture:
+    """Return numbers on paper, row after row, by pens in turn."""
+    covers = cover(numbers)
+    picture = np.full((*covers[0].shape, 3), paper, np.float32)
+    for at, over in enumerate(covers):
+        picture += over[..., None] * (np.array(pens[at % len(pens)], np.float32) - picture)
+    return noisy(picture)
+
+
+def noisy(picture: Floats) -> Picture:
+    chance = np.random.default_rng(3).normal(0, 3, picture.shape)
+    return np.rint(np.clip(picture + chance, 0, 255)).astype(np.uint8)
+
+
+def compressed(picture: Picture) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "JPEG", quality=70, subsampling=2)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("paper", "pens"),
+    [
+        (YELLOW, [BLUE]),
+        (YELLOW, [BLACK, BLACK, BLUE]),
+        (YELLOW, [RED, BLUE, BLACK]),
+        ((245, 230, 120), [(40, 60, 200)]),
+        ((150, 225, 120), [(30, 50, 190)]),
+        ((190, 150, 105), [BLUE]),
+        ((60, 150, 70), [(225, 50, 50)]),
+        ((140, 190, 240), [RED]),
+        ((20, 40, 140), [(250, 230, 80)]),
+        ((40, 80, 60), [WHITE, (240, 220, 90)]),
+        (WHITE, [RED, BLACK, BLUE]),
+    ],
+)
+def test_any_pen_is_read_on_paper_of_any_colour(paper: Colour, pens: list[Colour]) -> None:
+    numbers = ["140697", "3728450", "918263"]
+    assert READER.read(compressed(page(numbers, paper, pens))).text.split("\n") == numbers
