@@ -81,3 +81,12 @@ def compressed(picture: Picture) -> bytes:
 def test_any_pen_is_read_on_paper_of_any_colour(paper: Colour, pens: list[Colour]) -> None:
     numbers = ["140697", "3728450", "918263"]
     assert READER.read(compressed(page(numbers, paper, pens))).text.split("\n") == numbers
+
+
+@pytest.mark.parametrize("column", [225, 345, 430])
+def test_the_edge_of_a_shadow_parts_no_number(column: int) -> None:
+    numbers = ["140697", "372845", "918263"]
+    picture = page(numbers, WHITE, [BLACK]).astype(np.float32)
+    picture[:, :column] *= 0.4
+    picture[200:] *= 0.8
+    assert READER.read(noisy(picture)).text.split("\n") == numbers

@@ -118,6 +118,8 @@ def _ground(pixels: Picture, window: float) -> Floats:
     smooth = np.asarray(smooth, np.uint8).reshape(closed.shape)
     # Where the light changes suddenly, an average would lie beside both.
     ground = smooth if side < 5 else np.minimum(closed, smooth)
+    # Halving blurs a sharp edge, beside which the ground of the light would lie on the shadow.
+    ground = np.asarray(cv2.erode(ground, np.ones((3, 3), np.uint8)), np.uint8)
     height, width = pixels.shape[:2]
     large = cv2.resize(ground, (width, height), interpolation=cv2.INTER_LINEAR)
     return np.asarray(large, np.float32).reshape(pixels.shape)
