@@ -8,6 +8,7 @@ LeCun, Bottou, Bengio and Haffner, 1998).
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -136,6 +137,7 @@ class _Row:
             parts = cut(piece, tall) if may and not whole and not is_plus(piece) else [piece]
             self.atoms += parts
             self.of += [at] * len(parts)
+        self._parts = Counter(self.of)
 
     def edges(self) -> Iterator[Edge]:
         """Yield all characters that the pieces of a row may be, with what their places say."""
@@ -224,7 +226,7 @@ class _Row:
 
     def _is_whole(self, first: int, last: int) -> bool:
         """Whether none of some atoms was cut from another."""
-        return all(self.of.count(self.of[at]) == 1 for at in range(first, last))
+        return all(self._parts[self.of[at]] == 1 for at in range(first, last))
 
     def _severed(self, first: int, last: int) -> Iterator[int]:
         """Yield how many strokes were severed at each end where a character was cut."""
