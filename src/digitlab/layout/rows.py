@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import permutations
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from digitlab.layout.pieces import Piece
 from digitlab.preparation.pixels import weighted_median
 
 Floats = npt.NDArray[np.float64]
+Places = npt.NDArray[np.int_]
 
 OVERLAP = 0.4  # of the lower of two neighbours' heights that stands beside the other
 ALIKE = 3.2  # times as high a neighbour may be
@@ -51,6 +52,16 @@ class Chain:
         """The column behind the last."""
         return max(one.right for one in self.pieces)
 
+    @property
+    def top(self) -> int:
+        """The first row."""
+        return min(one.top for one in self.pieces)
+
+    @property
+    def bottom(self) -> int:
+        """The row behind the last."""
+        return max(one.bottom for one in self.pieces)
+
     def ends(self, slope: float) -> tuple[float, float]:
         """Return where its line is at its left and at its right.
 
@@ -75,35 +86,97 @@ def find_rows(pieces: Sequence[Piece]) -> list[Chain]:
     """
     chains = [Chain(members) for members in _linked(pieces)]
     slope = _slope(chains)
+    return _in_order(_filled(_joined(chains, slope)), slope)
+
+
+def _joined(chains: Sequence[Chain], slope: float) -> list[Chain]:
+    """Return chains, those joined that go on as one another, which most speaks for first."""
+    ends = _Ends(chains, slope)
     alive = dict(enumerate(chains))
-    costs = {
-        pair: cost
-        for pair in permutations(alive, 2)
-        if (cost := _cost(alive[pair[0]], alive[pair[1]], slope)) is not None
-    }
+    first = np.arange(len(chains))
+    pairs = [pair for one in alive for pair in ends.costs(np.full(len(chains), one), first)]
+    # The least cost first, of equal ones the oldest. Pairs of what has been joined since stay in
+    # the heap and are passed over: comparing all pairs again at each joining takes minutes.
+    costs = [(cost, at, pair) for at, (cost, pair) in enumerate(pairs)]
+    heapq.heapify(costs)
+    count = len(costs)
     while costs:
-        one, other = min(costs, key=costs.__getitem__)
+        _, _, (one, other) = heapq.heappop(costs)
+        if one not in alive or other not in alive:
+            continue
         joined = Chain([*alive.pop(one).pieces, *alive.pop(other).pieces])
-        costs = {pair: cost for pair, cost in costs.items() if not {one, other} & set(pair)}
-        new = max([one, other, *alive]) + len(chains)
-        for key, chain in alive.items():
-            for pair, both in (((key, new), (chain, joined)), ((new, key), (joined, chain))):
-                if (cost := _cost(*both, slope)) is not None:
-                    costs[pair] = cost
+        new = ends.add(joined)
+        beside = np.fromiter(alive, int, len(alive))
+        both = np.stack([beside, np.full(len(beside), new)], axis=1)  # before it, and behind it
+        pairs = ends.costs(both.ravel(), both[:, ::-1].ravel())
+        for cost, pair in pairs:
+            heapq.heappush(costs, (cost, count, pair))
+            count += 1
         alive[new] = joined
-    return _in_order(_filled(list(alive.values())), slope)
+    return list(alive.values())
+
+
+class _Ends:
+    """Where chains begin and end, and what speaks against one going on as another.
+
+    Args:
+        chains: known by their places from 0, as what is added later is.
+        slope: of the page.
+    """
+
+    def __init__(self, chains: Sequence[Chain], slope: float) -> None:
+        self._slope = slope
+        self._count = 0
+        # Each joins two, so that there are never twice as many.
+        self._of = np.empty((5, 2 * len(chains)))
+        for chain in chains:
+            self.add(chain)
+
+    def add(self, chain: Chain) -> int:
+        """Take another chain, and return its place."""
+        at, self._count = self._count, self._count + 1
+        self._of[:, at] = (chain.left, chain.right, chain.height, *chain.ends(self._slope))
+        return at
+
+    def costs(self, one: Places, other: Places) -> list[tuple[float, tuple[int, int]]]:
+        """Return of the pairs in which one goes on as the other how much speaks against that.
+
+        Args:
+            one, other: int [N], of each pair the places of what is on the left and on the right.
+
+        Returns:
+            Of each such pair its cost and its places.
+        """
+        (_, right, tall, _, last), (left, _, high, first, _) = self._of[:, one], self._of[:, other]
+        lower, higher = np.minimum(tall, high), np.maximum(tall, high)
+        between = left - right
+        alike = higher <= np.where(between < 1.5 * higher, 2.6, 1.8) * lower
+        far = self._slope * between / 2
+        apart = np.abs(last + far - (first - far)) / lower
+        aside = ASIDE * np.where(between < 2 * lower, 1.3, 1.0)
+        may = (one != other) & alike & (between >= -0.6 * lower) & (apart <= aside)
+        cost = apart + BETWEEN * np.maximum(0.0, between) / lower
+        pairs = zip(one[may].tolist(), other[may].tolist(), strict=True)
+        return list(zip(cost[may].tolist(), pairs, strict=True))
 
 
 def _filled(chains: list[Chain]) -> list[Chain]:
     """Return chains in which short ones have been put into the gaps of others that they fit."""
     kept: list[Chain] = []
+    reach = np.empty((4, len(chains)))  # first and last column, top and bottom of each
     for chain in sorted(chains, key=lambda one: -len(one.pieces)):
-        for at, other in enumerate(kept):
-            if _fits(chain, other):
-                kept[at] = Chain([*other.pieces, *chain.pieces])
+        first, last, top, bottom = reach[:, : len(kept)]
+        middle = chain.x.mean()
+        near = (first < middle) & (middle <= last) & (top < chain.bottom) & (bottom > chain.top)
+        for at in np.flatnonzero(near).tolist():
+            if _fits(chain, kept[at]):
+                kept[at] = Chain([*kept[at].pieces, *chain.pieces])
                 break
         else:
+            at = len(kept)
             kept.append(chain)
+        whole = kept[at]
+        reach[:, at] = (whole.x[0], whole.x[-1], whole.top, whole.bottom)
     return kept
 
 
@@ -115,7 +188,7 @@ def _fits(chain: Chain, other: Chain) -> bool:
     before, after = other.pieces[behind - 1], other.pieces[behind]
     if chain.left < before.middle[0] or chain.right > after.middle[0]:
         return False
-    top, bottom = min(one.top for one in chain.pieces), max(one.bottom for one in chain.pieces)
+    top, bottom = chain.top, chain.bottom
     return all(
         min(bottom, one.bottom) - max(top, one.top) >= OVERLAP * min(bottom - top, one.height)
         and max(bottom - top, one.height) <= 1.5 * ALIKE * min(bottom - top, one.height)
@@ -170,6 +243,7 @@ def _united(count: int, pairs: Sequence[tuple[int, int]]) -> list[list[int]]:
 
     def root(one: int) -> int:
         while owner[one] != one:
+            owner[one] = owner[owner[one]]
             one = owner[one]
         return one
 
@@ -189,20 +263,6 @@ def _slope(chains: Sequence[Chain]) -> float:
             slopes.append(float(np.polyfit(chain.x, chain.y, 1)[0]))
             weights.append(float(len(chain.pieces) * np.ptp(chain.x) / max(chain.height, 1)))
     return float(np.clip(weighted_median(slopes, weights), -STEEPEST, STEEPEST))
-
-
-def _cost(one: Chain, other: Chain, slope: float) -> float | None:
-    """Return how little speaks for a chain going on as another; None for not at all."""
-    height = min(one.height, other.height)
-    between = other.left - one.right
-    close = between < 1.5 * max(one.height, other.height)
-    if max(one.height, other.height) > (2.6 if close else 1.8) * height or between < -0.6 * height:
-        return None
-    far = slope * between / 2
-    apart = abs(one.ends(slope)[1] + far - (other.ends(slope)[0] - far)) / height
-    if apart > ASIDE * (1.3 if between < 2 * height else 1.0):
-        return None
-    return apart + BETWEEN * max(0.0, between) / height
 
 
 def _in_order(chains: list[Chain], slope: float) -> list[Chain]:
