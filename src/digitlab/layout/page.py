@@ -41,6 +41,10 @@ LOW = 0.4  # of the height of the page's digits: what is lower is no digit
 REMAINS = 0.12  # of a digit's height: remains of rules are thinner
 RULED = 0.2  # of the strongest pen: rules are stronger
 SLIM = 0.35  # times as wide as long a remain of a rule is at most
+DOUBTFUL = 0.5  # a piece that is less likely a digit may be a letter
+# Of the pieces in rows of print 0.4 to 0.8 are such, of numbers at most 0.1 (docs/benchmarks.md).
+LETTERS, FEW_LETTERS = 0.3, 0.5  # in a row of words, and in a short one on a page of words
+SHORT, FEW = 10, 3  # pieces; in rows of fewer these tell nothing, and on a page of words
 FAINT = 0.35  # of the strength of the page's digits: what is fainter is no writing
 
 
@@ -55,6 +59,23 @@ class PageRow:
     numbers: tuple[tuple[Character, ...], ...]
 
 
+@dataclass(frozen=True)
+class Look:
+    """What is seen of a page before its rows are read.
+
+    Attributes:
+        sheet: the part of the picture that is read.
+        ruled: its ink without rules.
+        pieces: of that ink.
+        known: what the network says of single pieces that may be digits, by their identity.
+    """
+
+    sheet: Sheet
+    ruled: Ruled
+    pieces: Sequence[Piece]
+    known: Mapping[int, Known]
+
+
 def read_page(picture: Picture, classify: Classify, record: Record | None = None) -> list[PageRow]:
     """Return the rows on a page, in the order of reading; boxes in pixels of the picture.
 
@@ -63,12 +84,22 @@ def read_page(picture: Picture, classify: Classify, record: Record | None = None
         classify: gives float32 [N, 10] or [N, 11], how likely each digit is, for uint8 [N, 28, 28].
         record: is given each step of the way, from the sheet to the pieces of its rows.
     """
+    return read_seen(look_at(picture, classify, record), classify, record)
+
+
+def look_at(picture: Picture, classify: Classify, record: Record | None = None) -> Look:
+    """Return what is seen of a page; arguments as of `read_page`."""
     sheet = straightened(picture.reshape(*picture.shape[:2], -1)[..., :3], WORK_SIDE)
     strength = page_ink(sheet.pixels)
     ruled, pieces = _bare(strength)
     if record is not None:
         record_ink(record, sheet.pixels, strength, ruled.strength)
-    known = _known(pieces, ruled.strength, classify)
+    return Look(sheet, ruled, pieces, _known(pieces, ruled.strength, classify))
+
+
+def read_seen(look: Look, classify: Classify, record: Record | None = None) -> list[PageRow]:
+    """Return the rows on a page that was looked at; arguments and rows as of `read_page`."""
+    pieces, known, strength = look.pieces, look.known, look.ruled.strength
     if not known:
         return []
     digits = [one for one in pieces if id(one) in known]
@@ -79,19 +110,47 @@ def read_page(picture: Picture, classify: Classify, record: Record | None = None
     body = [one for one in body if not _is_hole(one) and not _is_cut(one, strength.shape, known)]
     rows = _without_small(find_rows(body))
     body = [one for row in rows for one in row.pieces]
-    hand = Hand(ruled.strength, classify, _slant(sure), known)
+    hand = Hand(strength, classify, _slant(sure), known)
     beside = _beside(rows, pieces, body, peak)
     whole = [[*chain.pieces, *others] for chain, others in zip(rows, beside, strict=True)]
     if record is not None:
         record_rows(record, strength.shape, whole)
+    among_words = _are_words(body, known)
     found = [
-        (chain.height, read_row(members, _lines(chain), hand))
+        (
+            chain.height,
+            [_by_itself(one, known) for one in chain.pieces]
+            if _are_words(chain.pieces, known, among_words)
+            else read_row(members, _lines(chain), hand),
+        )
         for chain, members in zip(rows, whole, strict=True)
     ]
     return [
-        PageRow(tuple(tuple(_placed(one, sheet) for one in number) for number in row))
-        for row in parted(found, ruled)
+        PageRow(tuple(tuple(_placed(one, look.sheet) for one in number) for number in row))
+        for row in parted(found, look.ruled)
     ]
+
+
+def _are_words(
+    pieces: Sequence[Piece], known: Mapping[int, Known], among_words: bool = False
+) -> bool:
+    """Whether many pieces of a row, or of a page, are no digits by themselves.
+
+    Cutting and joining print and specks in every way takes long and makes no numbers. What is
+    wider than high does not count, which may be several digits.
+    """
+    narrow = [one for one in pieces if one.width <= one.height]
+    if len(narrow) < FEW:
+        return False
+    letters = np.mean([known[id(one)].likely[:NO_DIGIT].max() < DOUBTFUL for one in narrow])
+    if len(narrow) >= SHORT:
+        return bool(letters >= LETTERS)
+    return among_words and bool(letters >= FEW_LETTERS)
+
+
+def _by_itself(piece: Piece, known: Mapping[int, Known]) -> Character:
+    """Return a piece as the digit that it is most like."""
+    return Character(piece.box, known[id(piece)].image, known[id(piece)].likely, None, 1.0)
 
 
 def _bare(strength: Floats) -> tuple[Ruled, list[Piece]]:
@@ -200,16 +259,18 @@ def _is_cut(piece: Piece, shape: tuple[int, ...], known: Mapping[int, Known]) ->
 
 def _without_small(rows: Sequence[Chain]) -> list[Chain]:
     """Return rows without those that are marks in or just below another."""
+    tall = np.array([row.height for row in rows])
+    many = np.array([len(row.pieces) for row in rows])
+    left = np.array([row.left for row in rows]) - tall
+    right = np.array([row.right for row in rows]) + tall
     kept = []
     for row in rows:
         x, y = float(row.x.mean()), float(row.y.mean())
+        larger = (row.height < SMALL * tall) & (len(row.pieces) < many)
+        near = np.flatnonzero(larger & (left <= x) & (x <= right)).tolist()
+        others = (rows[at] for at in near)
         if not any(
-            other is not row
-            and row.height < SMALL * other.height
-            and len(row.pieces) < len(other.pieces)
-            and other.left - other.height <= x <= other.right + other.height
-            and abs(y - float(np.interp(x, other.x, other.y))) < 0.85 * other.height
-            for other in rows
+            abs(y - float(np.interp(x, other.x, other.y))) < 0.85 * other.height for other in others
         ):
             kept.append(row)
     return kept
@@ -237,18 +298,19 @@ def _beside(
     """Return of each row the small pieces in it: marks, parts of digits, specks."""
     taken = {id(one) for one in body}
     found: list[list[Piece]] = [[] for _ in rows]
+    heights = np.array([row.height for row in rows])
+    left = np.array([row.left for row in rows]) - 1.2 * heights
+    right = np.array([row.right for row in rows]) + 1.2 * heights
     for piece in pieces:
         if id(piece) in taken or piece.peak < FAINT * peak:
             continue
         best, nearest = None, 1.0
-        for at, row in enumerate(rows):
-            tall = row.height
-            x, y = piece.middle
-            if not row.left - 1.2 * tall <= x <= row.right + 1.2 * tall:
-                continue
-            middle = float(np.interp(x, row.x, row.y))
-            away = abs(y - middle) / tall
-            if away < min(nearest, 0.85) and piece.height <= 1.2 * tall:
+        x, y = piece.middle
+        near = (left <= x) & (x <= right) & (piece.height <= 1.2 * heights)
+        for at in np.flatnonzero(near).tolist():
+            row = rows[at]
+            away = abs(y - float(np.interp(x, row.x, row.y))) / row.height
+            if away < min(nearest, 0.85):
                 best, nearest = at, away
         if best is not None:
             found[best].append(piece)

@@ -7,9 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from digitlab.layout.page import PageRow, Picture, read_page
+from digitlab.layout.lattice import DIGITS
+from digitlab.layout.page import Look, PageRow, Picture, look_at, read_page, read_seen
 from digitlab.layout.segments import Classify
 from digitlab.layout.steps import Record
+from digitlab.layout.words import without_words
 from digitlab.preparation.glyph import Box
 
 SENSE = 0.6  # of the characters that are surely read: pages with more are upright
@@ -18,6 +20,9 @@ FEWEST = 3  # digits that are neither 0 nor 1: with fewer, nobody can tell
 MANY = 10  # such digits; of fewer, more have to be sure for a page to be turned
 SURE_SENSE = 0.9  # of few
 SURE = 0.8  # a character
+SAMPLE = 400  # pieces of a page that tell which way up it is
+UNLIKELY = 0.001  # no piece counts as less likely a digit
+LIKE_DIGITS = -1.0  # the mean logarithm of how likely pieces are digits; of letters it is less
 
 
 def read_upright(
@@ -33,17 +38,43 @@ def read_upright(
         Its rows, and by how many degrees it has to be turned clockwise to be upright: 0, 90, 180
         or 270. Boxes are in pixels of the picture as it is given.
     """
-    best, turned, most = read_page(picture, classify), 0, 0.0
-    sense, told = _sense(best)
-    if not may_turn or sense >= SENSE or told < FEWEST:
-        return best, 0
-    for degrees in (90, 270, 180):
-        rows = read_turned(picture, classify, degrees)
-        makes, told = _sense(rows)
-        enough = SENSE if told >= MANY else SURE_SENSE
-        if told >= FEWEST and makes >= max(enough, sense + BETTER) and makes > most:
-            best, turned, most = rows, degrees, makes
-    return best, turned
+    look = look_at(picture, classify)
+    rows = read_seen(look, classify)
+    sense, told = _sense(rows)
+    if not may_turn or (sense >= _enough(told) and without_words(rows)):
+        return rows, 0
+    degrees = _likeliest_turn(look, classify)
+    if degrees:
+        turned = read_turned(picture, classify, degrees)
+        makes, told = _sense(turned)
+        if told >= FEWEST and makes >= max(_enough(told), sense + BETTER):
+            return turned, degrees
+    return rows, 0
+
+
+def _enough(told: int) -> float:
+    """Return which share of so many digits has to be sure for a page to be upright."""
+    return SENSE if told >= MANY else SURE_SENSE
+
+
+def _likeliest_turn(look: Look, classify: Classify) -> int:
+    """Return by how many degrees single pieces have to be turned to look most like digits.
+
+    Reading a page takes long, and most of what makes no sense makes none however it is turned: then
+    the answer is 0.
+    """
+    known = list(look.known.values())
+    known = known[:: 1 + len(known) // SAMPLE]
+    if len(known) < FEWEST:
+        return 0
+    images = np.stack([one.image for one in known])
+    scores = {}
+    for quarters in range(4):
+        turned = np.ascontiguousarray(np.rot90(images, -quarters, axes=(1, 2)))
+        likely = classify(turned)[:, :DIGITS].max(axis=1)
+        scores[90 * quarters] = float(np.log(np.maximum(likely, UNLIKELY)).mean())
+    best = max(scores, key=scores.__getitem__)
+    return best if scores[best] > LIKE_DIGITS else 0
 
 
 def read_turned(

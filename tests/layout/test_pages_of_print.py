@@ -1,0 +1,110 @@
+"""Pages of print, specks and digits on their head: what is read, and how much is asked for it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from digitlab import Recogniser, load_dataset
+from digitlab.layout.pieces import Piece
+from digitlab.layout.rows import find_rows
+from digitlab.layout.segments import Floats
+from digitlab.layout.upright import read_upright
+from digitlab.layout.words import without_words
+from digitlab.reading.types import Reading
+
+Picture = npt.NDArray[np.uint8]
+
+TEST = load_dataset("mnist").splits["test"]
+READER = Recogniser()
+LINE = "Dear Sir or Madam, we thank you for your order of last week"
+
+
+class Asked:
+    """The network, and how many images it has been asked about."""
+
+    def __init__(self) -> None:
+        self.images = 0
+
+    def __call__(self, images: Picture) -> Floats:
+        self.images += len(images)
+        return READER.likely(images)
+
+
+def printed(lines: int) -> Picture:
+    paper = np.full((70 + 40 * lines, 1150, 3), 240, np.uint8)
+    words = LINE.split()
+    for at in range(lines):
+        line = " ".join(words[at % len(words) :] + words[: at % len(words)])
+        place = (30, 60 + 40 * at)
+        cv2.putText(paper, line, place, cv2.FONT_HERSHEY_DUPLEX, 0.9, (30, 30, 40), 1, cv2.LINE_AA)
+    return paper
+
+
+def written(paper: Picture, number: str, x: int, y: int, tall: int = 60) -> None:
+    """Write a test digit of each kind on paper, the upper left of the first at x, y."""
+    for one in number:
+        image = TEST.images[np.flatnonzero(TEST.labels == int(one))[3]]
+        image = image[image.max(axis=1) > 60][:, image.max(axis=0) > 60]
+        width = max(8, round(image.shape[1] * tall / image.shape[0]))
+        cover = cv2.resize(image, (width, tall), interpolation=cv2.INTER_CUBIC)[..., None] / 255
+        part = paper[y : y + tall, x : x + width]
+        part[:] = np.rint(part * (1 - 0.9 * cover))
+        x += width + tall // 3
+
+
+@pytest.mark.parametrize("quarters", [0, 1])
+def test_print_is_not_cut_and_joined_in_every_way(quarters: int) -> None:
+    page = np.ascontiguousarray(np.rot90(printed(12), quarters))
+    asked = Asked()
+    rows, turned = read_upright(page, asked)
+    assert not without_words(rows)
+    assert turned == 0
+    letters = 12 * len(LINE.replace(" ", ""))
+    assert asked.images < 10 * letters  # once each, and turned three ways
+
+
+def test_a_number_on_a_page_of_print_is_found() -> None:
+    page = np.concatenate([printed(12), np.full((160, 1150, 3), 240, np.uint8)])
+    written(page, "47205", 560, 600)
+    reading = READER.read(page)
+    assert read_by(reading) == ["47205"]
+
+
+@pytest.mark.parametrize("number", ["8212484", "4579018", "8652300"])
+def test_a_number_on_its_head_is_turned(number: str) -> None:
+    paper = np.full((200, 700, 3), 236, np.uint8)
+    written(paper, number, 50, 70)
+    assert READER.read(paper).text == number
+    turned = np.ascontiguousarray(np.rot90(paper, 2))
+    reading = READER.read(turned)
+    assert reading.text == number
+    assert reading.turned == 180
+
+
+def test_specks_are_no_numbers_and_cost_little() -> None:
+    chance = np.random.default_rng(1)
+    paper = np.full((600, 900), 245, np.uint8)
+    specks = (chance.random(paper.shape) < 0.01).astype(np.uint8)
+    paper[cv2.dilate(specks, np.ones((3, 3), np.uint8)) > 0] = 0
+    asked = Asked()
+    rows, _ = read_upright(paper, asked)
+    assert not without_words(rows)
+    assert asked.images < 8_000
+
+
+def test_long_rows_are_found_in_any_order_of_thousands_of_pieces() -> None:
+    mask = np.ones((20, 12), bool)
+    grid = [
+        Piece((25 * x, 40 * y + x % 3, 12, 20), mask, 1.0) for y in range(50) for x in range(60)
+    ]
+    order = np.random.default_rng(2).permutation(len(grid)).tolist()
+    rows = find_rows([grid[at] for at in order])
+    assert [[one.left for one in row.pieces] for row in rows] == [[25 * x for x in range(60)]] * 50
+
+
+def read_by(reading: Reading) -> list[str]:
+    numbers = [number.text for row in reading.rows for number in row.numbers]
+    return [one for one in numbers if one.strip("?")]
