@@ -55,15 +55,13 @@ def written(paper: Picture, number: str, x: int, y: int, tall: int = 60) -> None
         x += width + tall // 3
 
 
-@pytest.mark.parametrize("quarters", [0, 1])
-def test_print_is_not_cut_and_joined_in_every_way(quarters: int) -> None:
-    page = np.ascontiguousarray(np.rot90(printed(12), quarters))
+def test_print_is_not_cut_and_joined_in_every_way() -> None:
     asked = Asked()
-    rows, turned = read_upright(page, asked)
+    rows, turned = read_upright(printed(12), asked)
     assert not without_words(rows)
     assert turned == 0
     letters = 12 * len(LINE.replace(" ", ""))
-    assert asked.images < 10 * letters  # once each, and turned three ways
+    assert asked.images < 4 * letters  # once each, and of some how they look turned
 
 
 def test_a_number_on_a_page_of_print_is_found() -> None:
@@ -92,7 +90,7 @@ def test_specks_are_no_numbers_and_cost_little() -> None:
     asked = Asked()
     rows, _ = read_upright(paper, asked)
     assert not without_words(rows)
-    assert asked.images < 8_000
+    assert asked.images < 4_000
 
 
 def test_each_chain_is_measured_once_however_many_stand_beside_it(

@@ -15,7 +15,7 @@ from digitlab.layout.words import without_words
 from digitlab.preparation.glyph import Box
 
 SENSE = 0.6  # of the characters that are surely read: pages with more are upright
-BETTER = 0.2  # of them, by which it must make more sense to turn a page
+BETTER = 0.15  # of them, by which it must make more sense to turn a page
 FEWEST = 3  # digits that are neither 0 nor 1: with fewer, nobody can tell
 MANY = 10  # such digits; of fewer, more have to be sure for a page to be turned
 SURE_SENSE = 0.9  # of few
