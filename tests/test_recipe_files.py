@@ -31,7 +31,7 @@ def message(table: str, overrides: dict[str, Any] | None = None) -> str:
 
 def test_every_recipe_that_ships_loads_and_has_at_least_4_shards() -> None:
     assert shipped_recipes() == [
-        "photo", "quick", "tutorial-cnn", "tutorial-cnn-square-error", "tutorial-mlp",
+        "in-number", "photo", "quick", "tutorial-cnn", "tutorial-cnn-square-error", "tutorial-mlp",
         "tutorial-mlp-square-error", "two-columns", "two-heads",
     ]  # fmt: skip
     for name in shipped_recipes():

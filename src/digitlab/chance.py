@@ -13,7 +13,15 @@ import numpy as np
 import numpy.typing as npt
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-_PURPOSES = {"order": 1, "augment": 2, "chance": 3, "pixels": 4, "camera": 5, "pages": 6}
+_PURPOSES = {
+    "order": 1,
+    "augment": 2,
+    "chance": 3,
+    "pixels": 4,
+    "camera": 5,
+    "pages": 6,
+    "number": 7,
+}
 _Choice = TypeVar("_Choice")
 
 

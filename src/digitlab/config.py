@@ -72,6 +72,10 @@ class HandwritingConfig:
         0.0, "how often lines, neighbours, print and gaps are left; 1 is usual", low=0, high=2
     )
 
+    in_number: float = setting(
+        0.0, "fraction shown in its place in a number, beside what touches it", low=0, high=1
+    )
+
     @property
     def is_on(self) -> bool:
         """Whether any of it is asked for."""

@@ -49,6 +49,36 @@ def normalise(ink: Floats) -> Picture:
     return _centred(np.rint(small * (255 / small.max())).astype(np.uint8))
 
 
+def framed(ink: Floats, box: Box, side: int = SIDE) -> Floats:
+    """Return the ink in a box and around it: what it shows in its place, uncut.
+
+    The box's longer side becomes 20 of 28 pixels, and its middle the middle of the image.
+
+    Args:
+        ink: float32 [H, W] in [0, 1], ink high.
+        box: x, y, width and height in it, at least a pixel each way; it may reach over the edge.
+        side: of what is returned, in pixels.
+
+    Returns:
+        float32 [side, side] in [0, 1].
+    """
+    x, y, width, height = box
+    reach = round(max(width, height) * SIDE / GLYPH_SIDE)
+    left, top = x + (width - reach) // 2, y + (height - reach) // 2
+    part = ink[max(0, top) : max(0, top + reach), max(0, left) : max(0, left + reach)]
+    above, before = min(reach, max(0, -top)), min(reach, max(0, -left))
+    frame = np.zeros((reach, reach), np.float32)
+    frame[above : above + part.shape[0], before : before + part.shape[1]] = part
+    method = cv2.INTER_AREA if reach > side else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(frame, (side, side), interpolation=method), np.float32)
+
+
+def greys(ink: Floats) -> Picture:
+    """Return ink as uint8 of the same shape, its strongest as 255; black where there is none."""
+    grey: Picture = np.rint(ink * (255 / max(float(ink.max()), INKED))).astype(np.uint8)
+    return grey
+
+
 def ink_box(ink: Floats) -> Box:
     """Return x, y, width and height of where there is ink, all 0 where there is none."""
     left, top, width, height = cv2.boundingRect((ink > INKED / 2).view(np.uint8))

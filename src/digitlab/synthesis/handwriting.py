@@ -9,7 +9,6 @@ is a function of (seed, epoch, sample): docs/design.md, invariant 1.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -20,17 +19,15 @@ from digitlab.config import HandwritingConfig
 from digitlab.data.dataset import Images, Labels, Split
 from digitlab.preparation import normalise
 from digitlab.synthesis.drawings import CANVAS, drawn_digit, drawn_other, scribble
+from digitlab.synthesis.hands import INKED, NO_DIGIT, Field, spoilt, warped, with_pen
+from digitlab.synthesis.in_number import in_number
 from digitlab.synthesis.remains import corner, with_remains
 from digitlab.synthesis.styles import enlarged, restyled
 
 Floats = npt.NDArray[np.float32]
-Field = Callable[[int], Floats]  # float32 [side, side] of a sample's noise, 0 to 1
+Picture = npt.NDArray[np.uint8]
 
-NO_DIGIT = 10
 _NUMBERS = 256  # of chance for a sample, more than any path through here draws
-_GRID = 5
-_BOXED = 0.15  # of the stretched
-_INKED = 0.4  # of full ink; more counts as a stroke
 _BLOT = 0.68  # of its box that ink covers; a digit covers less, but for a 1 that stands straight
 # Turns (degrees) and mirrors after which a digit is none: not 0, 1 and 8, nor a 6 on its head.
 _TURNS = {2: (90,), 3: (90, 180, 270), 4: (90, 180), 5: (90,), 6: (90, 270), 7: (90, 180), 9: (90,)}
@@ -62,31 +59,47 @@ def vary(
             cells = np.arange(side * side)
             return uniform(seed, "pixels", epoch, sample, cells).reshape(side, side).astype("f4")
 
-        if draws.chance(config.no_digit):
-            ink = _no_digit(split, sample, draws, field, config.remains)
-            labels[at] = NO_DIGIT
-        elif draws.chance(config.drawn):
-            ink = drawn_digit(int(labels[at]), draws)
+        def beside(digit: int, sample: int = sample) -> Draws:
+            chance = uniform(seed, "number", epoch, sample, digit, np.arange(_NUMBERS))
+            return Draws(chance.tolist())
+
+        if config.in_number and draws.chance(config.in_number):
+            images[at], labels[at] = in_number(split, sample, draws, beside, field, config)
         else:
-            ink = restyled(split.images[sample], int(labels[at]), draws, config.styles)
-        written = _with_pen(_warped(ink, draws, config), draws, config)
-        if labels[at] != NO_DIGIT and config.remains:
-            left = with_remains(written, draws, config.remains)
-            # A gap makes two pieces of one, and remains are more than a line.
-            written = left if _is_seen(left, written) else written
-        spoilt = _spoilt(written, draws, config, field)
-        if not _is_readable(spoilt, written):
-            spoilt = written
-        if not _is_readable(spoilt, ink):
-            spoilt = ink
-        if spoilt.max() > _INKED:  # a blank image has nothing to show
-            images[at] = normalise(spoilt)
+            images[at], labels[at] = _alone(split, sample, draws, field, config)
     return images, labels
+
+
+def _alone(
+    split: Split, sample: int, draws: Draws, field: Field, config: HandwritingConfig
+) -> tuple[Picture, int]:
+    """Return a digit by itself, or what is none, prepared, and what it shows."""
+    label = int(split.labels[sample])
+    if draws.chance(config.no_digit):
+        ink = _no_digit(split, sample, draws, field, config.remains)
+        label = NO_DIGIT
+    elif draws.chance(config.drawn):
+        ink = drawn_digit(label, draws)
+    else:
+        ink = restyled(split.images[sample], label, draws, config.styles)
+    written = with_pen(warped(ink, draws, config), draws, config)
+    if label != NO_DIGIT and config.remains:
+        left = with_remains(written, draws, config.remains)
+        # A gap makes two pieces of one, and remains are more than a line.
+        written = left if _is_seen(left, written) else written
+    seen = spoilt(written, draws, config, field)
+    if not _is_readable(seen, written):
+        seen = written
+    if not _is_readable(seen, ink):
+        seen = ink
+    if seen.max() <= INKED:  # a blank image has nothing to show
+        return np.zeros((28, 28), np.uint8), label
+    return normalise(seen), label
 
 
 def _is_readable(spoilt: Floats, before: Floats) -> bool:
     """Whether a line is left, no crumbs and no blot: a person should still read it."""
-    if spoilt.max() <= _INKED:
+    if spoilt.max() <= INKED:
         return False
     pieces, area, solid = _line_of(spoilt)
     pieces_before, area_before, solid_before = _line_of(before)
@@ -97,12 +110,12 @@ def _is_readable(spoilt: Floats, before: Floats) -> bool:
 def _is_seen(left: Floats, before: Floats) -> bool:
     """Whether most of a digit is still there: of its ink, not of its remains."""
     kept = np.minimum(left, before).sum()
-    return bool(left.max() > _INKED and kept >= 0.6 * before.sum())
+    return bool(left.max() > INKED and kept >= 0.6 * before.sum())
 
 
 def _line_of(ink: Floats) -> tuple[int, float, float]:
     """Return in how many pieces ink lies, and which part of the canvas and its box it covers."""
-    mask = (ink > _INKED * ink.max()).view(np.uint8)
+    mask = (ink > INKED * ink.max()).view(np.uint8)
     _, _, width, height = cv2.boundingRect(mask)
     area = cv2.countNonZero(mask)
     return int(cv2.connectedComponents(mask)[0]), area / mask.size, area / max(1, width * height)
@@ -156,136 +169,6 @@ def _blot(draws: Draws, field: Field) -> Floats:
         rows, columns = np.mgrid[-1 : 1 : CANVAS * 1j, -1 : 1 : CANVAS * 1j]
         reach = draws.between(0.3, 0.8) ** 2
         ink[rows**2 * draws.between(0.7, 2) + columns**2 > reach] = 0
-    if not ink.max() > _INKED:
+    if not ink.max() > INKED:
         cv2.circle(ink, (CANVAS // 2, CANVAS // 2), 4 + int(draws.next() * 12), 1.0, -1)
     return np.asarray(ink, np.float32)
-
-
-def _warped(ink: Floats, draws: Draws, config: HandwritingConfig) -> Floats:
-    """Turn, slant, stretch unevenly, move and bend; see Simard, Steinkraus and Platt (2003)."""
-    angle = math.radians(_bell(draws) * config.rotation)
-    slant = _bell(draws) * config.slant
-    stretch = math.exp(_bell(draws) * config.stretch)
-    boxed, filled = draws.chance(_BOXED * config.stretch), draws.between(0.55, 1.05)
-    if boxed:  # as scans are that are stretched until they fill a square
-        stretch = min(max(filled / _shape_of(ink), 0.5), 3.0)
-    size = draws.between(0.8, 1.1)
-    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-    shape = np.array([[math.sqrt(stretch), slant], [0.0, 1 / math.sqrt(stretch)]]) * size
-    inverse = np.linalg.inv(turn @ shape)
-    middle = np.array([(CANVAS - 1) / 2] * 2)
-    matrix = np.column_stack([inverse, middle - inverse @ middle])
-    bends = draws.chance(0.6)
-    amount = draws.next() * config.bend * CANVAS / 28
-    grows = [_bell(draws) * config.bend * CANVAS / 28 for _ in range(2)]
-    signed = np.array([draws.next() for _ in range(2 * _GRID**2)], np.float32) * 2 - 1
-    if not bends:
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        return np.asarray(cv2.warpAffine(ink, matrix, (CANVAS, CANVAS), flags=flags), np.float32)
-    grids = signed.reshape(2, _GRID, _GRID) * amount
-    bend = [cv2.resize(grid, (CANVAS, CANVAS), interpolation=cv2.INTER_CUBIC) for grid in grids]
-    at = np.arange(CANVAS, dtype=np.float32)
-    rows, columns = at[:, None], at[None]
-    a, b = matrix.astype(np.float32)
-    # Small heads on large bellies, and the reverse: one side grows at the cost of the other.
-    swell = 1 - ((at - middle[0]) / (CANVAS / 2)).astype(np.float32) ** 2
-    map_x = a[0] * columns + a[1] * rows + a[2] + bend[0] + grows[0] * swell[None]
-    map_y = b[0] * columns + b[1] * rows + b[2] + bend[1] + grows[1] * swell[:, None]
-    return np.asarray(cv2.remap(ink, map_x, map_y, cv2.INTER_LINEAR), np.float32)
-
-
-def _shape_of(ink: Floats) -> float:
-    """Return width by height of the ink, at least a tenth."""
-    rows, columns = (ink > _INKED).any(axis=1).sum(), (ink > _INKED).any(axis=0).sum()
-    return max(float(columns) / max(float(rows), 1.0), 0.1)
-
-
-def _bell(draws: Draws) -> float:
-    """Return a number in -1..1, the middle likelier than the ends."""
-    return draws.next() + draws.next() - 1
-
-
-def _with_pen(ink: Floats, draws: Draws, config: HandwritingConfig) -> Floats:
-    """Write the same line with another pen: thinner or thicker, sharper or softer edges."""
-    change, softness = draws.next(), draws.between(0.8, 3.0)
-    thickest = 7.0 if draws.chance(0.12) else 3.0  # a brush, or any pen
-    mask = (ink > 0.5).astype(np.uint8)
-    if not draws.chance(config.pen) or mask.all():
-        return ink
-    inside = cv2.distanceTransform(mask, cv2.DIST_L2, 3)
-    outside = cv2.distanceTransform(1 - mask, cv2.DIST_L2, 3)
-    outside = np.minimum(outside, 2 * CANVAS)  # it is endless where the warp has left no ink
-    deepest = float(inside.max())
-    radius = -0.75 * deepest + change * (0.75 * deepest + thickest)
-    level = 0.5 + (inside - outside + radius) / softness
-    return np.asarray(np.clip(level, 0, 1), np.float32)
-
-
-def _spoilt(ink: Floats, draws: Draws, config: HandwritingConfig, field: Field) -> Floats:
-    """Spoil a clean drawing as pens, paper, scanners and cameras do."""
-    strength = config.spoil
-    if draws.chance(0.12 * strength):  # a dry pen
-        cells = 5 + int(draws.next() * 12)
-        dry = cv2.resize(field(cells), (CANVAS, CANVAS), interpolation=cv2.INTER_CUBIC)
-        ink = np.asarray(ink * np.clip(draws.between(0.4, 1.0) + dry, 0, 1), np.float32)
-    if draws.chance(0.06 * strength):  # what is left of a ruled line
-        ink = np.maximum(ink, _line(draws))
-    if draws.chance(0.06 * strength):  # cut at an edge
-        ink = _cut(ink, draws)
-    if draws.chance(0.2 * strength):  # out of focus
-        ink = np.asarray(cv2.GaussianBlur(ink, (0, 0), draws.between(0.7, 2.6)), np.float32)
-    if draws.chance(0.35 * strength):  # few pixels
-        side = round(CANVAS / _high(ink) * draws.between(7, 20))
-        small = cv2.resize(ink, (side, side), interpolation=cv2.INTER_AREA)
-        ink = np.asarray(small, np.float32)
-        if draws.chance(0.35):
-            ink = (ink > draws.between(0.2, 0.5) * ink.max()).astype(np.float32)
-    if draws.chance(0.2 * strength):  # noise, and the threshold that clears the paper of it
-        noise = field(len(ink)) + field(len(ink)).T - 1
-        noisy = np.asarray(ink + noise * draws.between(0.05, 0.3), np.float32)
-        return _stretched(noisy, draws.between(0.1, 0.35), draws.between(0.6, 1.0))
-    if draws.chance(0.5):  # how the ink's strength becomes grey
-        return _stretched(ink, draws.between(0.0, 0.3), draws.between(0.55, 1.0))
-    return ink
-
-
-def _stretched(ink: Floats, low: float, high: float) -> Floats:
-    """Make `low` and less no ink, and `high` and more full ink."""
-    return np.asarray(np.clip((ink - low) / (high - low), 0, 1), np.float32)
-
-
-def _high(ink: Floats) -> int:
-    """Return how many rows or columns have ink, whichever is more, at least 1."""
-    mask = ink > 0.3
-    return max(int(mask.any(axis=1).sum()), int(mask.any(axis=0).sum()), 1)
-
-
-def _line(draws: Draws) -> Floats:
-    """Return a thin line through or beside the digit."""
-    canvas = np.zeros((CANVAS, CANVAS), np.uint8)
-    level, tilt = draws.between(12, 56), draws.between(-2, 2)
-    start, length = draws.between(8, 40), draws.between(8, 44)
-    ends = np.rint(np.array([[start, level], [start + length, level + tilt]]) * 16)
-    cv2.line(canvas, ends[0].astype(int), ends[1].astype(int), 255, 1, cv2.LINE_AA, 4)
-    line = np.asarray(canvas * (draws.between(0.4, 1.0) / 255), np.float32)
-    return line if draws.chance(0.7) else np.ascontiguousarray(line.T)
-
-
-def _cut(ink: Floats, draws: Draws) -> Floats:
-    """Return the ink without a strip at one side of the digit."""
-    mask = ink > 0.3
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    part, side = draws.between(0.03, 0.13), int(draws.next() * 4)
-    if not len(rows):
-        return ink
-    cut = ink.copy()
-    height, width = np.ptp(rows), np.ptp(columns)
-    if side == 0:
-        cut[: rows[0] + round(part * height)] = 0
-    elif side == 1:
-        cut[rows[-1] + 1 - round(part * height) :] = 0
-    elif side == 2:
-        cut[:, : columns[0] + round(part * width)] = 0
-    else:
-        cut[:, columns[-1] + 1 - round(part * width) :] = 0
-    return cut
