@@ -43,8 +43,9 @@ def test_the_digit_of_the_sample_is_found_off_centre() -> None:
     assert (abs(x - 90), abs(y - 82), abs(width - 112), abs(height - 189)) < (6, 6, 6, 6)
 
 
-def test_the_model_that_ships_is_the_one_that_its_card_names() -> None:
+@pytest.mark.parametrize(("name", "recipe"), [("default", "photo"), ("in-number", "in-number")])
+def test_the_models_that_ship_are_those_that_their_card_names(name: str, recipe: str) -> None:
     models = SAMPLE.parent / "models"
-    found = hashlib.sha256((models / "default.onnx").read_bytes()).hexdigest()
+    found = hashlib.sha256((models / f"{name}.onnx").read_bytes()).hexdigest()
     assert f"| SHA-256 of the file | `{found}` |" in (models / "README.md").read_text("utf-8")
-    assert load_model(models / "default.onnx").recipe == "photo"
+    assert load_model(models / f"{name}.onnx").recipe == recipe

@@ -10,6 +10,8 @@ import numpy as np
 from digitlab.layout.pieces import Piece, box_of
 
 DOT = 0.32  # of a digit's height that a point is high or wide at most
+COMMA = 0.55, 0.45  # of a digit's height that a comma is high and wide at most
+SMALL = 0.17  # of a digit's height: what is lower is no comma that slants through its box
 SOLID, SLIM = 0.5, 0.25  # of its box that a point fills, and a comma
 BELOW = 0.1  # of a digit's height that a comma reaches below the line
 
@@ -29,7 +31,7 @@ def mark_of(pieces: Sequence[Piece], top: float, bottom: float) -> tuple[str, fl
     width, height = piece.width / tall, piece.height / tall
     middle = (piece.middle[1] - top) / tall
     if max(width, height) <= DOT or (
-        height <= 0.5 and width <= DOT and piece.bottom > bottom - 0.1 * tall
+        height <= COMMA[0] and width <= COMMA[1] and piece.bottom > bottom - 0.1 * tall
     ):
         return _point(piece, width, height, middle, (piece.bottom - bottom) / tall)
     if (
@@ -63,8 +65,8 @@ def slash_of(piece: Piece, top: float, bottom: float, slant: float) -> float:
 def _point(
     piece: Piece, width: float, height: float, middle: float, below: float
 ) -> tuple[str, float] | None:
-    solid = SOLID if height < 1.3 * width else SLIM
-    if max(width, height) < 0.05 or middle < 0.3 or piece.mask.mean() < solid:
+    filled = float(piece.mask.mean())
+    if max(width, height) < 0.05 or middle < 0.3 or filled < (SOLID if height < SMALL else SLIM):
         return None
     if middle < 0.62:
         return (".", 0.9) if height <= 0.3 else None
@@ -74,6 +76,7 @@ def _point(
         + 5 * (height - 0.2)
         + 1.2 * (height / max(width, 0.05) - 1.3)
         + 0.5 * lean
+        + 4 * max(0.0, 0.55 - filled)
     )
     comma = 1 / (1 + math.exp(-2.5 * score))
     return (",", comma) if comma > 0.5 else (".", 1 - comma)

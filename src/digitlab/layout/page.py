@@ -11,16 +11,17 @@ import numpy.typing as npt
 from digitlab.layout.ink import WORK_SIDE, page_ink
 from digitlab.layout.lattice import Character
 from digitlab.layout.marks import lean_of
+from digitlab.layout.networks import Networks
 from digitlab.layout.numbers import parted
-from digitlab.layout.pieces import Piece, find_pieces, glyph_of
+from digitlab.layout.pieces import Piece, find_pieces
 from digitlab.layout.rows import Chain, find_rows
 from digitlab.layout.rules import Ruled, without_rules
 from digitlab.layout.segments import (
     NO_DIGIT,
-    Classify,
     Hand,
     Known,
     Lines,
+    known_of,
     read_row,
 )
 from digitlab.layout.sheet import Sheet, straightened
@@ -76,28 +77,28 @@ class Look:
     known: Mapping[int, Known]
 
 
-def read_page(picture: Picture, classify: Classify, record: Record | None = None) -> list[PageRow]:
+def read_page(picture: Picture, networks: Networks, record: Record | None = None) -> list[PageRow]:
     """Return the rows on a page, in the order of reading; boxes in pixels of the picture.
 
     Args:
         picture: uint8 [H, W], [H, W, 3] or [H, W, 4].
-        classify: gives float32 [N, 10] or [N, 11], how likely each digit is, for uint8 [N, 28, 28].
+        networks: which are asked what ink is.
         record: is given each step of the way, from the sheet to the pieces of its rows.
     """
-    return read_seen(look_at(picture, classify, record), classify, record)
+    return read_seen(look_at(picture, networks, record), networks, record)
 
 
-def look_at(picture: Picture, classify: Classify, record: Record | None = None) -> Look:
+def look_at(picture: Picture, networks: Networks, record: Record | None = None) -> Look:
     """Return what is seen of a page; arguments as of `read_page`."""
     sheet = straightened(picture.reshape(*picture.shape[:2], -1)[..., :3], WORK_SIDE)
     strength = page_ink(sheet.pixels)
     ruled, pieces = _bare(strength)
     if record is not None:
         record_ink(record, sheet.pixels, strength, ruled.strength)
-    return Look(sheet, ruled, pieces, _known(pieces, ruled.strength, classify))
+    return Look(sheet, ruled, pieces, _known(pieces, ruled.strength, networks))
 
 
-def read_seen(look: Look, classify: Classify, record: Record | None = None) -> list[PageRow]:
+def read_seen(look: Look, networks: Networks, record: Record | None = None) -> list[PageRow]:
     """Return the rows on a page that was looked at; arguments and rows as of `read_page`."""
     pieces, known, strength = look.pieces, look.known, look.ruled.strength
     if not known:
@@ -110,7 +111,7 @@ def read_seen(look: Look, classify: Classify, record: Record | None = None) -> l
     body = [one for one in body if not _is_hole(one) and not _is_cut(one, strength.shape, known)]
     rows = _without_small(find_rows(body))
     body = [one for row in rows for one in row.pieces]
-    hand = Hand(strength, classify, _slant(sure), known)
+    hand = Hand(strength, networks, _slant(sure), known)
     beside = _beside(rows, pieces, body, peak)
     whole = [[*chain.pieces, *others] for chain, others in zip(rows, beside, strict=True)]
     if record is not None:
@@ -217,8 +218,8 @@ def _is_frame(piece: Piece) -> bool:
     return min(float(side.mean()) for side in sides) > FRAMED
 
 
-def _known(pieces: Sequence[Piece], strength: Floats, classify: Classify) -> dict[int, Known]:
-    """Return what the network says of the pieces that may be digits, or several that touch.
+def _known(pieces: Sequence[Piece], strength: Floats, networks: Networks) -> dict[int, Known]:
+    """Return what the networks say of the pieces that may be digits, or several that touch.
 
     By the identity of the piece.
     """
@@ -231,11 +232,7 @@ def _known(pieces: Sequence[Piece], strength: Floats, classify: Classify) -> dic
         and one.width <= 12 * one.height
         and one.height <= (24 if one.height > 0.5 * strength.shape[0] else 14) * one.width
     ]
-    if not may:
-        return {}
-    images = np.stack([glyph_of([one], strength) for one in may])
-    answers = zip(may, images, classify(images), strict=True)
-    return {id(one): Known(image, likely) for one, image, likely in answers}
+    return known_of(may, strength, networks)
 
 
 def _slant(digits: Sequence[Piece]) -> float:

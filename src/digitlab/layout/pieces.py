@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from digitlab.preparation.glyph import Box, normalise, surrounding
+from digitlab.preparation.glyph import Box, framed, greys, normalise, surrounding
 
 Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int32]
@@ -18,7 +18,7 @@ Picture = npt.NDArray[np.uint8]
 INKED = 0.3  # of the strongest pen's strength
 FAINT = 0.16  # what is weaker is no ink of any pen
 WEAK, FULL = 0.2, 0.65  # of a piece's own strength: where ink begins, and is whole
-SPECK = 3  # pixels; what is smaller either way is noise
+SPECK = 2  # pixels; what is smaller either way is noise
 MOST = 4000  # pieces, the largest; a page of noise has more
 
 
@@ -126,12 +126,26 @@ def ink_of(pieces: Sequence[Piece], strength: Floats) -> Floats:
     ink[y - top + 2 : y - top + 2 + part.shape[0], x - left + 2 : x - left + 2 + part.shape[1]] = (
         part
     )
+    return _whole(ink, pieces) * around
+
+
+def _whole(strength: Floats, pieces: Sequence[Piece]) -> Floats:
+    """Return ink from 0 to 1: how near strength is to that of some pieces where they are strong."""
     peak = max(one.peak for one in pieces)
-    ink -= np.float32(WEAK * peak)
+    ink = strength - np.float32(WEAK * peak)
     ink /= np.float32((FULL - WEAK) * peak)
-    return np.clip(ink, 0, 1) * around
+    return np.asarray(np.clip(ink, 0, 1), np.float32)
 
 
 def glyph_of(pieces: Sequence[Piece], strength: Floats) -> Picture:
     """Return some pieces as the network wants them, uint8 [28, 28]."""
     return normalise(ink_of(pieces, strength))
+
+
+def in_place_of(pieces: Sequence[Piece], strength: Floats) -> Picture:
+    """Return some pieces where they stand, uint8 [28, 28]: with all ink that is around them."""
+    left, top, width, height = box_of(pieces)
+    reach = max(width, height)  # more than the frame has around its box
+    x, y = max(0, left - reach), max(0, top - reach)
+    part = strength[y : top + height + reach, x : left + width + reach]
+    return greys(framed(_whole(part, pieces), (left - x, top - y, width, height)))

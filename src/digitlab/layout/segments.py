@@ -19,11 +19,11 @@ import numpy.typing as npt
 from digitlab.layout.cuts import CUTS, cut
 from digitlab.layout.lattice import NOTHING, Character, Edge, best_path
 from digitlab.layout.marks import is_plus, lean_of, mark_of, slash_of
-from digitlab.layout.pieces import Piece, box_of, glyph_of
+from digitlab.layout.networks import LEAST, Networks
+from digitlab.layout.pieces import Piece, box_of, glyph_of, in_place_of
 
 Floats = npt.NDArray[np.float32]
 Picture = npt.NDArray[np.uint8]
-Classify = Callable[[npt.NDArray[np.uint8]], Floats]
 Lines = Callable[[float], tuple[float, float]]
 
 PIECES = 4  # of one character at most
@@ -32,12 +32,12 @@ CUTTABLE = 0.75  # heights of a digit; what is wider may be several
 NEAREST = 0.3  # heights of a digit; pieces of one character are nearer
 LOWEST = 0.3, 0.2  # heights of a digit that one is high at least: put together, and by itself
 SURE = 0.97  # a piece that is a digit by itself so surely is not joined with another
+ALSO_SURE = 0.5  # that it is this digit, in its place
 SLANTED = 0.3  # of the narrower: slanting digits are over one another by that
 NO_DIGIT = 10
 
 # Of the logarithm. Chosen on made pages of validation digits (docs/benchmarks.md).
-LEAST = 1e-4  # no character is less likely
-CUT_COSTS = (1.8, 0.1)  # for either side of a cut of a narrow and of a wide piece
+CUT_COSTS = (0.7, 0.0)  # for either side of a cut of a narrow and of a wide piece
 STROKE_COST = 0.6  # for each stroke but one that is severed at either side
 CUT_WIDTHS = (0.9, 1.25)  # heights of a digit, that these are wide
 BROAD, BROAD_COST = 1.15, 4.0  # for each height of a digit by which one is wider than that
@@ -48,6 +48,8 @@ GAP_COST = 6.0  # for each height of a digit between pieces
 JOIN_COST = 1.5  # of pieces side by side that are one character
 POINT_COST = 2.5  # of a digit that a point beside it is a part of
 OVERLAP_COST = 3.5  # of a character that lies over another
+STRONG = 0.7  # times as strong as the row's pen: marks are, most specks are not
+MARK_COST = 1.0  # of leaving out what looks like a strong mark
 SPECK, LEFT_OUT, SIZE_COST = 0.12, 0.05, 14.0  # of what is left out: the larger, the less likely
 ALIKE_SLASHES = 2.0  # for what leans like another slash of its row
 PLUS = 0.95  # the probability that a cross is one
@@ -55,15 +57,41 @@ PLUS = 0.95  # the probability that a cross is one
 
 @dataclass(frozen=True)
 class Known:
-    """A piece as the network sees it, uint8 [28, 28], and its answer, float32 [10] or [11]."""
+    """A piece as the network sees it, uint8 [28, 28], and its answer, float32 [10] or [11].
+
+    Attributes:
+        is_sure: whether it surely is a digit, and no more than one.
+    """
 
     image: Picture
     likely: Floats
+    is_sure: bool
 
-    @property
-    def is_sure(self) -> bool:
-        """Whether it surely is a digit."""
-        return bool(self.likely[:NO_DIGIT].max() > SURE)
+
+def known_of(pieces: Sequence[Piece], strength: Floats, networks: Networks) -> dict[int, Known]:
+    """Return what the networks say of pieces, by the identity of each.
+
+    A narrow 1 that touches a wider digit is easily taken for a part of it: what is sure and wide
+    enough for two is looked at in its place, too.
+    """
+    if not pieces:
+        return {}
+    images = np.stack([glyph_of([one], strength) for one in pieces])
+    answers = networks.alone(images)
+    sure = answers[:, :NO_DIGIT].max(axis=1) > SURE
+    wide = [
+        at
+        for at in np.flatnonzero(sure).tolist()
+        if pieces[at].width > CUTTABLE * pieces[at].height
+    ]
+    if wide:
+        seen = networks.in_place(np.stack([in_place_of([pieces[at]], strength) for at in wide]))
+        digits = answers[wide, :NO_DIGIT].argmax(axis=1)
+        sure[wide] = seen[np.arange(len(wide)), digits] > ALSO_SURE
+    return {
+        id(one): Known(image, likely, bool(is_sure))
+        for one, image, likely, is_sure in zip(pieces, images, answers, sure, strict=True)
+    }
 
 
 @dataclass(frozen=True)
@@ -72,13 +100,13 @@ class Hand:
 
     Attributes:
         strength: float32 [H, W], of its ink.
-        classify: gives float32 [N, 10] or [N, 11] for uint8 [N, 28, 28].
+        networks: which are asked what ink is.
         slant: of the writing, in pixels across for each up.
         known: what the network has said of single pieces, by their identity.
     """
 
     strength: Floats
-    classify: Classify
+    networks: Networks
     slant: float
     known: Mapping[int, Known]
 
@@ -95,9 +123,12 @@ def read_row(pieces: Sequence[Piece], lines: Lines, hand: Hand) -> list[Characte
     edges = list(row.edges())
     asked = [edge for edge in edges if edge.image is not None and edge.likely is None]
     if asked:
-        answers = hand.classify(np.stack([edge.image for edge in asked if edge.image is not None]))
+        images = np.stack([edge.image for edge in asked if edge.image is not None])
+        answers = hand.networks.alone(images)
         for edge, likely in zip(asked, answers, strict=True):
             edge.likely = likely
+    cut = [edge for edge in edges if edge.likely is not None and row.is_cut(edge)]
+    hand.networks.vote(cut, hand.strength)
     for edge in edges:
         edge.score += row.score(edge)
     characters = best_path(edges, len(row.atoms))
@@ -129,6 +160,7 @@ class _Row:
         self._lines, self._hand = lines, hand
         self.atoms: list[Piece] = []
         self.of: list[int] = []
+        self._pen = float(np.median([one.peak for one in pieces]))
         for at, piece in enumerate(sorted(pieces, key=lambda one: one.middle[0])):
             _, _, tall = self._around(piece.middle[0])
             may = piece.width > CUTTABLE * tall and piece.height > 0.5 * tall
@@ -154,7 +186,19 @@ class _Row:
                 if not together or (width <= WIDEST * tall and pieces <= PIECES):
                     yield from self._edges_of(chosen, first, last)
             if self._is_whole(first, first + 1):
-                yield Edge(first, first + 1, [self.atoms[first]], mark=NOTHING)
+                yield self._nothing(first)
+
+    def _nothing(self, at: int) -> Edge:
+        """Return a piece as what is left out: one that looks like a mark, only if it is faint."""
+        edge = Edge(at, at + 1, [self.atoms[at]], mark=NOTHING)
+        top, bottom, _ = self._around(self.atoms[at].middle[0])
+        if self._strength([self.atoms[at]]) >= 1 and mark_of([self.atoms[at]], top, bottom):
+            edge.score -= MARK_COST
+        return edge
+
+    def _strength(self, pieces: Sequence[Piece]) -> float:
+        """Return how strong pieces are beside the least that marks of the row's pen have."""
+        return min(one.peak for one in pieces) / (STRONG * self._pen)
 
     def _edges_of(self, chosen: list[Piece], first: int, last: int) -> Iterator[Edge]:
         """Yield what some atoms may be: a digit, and the marks that they look like."""
@@ -168,7 +212,8 @@ class _Row:
             return
         if mark := mark_of(chosen, top, bottom):
             # Else a dash may be the hat of a 5, and a point one of a colon's.
-            score = math.log(max(mark[1], LEAST)) - OVERLAP_COST * self._overlap(first, last)
+            score = math.log(max(mark[1] * min(1.0, self._strength(chosen)), LEAST))
+            score -= OVERLAP_COST * self._overlap(first, last)
             yield Edge(first, last, chosen, mark=mark[0], score=score)
         if last - first > 1 or digit is None:
             return
@@ -177,7 +222,7 @@ class _Row:
         slash = slash_of(chosen[0], top, bottom, self._hand.slant) if height >= 0.9 * tall else 0.0
         if slash > 0.02:
             if digit.likely is None and digit.image is not None:
-                digit.likely = self._hand.classify(digit.image[None])[0]
+                digit.likely = self._hand.networks.alone(digit.image[None])[0]
             yield replace(digit, mark="/", score=math.log(slash))
             digit.score += math.log(max(1 - slash, LEAST))
 
@@ -200,6 +245,11 @@ class _Row:
         for strokes in self._severed(first, last):
             edge.score -= cost + STROKE_COST * max(0, strokes - 1)
         return edge
+
+    def is_cut(self, edge: Edge) -> bool:
+        """Whether an edge is a part of one piece that was cut, or all of it."""
+        one = self.of[edge.first]
+        return one == self.of[edge.last - 1] and self.of.count(one) > 1
 
     def score(self, edge: Edge) -> float:
         """Return the logarithm of how likely a character is by its looks and its size."""

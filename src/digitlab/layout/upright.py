@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from digitlab.layout.lattice import DIGITS
+from digitlab.layout.networks import Networks
 from digitlab.layout.page import Look, PageRow, Picture, look_at, read_page, read_seen
-from digitlab.layout.segments import Classify
 from digitlab.layout.steps import Record
 from digitlab.layout.words import without_words
 from digitlab.preparation.glyph import Box
@@ -26,26 +26,26 @@ LIKE_DIGITS = -1.0  # the mean logarithm of how likely pieces are digits; of let
 
 
 def read_upright(
-    picture: Picture, classify: Classify, may_turn: bool = True
+    picture: Picture, networks: Networks, may_turn: bool = True
 ) -> tuple[list[PageRow], int]:
     """Read a page, turned where it lies on its side or stands on its head.
 
     Args:
-        picture, classify: as of `read_page`.
+        picture, networks: as of `read_page`.
         may_turn: else it is read as it is.
 
     Returns:
         Its rows, and by how many degrees it has to be turned clockwise to be upright: 0, 90, 180
         or 270. Boxes are in pixels of the picture as it is given.
     """
-    look = look_at(picture, classify)
-    rows = read_seen(look, classify)
+    look = look_at(picture, networks)
+    rows = read_seen(look, networks)
     sense, told = _sense(rows)
     if not may_turn or (sense >= _enough(told) and without_words(rows)):
         return rows, 0
-    degrees = _likeliest_turn(look, classify)
+    degrees = _likeliest_turn(look, networks)
     if degrees:
-        turned = read_turned(picture, classify, degrees)
+        turned = read_turned(picture, networks, degrees)
         makes, told = _sense(turned)
         if told >= FEWEST and makes >= max(_enough(told), sense + BETTER):
             return turned, degrees
@@ -57,7 +57,7 @@ def _enough(told: int) -> float:
     return SENSE if told >= MANY else SURE_SENSE
 
 
-def _likeliest_turn(look: Look, classify: Classify) -> int:
+def _likeliest_turn(look: Look, networks: Networks) -> int:
     """Return by how many degrees single pieces have to be turned to look most like digits.
 
     Reading a page takes long, and most of what makes no sense makes none however it is turned: then
@@ -71,19 +71,19 @@ def _likeliest_turn(look: Look, classify: Classify) -> int:
     scores = {}
     for quarters in range(4):
         turned = np.ascontiguousarray(np.rot90(images, -quarters, axes=(1, 2)))
-        likely = classify(turned)[:, :DIGITS].max(axis=1)
+        likely = networks.alone(turned)[:, :DIGITS].max(axis=1)
         scores[90 * quarters] = float(np.log(np.maximum(likely, UNLIKELY)).mean())
     best = max(scores, key=scores.__getitem__)
     return best if scores[best] > LIKE_DIGITS else 0
 
 
 def read_turned(
-    picture: Picture, classify: Classify, degrees: int, record: Record | None = None
+    picture: Picture, networks: Networks, degrees: int, record: Record | None = None
 ) -> list[PageRow]:
     """Read a page that is upright once it is turned clockwise, by 0, 90, 180 or 270 degrees.
 
     Args:
-        picture, classify, record: as of `read_page`.
+        picture, networks, record: as of `read_page`.
         degrees: by how many.
 
     Returns:
@@ -92,7 +92,7 @@ def read_turned(
     quarters = degrees // 90
     upright = np.ascontiguousarray(np.rot90(picture, -quarters))
     height, width = picture.shape[:2]
-    rows = read_page(upright, classify, record)
+    rows = read_page(upright, networks, record)
     return [_turned_back(row, quarters, width, height) for row in rows]
 
 

@@ -147,7 +147,7 @@ def _explain_page(
 ) -> Explanation:
     """Explain a page, which is read again to see its steps, and its least certain digits."""
     steps: list[Step] = [Step("picture", picture)]
-    rows = read_turned(picture, recogniser.likely, reading.turned, steps.append)
+    rows = read_turned(picture, recogniser.networks, reading.turned, steps.append)
     found = (one for row in rows for number in row.numbers for one in number)
     image_at = {one.box: one.image for one in found if one.image is not None}
     places = [(digit, place) for digit, place in places if digit.box in image_at]

@@ -28,6 +28,7 @@ from digitlab.preparation import VERSIONS
 from digitlab.wording import calibrated_on
 
 SHIPPED_MODEL = Path(__file__).parent / "models" / "default.onnx"
+SECOND_MODEL = SHIPPED_MODEL.with_name("in-number.onnx")  # of digits that touch their neighbours
 
 UNSEALED = "0" * 64
 _KEY = b"file_sha256"

@@ -9,6 +9,7 @@ import math
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from numbers import Real
 from os import PathLike
 from typing import TYPE_CHECKING
@@ -19,9 +20,10 @@ import numpy.typing as npt
 from digitlab.boxes import NUMBERS
 from digitlab.decoding import MAX_PIXELS
 from digitlab.errors import CalibrationWarning, ConfigError, ModelError, PictureError
+from digitlab.layout.networks import Networks
 from digitlab.preparation import Glyph
 from digitlab.reading.image_arrays import Images, ImagesLike, as_images, prepared_images
-from digitlab.reading.model_file import Model, load_model, model_path
+from digitlab.reading.model_file import SECOND_MODEL, Model, load_model, model_path
 from digitlab.reading.page_or_digit import check_upright, read_picture
 from digitlab.reading.pages import (
     MAX_PAGES,
@@ -66,6 +68,7 @@ class Recogniser:
         if threads < 1:
             raise ConfigError(f"threads = {threads}: expected at least 1")
         self.model: Model = load_model(model_path(model), threads)
+        self._threads = threads
         self._has_warned = False
 
     def __repr__(self) -> str:
@@ -294,6 +297,17 @@ class Recogniser:
         For models that give logits; float32 [N, 10] or [N, 11], as of `probabilities`.
         """
         return _softmax(self._run(images), self.model.temperature)
+
+    @cached_property
+    def networks(self) -> Networks:
+        """What pages are read with: this model, and one that ships, of what touches its neighbours.
+
+        For models that give logits.
+
+        Raises:
+            ModelError: where the second is missing, or was changed.
+        """
+        return Networks(self.likely, Recogniser(SECOND_MODEL, self._threads).likely)
 
     def check_reject(self, reject: float | str | None) -> None:
         """Raise ModelError or ConfigError, or warn, where `read` would for this `reject`."""

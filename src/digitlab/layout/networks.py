@@ -1,0 +1,55 @@
+"""The two networks that say what ink is: one of pieces by themselves, one of parts in place.
+
+Half a 0 by itself looks like a 1, and what lost its foot to a cut like another digit; the same part
+in its place, uncut and beside its neighbours, does not. So of what was cut both are asked, and
+their answers multiplied, as experts' are (Hinton, 2002).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from digitlab.layout.lattice import Edge
+from digitlab.layout.pieces import in_place_of
+
+Floats = npt.NDArray[np.float32]
+Answers = Callable[[npt.NDArray[np.uint8]], Floats]
+
+ALONE, IN_PLACE = 0.7, 1.0  # how much each says of what was cut (docs/benchmarks.md)
+LEAST = 1e-4  # no answer is less likely
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Each gives how likely every digit is, float32 [N, ...], for uint8 [N, 28, 28].
+
+    Attributes:
+        alone: [N, 10] or, with no digit as the last, [N, 11], of images as of `glyph_of`.
+        in_place: [N, 11], of images as of `in_place_of`.
+    """
+
+    alone: Answers
+    in_place: Answers
+
+    def vote(self, edges: Sequence[Edge], strength: Floats) -> None:
+        """Let both say what characters are that were cut from others, and how likely that is.
+
+        Args:
+            edges: with what the first network said of them.
+            strength: float32 [H, W], of the page's ink.
+        """
+        if not edges:
+            return
+        images = np.stack([in_place_of(edge.pieces, strength) for edge in edges])
+        for edge, seen in zip(edges, self.in_place(images), strict=True):
+            if edge.likely is None:
+                continue
+            alone, seen = (np.maximum(one, LEAST) for one in (edge.likely, seen))
+            both = alone**ALONE * seen[: len(alone)] ** IN_PLACE
+            edge.likely = (both / both.sum()).astype(np.float32)
+            edge.score += math.log(both.sum())
