@@ -13,6 +13,8 @@ from digitlab.layout.lattice import Character
 from digitlab.layout.rules import Ruled
 
 OVER_RULES = 0.08  # of the characters are written across standing rules: no table has more
+COLUMNS = 2  # standing rules that a table has at least: one alone may be that of a margin
+LONG = 0.2  # of the page's height that a standing rule is at least
 LONGEST_PART = 4  # digits between slashes: of a date, a fraction
 JUMP, WIDE = 1.6, 0.55  # times as wide, and heights of a digit: a gap that parts numbers
 USUAL = 1.3  # heights of a digit: a gap that parts them where nothing else tells
@@ -35,7 +37,7 @@ def parted(
     page = _threshold(np.concatenate([np.zeros(0), *gaps]))
     written = [one for _, characters in found for one in characters]
     across = sum(_is_across(one, ruled) for one in written)
-    is_table = bool(ruled.down.any()) and across < OVER_RULES * len(written)
+    is_table = _columns(ruled) >= COLUMNS and across < OVER_RULES * len(written)
     rows = []
     for (_, characters), wide in zip(found, gaps, strict=True):
         if not characters:
@@ -90,6 +92,12 @@ def _threshold(gaps: npt.NDArray[np.float64], page: float | None = None) -> floa
     if page is None:
         return USUAL if not len(ordered) or ordered[len(ordered) // 2] < EVEN else np.inf
     return page
+
+
+def _columns(ruled: Ruled) -> int:
+    """Return how many standing rules there are on a page."""
+    there = ruled.down.mean(axis=0) > LONG
+    return int(there[:1].sum() + np.count_nonzero(there[1:] & ~there[:-1]))
 
 
 def _is_ruled(one: Character, other: Character, ruled: Ruled) -> bool:

@@ -6,7 +6,7 @@ that there may be more, or none, the picture is read as a page.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,15 @@ from digitlab.layout.words import without_words
 from digitlab.preparation import Glyph
 from digitlab.reading.assembly import assemble, assemble_page
 from digitlab.reading.glyphs import find_glyphs
-from digitlab.reading.refusal import SMALLEST, besides, confirmed, may_be_a_page, several
+from digitlab.reading.refusal import (
+    SMALLEST,
+    besides,
+    confirmed,
+    is_hardly_one,
+    is_many,
+    may_be_a_page,
+    several,
+)
 from digitlab.reading.types import NO_DIGIT, SEVERAL, TOO_SMALL, Digit, Row
 from digitlab.reading.writing import is_soft
 
@@ -57,21 +65,26 @@ def read_picture(
     found: list[PageRow] | None = None
     doubtful = not glyphs or any(glyph.printed or glyph.signed for glyph in glyphs)
     doubtful = doubtful or any(may_be_a_page(digit, is_large) for digit in digits)
-    if doubtful and recogniser.model.output == "logits":
-        found, turned = read_upright(picture, recogniser.likely, upright == "auto")
+    hardly = not doubtful and any(map(is_hardly_one, digits))
+    if (doubtful or hardly) and recogniser.model.output == "logits":
+        found, turned = read_upright(picture, recogniser.networks, upright == "auto")
         rows = assemble_page(without_words(found), reject)
-        if _is_page(rows):
+        if is_many(_digits_of(rows)) if hardly else _is_page(rows):
             return rows, turned
     if reject == "none":
         return assemble(recogniser.classify(glyphs, reject)), 0
     if reject is not None:
         digits = _alone(recogniser, glyphs, recogniser.classify(glyphs, reject))
-    if found is not None:
+    if found is not None and not hardly:
         boxes = [one.box for row in found for number in row.numbers for one in number]
         digits = [confirmed(digit, boxes) for digit in digits]
     if is_large:
         digits = [_unless_soft(digit, picture) for digit in digits]
     return assemble(digits), 0
+
+
+def _digits_of(rows: Sequence[Row]) -> Iterator[Digit]:
+    return (digit for row in rows for number in row.numbers for digit in number.digits)
 
 
 def _is_page(rows: Sequence[Row]) -> bool:

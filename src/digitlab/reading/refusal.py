@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -26,6 +26,8 @@ SURE, LIKELY = 0.7, 0.5  # of two rivals, where the picture's digit is read or i
 UPRIGHT = 0.6  # of the digit's height: lower parts of it are pieces of strokes
 PIECES = 4  # a broken digit has no more
 DOUBTFUL = 0.98  # a digit in a large picture that is less sure may be no writing
+UNLIKELY = 0.9  # a digit in a small picture that is less sure may be a page
+MANY = 3  # digits, surely read, that such a page has at least
 SAME = 0.4  # of two boxes that overlap
 
 TALL = 1.9  # times the width: hardly a digit is so high, but a 1
@@ -82,6 +84,17 @@ def may_be_a_page(digit: Digit, is_large: bool) -> bool:
     """
     unsure = digit.confidence is not None and digit.confidence < DOUBTFUL
     return digit.reason is not None or (unsure and is_large)
+
+
+def is_hardly_one(digit: Digit) -> bool:
+    """Whether what was read as one digit would not be, if there were many."""
+    return digit.confidence is not None and digit.confidence < UNLIKELY
+
+
+def is_many(digits: Iterable[Digit]) -> bool:
+    """Whether so many digits are surely read that they are no pieces of one."""
+    sure = sum(one.confidence is not None and one.confidence >= UNLIKELY for one in digits)
+    return sure >= MANY
 
 
 def confirmed(digit: Digit, written: Sequence[Box]) -> Digit:

@@ -1,0 +1,82 @@
+"""What touches is told apart, with the help of the second network; and what looks like one digit."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from digitlab import Recogniser, load_dataset
+from digitlab.evaluation import score
+from digitlab.evaluation.pages import PageScore
+from digitlab.layout.networks import Networks
+from digitlab.reading.types import Reading
+from digitlab.synthesis.pages import made_page
+
+Picture = npt.NDArray[np.uint8]
+
+TEST = load_dataset("mnist").splits["test"]
+READER = Recogniser()
+
+
+def touching() -> PageScore:
+    pages = [made_page(TEST.images, TEST.labels, "touching", 5, at) for at in range(8)]
+    return sum((score(one.text, READER.read(one.picture)) for one in pages), PageScore())
+
+
+def numbers(digits: str, gaps: int = 5, margin: int = 60) -> Picture:
+    """Return a row of the first test digits of these kinds, of 84 pixels, on white paper."""
+    parts = []
+    for one in digits:
+        image = TEST.images[np.flatnonzero(TEST.labels == int(one))[1]]
+        large = cv2.resize(image, (84, 84), interpolation=cv2.INTER_CUBIC)
+        inked = np.flatnonzero((large > 80).any(axis=0))
+        parts += [large[:, inked[0] : inked[-1] + 1], np.zeros((84, gaps), np.uint8)]
+    return 255 - np.pad(np.concatenate(parts, axis=1), margin)
+
+
+def test_more_of_what_touches_is_read_with_the_second_network_than_without() -> None:
+    with_it = touching()
+    assert with_it.right >= 0.88 * with_it.digits
+    networks = READER.networks
+    READER.__dict__["networks"] = Networks(
+        networks.alone, lambda images: np.ones((len(images), 11), np.float32)
+    )
+    try:
+        without = touching()
+    finally:
+        READER.__dict__["networks"] = networks
+    assert without.right < with_it.right - 0.02 * with_it.digits
+
+
+def framed_table() -> tuple[Picture, str]:
+    """Return a small picture of two columns of numbers in a printed table, and what it says."""
+    paper = np.full((449, 290), 170, np.uint8)
+    texts = [("943", "714"), ("116", "251"), ("498", "260"), ("72", "152"), ("988", "35")]
+    for row, texts_of_row in enumerate(texts):
+        top = 80 + 45 * row
+        for column, text in enumerate(texts_of_row):
+            for place, one in enumerate(text):
+                image = TEST.images[np.flatnonzero(TEST.labels == int(one))[2 + row]]
+                ink = cv2.resize(image, (30, 30), interpolation=cv2.INTER_AREA)
+                left = 62 + 88 * column + 19 * place
+                part = paper[top + 8 : top + 38, left : left + 30]
+                np.minimum(part, 170 - (ink * 0.5).astype(np.uint8), out=part)
+        cv2.rectangle(paper, (50, top), (138, top + 45), 95, 1)
+        cv2.rectangle(paper, (138, top), (226, top + 45), 95, 1)
+    return paper, "\n".join(" ".join(row) for row in texts)
+
+
+def test_a_small_picture_of_a_table_is_not_read_as_one_digit() -> None:
+    picture, text = framed_table()
+    counts = score(text, READER.read(picture))
+    assert counts.right >= 0.85 * counts.digits
+
+
+def test_the_rule_of_a_margin_parts_no_number() -> None:
+    rows = [numbers(digits)[:, :480] for digits in ("83348641", "80466300", "83360085")]
+    ruled = np.concatenate(rows)
+    between = 60 + len(numbers("8", margin=0)[0])
+    cv2.line(ruled, (between + 1, 0), (between + 1, len(ruled)), 150, 2)
+    reading: Reading = READER.read(ruled, reject="none")
+    assert [len(line.split()) for line in reading.text.splitlines()] == [1, 1, 1]
