@@ -1,4 +1,4 @@
-"""What touches is told apart, with the help of the second network; and what looks like one digit."""
+"""What touches is told apart, with a second network; and what looks like one digit, or a table."""
 
 from __future__ import annotations
 

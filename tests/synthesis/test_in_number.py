@@ -15,8 +15,8 @@ from digitlab.preparation.glyph import framed
 from digitlab.reading.model_file import SECOND_MODEL
 from digitlab.reading.recogniser import Recogniser
 from digitlab.recipe_files import load_recipe
-from digitlab.synthesis.handwriting import vary
 from digitlab.synthesis.hands import NO_DIGIT
+from digitlab.synthesis.handwriting import vary
 
 RECIPE = load_recipe("in-number").handwriting
 QUIET = replace(RECIPE, no_digit=0, drawn=0, styles=0, pen=0, spoil=0)
