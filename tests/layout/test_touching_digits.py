@@ -49,30 +49,6 @@ def test_more_of_what_touches_is_read_with_the_second_network_than_without() -> 
     assert without.right < with_it.right - 0.02 * with_it.digits
 
 
-def framed_table() -> tuple[Picture, str]:
-    """Return a small picture of two columns of numbers in a printed table, and what it says."""
-    paper = np.full((449, 290), 170, np.uint8)
-    texts = [("943", "714"), ("116", "251"), ("498", "260"), ("72", "152"), ("988", "35")]
-    for row, texts_of_row in enumerate(texts):
-        top = 80 + 45 * row
-        for column, text in enumerate(texts_of_row):
-            for place, one in enumerate(text):
-                image = TEST.images[np.flatnonzero(TEST.labels == int(one))[2 + row]]
-                ink = cv2.resize(image, (30, 30), interpolation=cv2.INTER_AREA)
-                left = 62 + 88 * column + 19 * place
-                part = paper[top + 8 : top + 38, left : left + 30]
-                np.minimum(part, 170 - (ink * 0.5).astype(np.uint8), out=part)
-        cv2.rectangle(paper, (50, top), (138, top + 45), 95, 1)
-        cv2.rectangle(paper, (138, top), (226, top + 45), 95, 1)
-    return paper, "\n".join(" ".join(row) for row in texts)
-
-
-def test_a_small_picture_of_a_table_is_not_read_as_one_digit() -> None:
-    picture, text = framed_table()
-    counts = score(text, READER.read(picture))
-    assert counts.right >= 0.85 * counts.digits
-
-
 def test_the_rule_of_a_margin_parts_no_number() -> None:
     rows = [numbers(digits)[:, :480] for digits in ("83348641", "80466300", "83360085")]
     ruled = np.concatenate(rows)
