@@ -66,8 +66,8 @@ def test_counts_add_up(truth: str, read: str) -> None:
     read_digits = sum(one.isdigit() for one in read)
     assert got.right + got.wrong + got.extra == read_digits
     assert got.refused <= read.count("?")
-    assert got.sure[0] == read_digits
-    assert got.sure_wrong[0] == got.wrong + got.extra
+    assert got.sure[0] == read_digits + got.marks_right + got.marks_extra
+    assert got.sure_wrong[0] == got.wrong + got.extra + got.marks_extra
     assert got.marks_right + got.marks_extra == sum(one in ".,-" for one in read)
     assert got.rows_grouped <= got.rows_of_numbers <= got.rows
     assert got.rows_grouped <= got.rows_right <= got.rows
@@ -176,6 +176,13 @@ def test_mistakes_are_counted_by_confidence() -> None:
     assert by[0.5] == {"confidence": 0.5, "read": 4, "wrong": 1}
     assert by[0.99] == {"confidence": 0.99, "read": 2, "wrong": 0}
     assert by[0.999]["read"] == 0
+
+
+def test_a_digit_that_is_read_as_a_mark_is_a_mistake_that_was_sure() -> None:
+    got = score("513 5.3", reading("5,3 5.3", 0.995))
+    by = {one["confidence"]: one for one in got.to_json()["by_confidence"]}
+    assert by[0.99] == {"confidence": 0.99, "read": 6, "wrong": 1}
+    assert by[0.999] == {"confidence": 0.999, "read": 0, "wrong": 0}
 
 
 def test_without_confidences_nothing_is_sure() -> None:

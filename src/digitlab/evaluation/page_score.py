@@ -47,8 +47,9 @@ class PageScore:
         marks: in the truth.
         marks_right: of them, read as they are.
         marks_extra: marks that were read where there is none, or another.
-        sure: for each of `THRESHOLDS`, how many digits were read with at least that confidence.
-        sure_wrong: of these, how many are wrong or extra.
+        sure: for each of `THRESHOLDS`, how many digits and marks were read with at least that
+            confidence.
+        sure_wrong: of these, how many are wrong or extra; a digit that is read as a mark is.
     """
 
     pages: int = 0
@@ -170,16 +171,17 @@ def _characters_score(text: str, row: Sequence[Digit | Mark], aligned: Pairs) ->
     """Return the counts of the characters of a row."""
     digits = [one for one in text if one in _DIGITS]
     found = dict.fromkeys(("right", "wrong", "refused", "extra", "marks_right"), 0)
-    mistakes: list[tuple[Digit, bool]] = []
+    mistakes: list[tuple[Digit | Mark, bool]] = []
     for at, other in aligned:
         read = None if other is None else row[other]
         true = None if at is None else text[at]
+        if read is not None and not read.refused:
+            mistakes.append((read, read.text != true))
         if isinstance(read, Mark):
             found["marks_right"] += read.text == true
         elif read is not None and read.refused:
             found["refused"] += true is not None
         elif read is not None:
-            mistakes.append((read, read.text != true))
             found["extra" if true is None else "right" if read.text == true else "wrong"] += 1
     sure = [_sure(mistakes, threshold) for threshold in THRESHOLDS]
     marks_read = sum(isinstance(one, Mark) and not one.refused for one in row)
@@ -194,8 +196,8 @@ def _characters_score(text: str, row: Sequence[Digit | Mark], aligned: Pairs) ->
     )
 
 
-def _sure(read: Sequence[tuple[Digit, bool]], threshold: float) -> tuple[int, int]:
-    """Return how many digits have at least some confidence, and how many of these are mistakes."""
+def _sure(read: Sequence[tuple[Digit | Mark, bool]], threshold: float) -> tuple[int, int]:
+    """Return how many characters have at least some confidence, and how many are mistakes."""
     wrong = [no for one, no in read if one.confidence is not None and one.confidence >= threshold]
     return len(wrong), sum(wrong)
 
