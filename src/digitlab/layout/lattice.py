@@ -21,6 +21,19 @@ NOTHING = ""  # the mark of what is left out
 
 
 @dataclass(frozen=True)
+class Slash:
+    """How a straight stroke looks like a slash.
+
+    Attributes:
+        ratio: the logarithm of how much likelier its looks are than if it is a digit.
+        lean: in pixels to the right for each up.
+    """
+
+    ratio: float
+    lean: float
+
+
+@dataclass(frozen=True)
 class Character:
     """A character read in a row.
 
@@ -30,6 +43,7 @@ class Character:
         likely: float32 [10] or [11], of the network; None where the image is.
         mark: what it is, where it is a mark; None for a digit.
         confidence: that it is cut out rightly; of a mark, that it is this one.
+        slash: of what may be a slash, how its shape and place look like one.
     """
 
     box: Box
@@ -37,6 +51,7 @@ class Character:
     likely: Floats | None
     mark: str | None
     confidence: float
+    slash: Slash | None = None
 
     @property
     def digit(self) -> int | None:
@@ -58,7 +73,7 @@ class Edge:
     Attributes:
         first, last: of the pieces in the row.
         pieces: these.
-        image, likely, mark: as of `Character`; the mark is `NOTHING` where they are left out.
+        image, likely, mark, slash: as of `Character`; of what is left out the mark is `NOTHING`.
         score: the logarithm of how likely that is.
     """
 
@@ -68,6 +83,7 @@ class Edge:
     image: Picture | None = None
     likely: Floats | None = None
     mark: str | None = None
+    slash: Slash | None = None
     score: float = 0.0
 
 
@@ -104,7 +120,7 @@ def best_path(edges: Sequence[Edge], count: int) -> list[Character]:
             share = before[edge.first] + SHARP * edge.score + behind[edge.last] - before[count]
             sure = math.exp(min(0.0, share))
             box = box_of(edge.pieces)
-            characters.append(Character(box, edge.image, edge.likely, edge.mark, sure))
+            characters.append(Character(box, edge.image, edge.likely, edge.mark, sure, edge.slash))
         at = edge.first
     return characters[::-1]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -11,11 +10,11 @@ import numpy.typing as npt
 
 from digitlab.layout.lattice import Character
 from digitlab.layout.rules import Ruled
+from digitlab.layout.slashes import with_slashes
 
 OVER_RULES = 0.08  # of the characters are written across standing rules: no table has more
 COLUMNS = 2  # standing rules that a table has at least: one alone may be that of a margin
 LONG = 0.2  # of the page's height that a standing rule is at least
-LONGEST_PART = 4  # digits between slashes: of a date, a fraction
 JUMP, WIDE = 1.6, 0.55  # times as wide, and heights of a digit: a gap that parts numbers
 USUAL = 1.3  # heights of a digit: a gap that parts them where nothing else tells
 EVEN = 0.8  # heights of a digit: where most gaps are as wide, digits are written apart
@@ -51,21 +50,8 @@ def parted(
             ):
                 numbers.append([])
             numbers[-1].append(character)
-        rows.append([_without_odd_slashes(number) for number in numbers])
-    return rows
-
-
-def _without_odd_slashes(number: Sequence[Character]) -> list[Character]:
-    """Return a number in which what looks like a slash is a digit, where no date has one."""
-    slashes = [at for at, one in enumerate(number) if one.mark == "/"]
-    ends = [-1, *slashes, len(number)]
-    parts = [after - before - 1 for before, after in pairwise(ends)]
-    if all(1 <= part <= LONGEST_PART for part in parts):
-        return list(number)
-    return [
-        replace(one, mark=None) if one.mark == "/" and one.likely is not None else one
-        for one in number
-    ]
+        rows.append(numbers)
+    return with_slashes(rows)
 
 
 def _gaps(characters: Sequence[Character], height: float) -> npt.NDArray[np.float64]:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from digitlab.layout.cuts import CUTS, cut
-from digitlab.layout.lattice import NOTHING, Character, Edge, best_path
+from digitlab.layout.lattice import NOTHING, Character, Edge, Slash, best_path
 from digitlab.layout.marks import is_plus, lean_of, mark_of, slash_of
 from digitlab.layout.networks import LEAST, Networks
 from digitlab.layout.pieces import Piece, box_of, glyph_of, in_place_of
@@ -51,7 +51,6 @@ OVERLAP_COST = 3.5  # of a character that lies over another
 STRONG = 0.7  # times as strong as the row's pen: marks are, most specks are not
 MARK_COST = 1.0  # of leaving out what looks like a strong mark
 SPECK, LEFT_OUT, SIZE_COST = 0.12, 0.05, 14.0  # of what is left out: the larger, the less likely
-ALIKE_SLASHES = 2.0  # for what leans like another slash of its row
 PLUS = 0.95  # the probability that a cross is one
 
 
@@ -131,21 +130,7 @@ def read_row(pieces: Sequence[Piece], lines: Lines, hand: Hand) -> list[Characte
     hand.networks.vote(cut, hand.strength)
     for edge in edges:
         edge.score += row.score(edge)
-    characters = best_path(edges, len(row.atoms))
-    if _raise_slashes(edges, characters):
-        characters = best_path(edges, len(row.atoms))
-    return characters
-
-
-def _raise_slashes(edges: Sequence[Edge], characters: Sequence[Character]) -> bool:
-    """Let what leans like a slash of its row more likely be one; return whether there is one."""
-    boxes = {one.box for one in characters if one.mark == "/"}
-    slashes = [edge for edge in edges if edge.mark == "/"]
-    leans = [lean_of(edge.pieces[0])[0] for edge in slashes if box_of(edge.pieces) in boxes]
-    for edge in slashes:
-        away = min((abs(lean_of(edge.pieces[0])[0] - lean) for lean in leans), default=1.0)
-        edge.score += max(0.0, ALIKE_SLASHES * (1 - away / 0.15))
-    return bool(leans)
+    return best_path(edges, len(row.atoms))
 
 
 class _Row:
@@ -219,12 +204,9 @@ class _Row:
             return
         if 0.25 * tall <= height <= tall and is_plus(chosen[0]):
             yield Edge(first, last, chosen, mark="+", score=math.log(PLUS))
-        slash = slash_of(chosen[0], top, bottom, self._hand.slant) if height >= 0.9 * tall else 0.0
-        if slash > 0.02:
-            if digit.likely is None and digit.image is not None:
-                digit.likely = self._hand.networks.alone(digit.image[None])[0]
-            yield replace(digit, mark="/", score=math.log(slash))
-            digit.score += math.log(max(1 - slash, LEAST))
+        ratio = slash_of(chosen[0], top, bottom, self._hand.slant) if height >= 0.9 * tall else None
+        if ratio is not None:
+            digit.slash = Slash(ratio, lean_of(chosen[0])[0])
 
     def _digit(self, chosen: list[Piece], first: int, last: int) -> Edge:
         """Return some atoms as a digit, with what their places say of it."""
