@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import chain
 
+import numpy as np
+
 from digitlab.layout.lattice import DIGITS, Character
 from digitlab.layout.page import PageRow
 
@@ -21,6 +23,10 @@ WORDS, FEW_WORDS = 0.16, 0.24  # of a row that has words in it, and of a short o
 SHORT = 10  # characters
 WORD = 0.35  # of a word in a row of numbers
 LONG = 3  # characters of such a word
+
+LISTED = 0.85  # of a list of ones and zeros are sure, at least
+ALIKE = 1.35  # times as high: digits of one hand that stand below one another
+IN_COLUMN = 1.5  # heights of a digit: so near one another such rows begin, or end
 
 
 def without_words(found: Sequence[PageRow]) -> list[PageRow]:
@@ -46,14 +52,33 @@ def _is_number(characters: Sequence[Character], among_words: bool) -> bool:
 def _is_written(rows: Sequence[PageRow]) -> bool:
     """Whether somebody wrote digits: whether enough are sure, and not ones and zeros alone.
 
-    Folds, edges and rules look like ones, holes and stains like zeros.
+    Folds, edges and rules look like ones, holes and stains like zeros: those have to stand in a
+    row, or to be as a list is.
     """
     digits = [one for row in rows for one in chain(*row.numbers) if one.mark is None]
     sure = [one.digit for one in digits if one.certainty > SURELY]
     others = [digit for digit in sure if digit not in (0, 1)]
-    if len(others) < PLAIN * len(digits):  # ones and zeros alone have to stand in a row
-        return len(sure) == len(digits) and len(rows) == 1
+    if len(others) < PLAIN * len(digits):
+        if len(rows) == 1:
+            return len(sure) == len(digits)
+        return len(sure) >= LISTED * len(digits) and _is_list(rows)
     return len(sure) >= WRITTEN * len(digits)
+
+
+def _is_list(rows: Sequence[PageRow]) -> bool:
+    """Whether rows of ones and zeros are of one hand: as high as one another, and in a column."""
+    digits = [one for row in rows for one in chain(*row.numbers) if one.mark is None]
+    high = np.array([one.box[3] for one in digits])
+    usual = float(np.median(high))
+    alike = (high > usual / ALIKE) & (high < usual * ALIKE)
+    ends = np.array([_ends(row) for row in rows])
+    return bool(alike.all()) and float(np.ptp(ends, axis=0).min()) <= IN_COLUMN * usual
+
+
+def _ends(row: PageRow) -> tuple[float, float]:
+    """Return the middles of the first and the last character of a row, in pixels across."""
+    first, last = row.numbers[0][0].box, row.numbers[-1][-1].box
+    return first[0] + first[2] / 2, last[0] + last[2] / 2
 
 
 def _other(characters: Iterable[Character]) -> float:
