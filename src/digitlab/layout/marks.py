@@ -22,15 +22,23 @@ LEANING, ASIDE, LEANS = 0.1, 0.2, 4.0  # more than the page's ones, at most besi
 LEAST_LEAN = 0.12  # pixels across for each up: what leans less is no slash
 SURELY = 7.0  # no place says more
 
+# In 76 ones no bow was deeper than 0.06 of its height in those higher than 1.08 times the others.
+TALL_BRACKET = 1.05  # heights of a digit
+BOW = 0.065  # of its height that a bracket is deep at least: slashes are flatter
+BRACKET_PEN = 0.25  # of its height that a bracket's stroke is wide at most
+BRACKET, PERCENT = 0.98, 0.95  # the probability that what looks like one is one
+
 
 def mark_of(pieces: Sequence[Piece], top: float, bottom: float) -> tuple[str, float] | None:
     """Return the mark that pieces are, and how likely; None where they look like none.
 
     Args:
-        pieces: one, or two that stand one above the other.
+        pieces: one, or two that stand one above the other, or the three of a percent sign.
         top: of the digits of their row, in pixels of the page.
         bottom: of the digits of their row.
     """
+    if len(pieces) == 3:
+        return ("%", PERCENT) if _is_percent(pieces, top, bottom) else None
     if len(pieces) == 2:
         return _pair(pieces, top, bottom)
     piece = pieces[0]
@@ -74,6 +82,44 @@ def slash_of(piece: Piece, top: float, bottom: float, slant: float) -> float | N
     for reach, (least, each) in ((below, BELOW_LINE), (above, ABOVE_LINE)):
         ratio += each * (reach - least)
     return min(max(ratio, -SURELY), SURELY)
+
+
+def bracket_of(piece: Piece, top: float, bottom: float) -> tuple[str, float]:
+    """Return which bracket a piece may be, and how likely: one that is a bow, and tall.
+
+    Args:
+        piece: whole.
+        top, bottom: of the digits of its row.
+    """
+    ys, xs = np.nonzero(piece.mask)
+    high = piece.height / (bottom - top)
+    slim = piece.width <= 0.6 * piece.height and len(xs) <= BRACKET_PEN * piece.height**2
+    if high < TALL_BRACKET or not slim:
+        return "(", 0.0
+    along = 2 * (ys + 0.5) / piece.height - 1
+    bow = np.polyfit(along, xs, 2)
+    away = float(np.percentile(np.abs(xs - np.polyval(bow, along)), 97))
+    if away > 0.8 * len(xs) / piece.height + 0.5:
+        return "(", 0.0
+    depth = abs(float(bow[0])) / piece.height
+    if depth < BOW:
+        return "(", 0.0
+    score = 100 * (depth - 0.085) + 10 * min(high - 1.1, 0.15)
+    return "(" if bow[0] > 0 else ")", min(1 / (1 + math.exp(-score)), BRACKET)
+
+
+def _is_percent(pieces: Sequence[Piece], top: float, bottom: float) -> bool:
+    """Whether three pieces are a leaning stroke with a ring at either side."""
+    left, stroke, right = sorted(pieces, key=lambda one: one.middle[0])
+    tall = bottom - top
+    lean, is_straight = lean_of(stroke)
+    rings = all(
+        min(one.height, one.width) / tall >= 0.12 and max(one.height, one.width) <= 0.55 * tall
+        for one in (left, right)
+    )
+    middle = stroke.middle[1]
+    apart = left.middle[1] < middle - 0.1 * tall and right.middle[1] > middle + 0.1 * tall
+    return rings and apart and is_straight and lean > 0.15 and stroke.height >= 0.7 * tall
 
 
 def _point(

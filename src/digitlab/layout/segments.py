@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from digitlab.layout.cuts import CUTS, cut
 from digitlab.layout.lattice import NOTHING, Character, Edge, Slash, best_path
-from digitlab.layout.marks import is_plus, lean_of, mark_of, slash_of
+from digitlab.layout.marks import bracket_of, is_plus, lean_of, mark_of, slash_of
 from digitlab.layout.networks import LEAST, Networks
 from digitlab.layout.pieces import Piece, box_of, glyph_of, in_place_of
 
@@ -51,6 +51,7 @@ OVERLAP_COST = 3.5  # of a character that lies over another
 STRONG = 0.7  # times as strong as the row's pen: marks are, most specks are not
 MARK_COST = 1.0  # of leaving out what looks like a strong mark
 SPECK, LEFT_OUT, SIZE_COST = 0.12, 0.05, 14.0  # of what is left out: the larger, the less likely
+OTHER = 0.2  # how likely a piece that is no digit is something written, such as a sign of money
 PLUS = 0.95  # the probability that a cross is one
 
 
@@ -193,7 +194,7 @@ class _Row:
         if height >= LOWEST[last - first == 1] * tall:
             digit = self._digit(chosen, first, last)
             yield digit
-        if not self._is_whole(first, last) or last - first > 2:
+        if not self._is_whole(first, last) or last - first > 3:
             return
         if mark := mark_of(chosen, top, bottom):
             # Else a dash may be the hat of a 5, and a point one of a colon's.
@@ -207,6 +208,10 @@ class _Row:
         ratio = slash_of(chosen[0], top, bottom, self._hand.slant) if height >= 0.9 * tall else None
         if ratio is not None:
             digit.slash = Slash(ratio, lean_of(chosen[0])[0])
+        bracket, likely = bracket_of(chosen[0], top, bottom)
+        if likely > 0.02:
+            yield Edge(first, last, chosen, mark=bracket, score=math.log(likely))
+            digit.score += math.log(1 - likely)
 
     def _digit(self, chosen: list[Piece], first: int, last: int) -> Edge:
         """Return some atoms as a digit, with what their places say of it."""
@@ -243,8 +248,12 @@ class _Row:
         if edge.mark is not None or edge.likely is None:
             return 0.0
         aside = abs(y + height / 2 - (top + bottom) / 2) / tall
+        likely = float(edge.likely[:NO_DIGIT].max())
+        single = edge.last - edge.first == 1 and self._is_whole(edge.first, edge.last)
+        if single and len(edge.likely) > NO_DIGIT:
+            likely = max(likely, OTHER * float(edge.likely[NO_DIGIT]))
         return (
-            math.log(max(float(edge.likely[:NO_DIGIT].max()), LEAST))
+            math.log(max(likely, LEAST))
             - BROAD_COST * max(0.0, wide - BROAD)
             - LOW_COST * max(0.0, LOW - high)
             - HIGH_COST * max(0.0, high - HIGH)
