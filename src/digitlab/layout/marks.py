@@ -104,7 +104,7 @@ def bracket_of(piece: Piece, top: float, bottom: float) -> tuple[str, float]:
     depth = abs(float(bow[0])) / piece.height
     if depth < BOW:
         return "(", 0.0
-    score = 100 * (depth - 0.085) + 10 * min(high - 1.1, 0.15)
+    score = 100 * (depth - 0.085) + 10 * min(high - 1.1, 0.15) - 1  # brackets are few
     return "(" if bow[0] > 0 else ")", min(1 / (1 + math.exp(-score)), BRACKET)
 
 
