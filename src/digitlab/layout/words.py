@@ -24,6 +24,7 @@ SHORT = 10  # characters
 WORD = 0.35  # of a word in a row of numbers
 LONG = 3  # characters of such a word
 
+FEWEST = 3  # digits of such a list
 LISTED = 0.85  # of a list of ones and zeros are sure, at least
 ALIKE = 1.35  # times as high: digits of one hand that stand below one another
 IN_COLUMN = 1.5  # heights of a digit: so near one another such rows begin, or end
@@ -68,6 +69,8 @@ def _is_written(rows: Sequence[PageRow]) -> bool:
 def _is_list(rows: Sequence[PageRow]) -> bool:
     """Whether rows of ones and zeros are of one hand: as high as one another, and in a column."""
     digits = [one for row in rows for one in chain(*row.numbers) if one.mark is None]
+    if len(digits) < FEWEST:  # two folds of a sheet are as two ones
+        return False
     high = np.array([one.box[3] for one in digits])
     usual = float(np.median(high))
     alike = (high > usual / ALIKE) & (high < usual * ALIKE)
