@@ -16,6 +16,7 @@ from digitlab.layout.page import PageRow
 SURELY = 0.8  # a digit at least
 PLAIN = 0.1  # of a page's digits are neither 0 nor 1, at least
 WRITTEN = 0.5  # of a page's digits are sure, at least
+POINTS = (".", ",", ":")
 
 # The mean probability of "no digit": in rows of print it was 0.24 to 0.71, in rows of numbers at
 # most 0.08, also where digits touch (docs/benchmarks.md).
@@ -63,7 +64,17 @@ def _is_written(rows: Sequence[PageRow]) -> bool:
         if len(rows) == 1:
             return len(sure) == len(digits)
         return len(sure) >= LISTED * len(digits) and _is_list(rows)
-    return len(sure) >= WRITTEN * len(digits)
+    specks = sum(_specks(number) for row in rows for number in row.numbers)
+    return len(sure) >= WRITTEN * (len(digits) + specks)
+
+
+def _specks(number: Sequence[Character]) -> int:
+    """Return how many points and commas no digit stands before: so specks look."""
+    before = [None, *number[:-1]]
+    return sum(
+        one.mark in POINTS and (last is None or last.mark is not None)
+        for last, one in zip(before, number, strict=True)
+    )
 
 
 def _is_list(rows: Sequence[PageRow]) -> bool:
