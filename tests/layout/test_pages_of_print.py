@@ -8,9 +8,9 @@ import numpy.typing as npt
 import pytest
 
 from digitlab import Recogniser, load_dataset
+from digitlab.layout.networks import Answers, Floats, Networks
 from digitlab.layout.pieces import Piece
 from digitlab.layout.rows import Chain, find_rows
-from digitlab.layout.segments import Floats
 from digitlab.layout.upright import read_upright
 from digitlab.layout.words import without_words
 from digitlab.reading.types import Reading
@@ -23,14 +23,19 @@ LINE = "Dear Sir or Madam, we thank you for your order of last week"
 
 
 class Asked:
-    """The network, and how many images it has been asked about."""
+    """The networks, and how many images they have been asked about."""
 
     def __init__(self) -> None:
         self.images = 0
+        ours = READER.networks
+        self.networks = Networks(self._counted(ours.alone), self._counted(ours.in_place))
 
-    def __call__(self, images: Picture) -> Floats:
-        self.images += len(images)
-        return READER.likely(images)
+    def _counted(self, answers: Answers) -> Answers:
+        def count(images: Picture) -> Floats:
+            self.images += len(images)
+            return answers(images)
+
+        return count
 
 
 def printed(lines: int) -> Picture:
@@ -57,7 +62,7 @@ def written(paper: Picture, number: str, x: int, y: int, tall: int = 60) -> None
 
 def test_print_is_not_cut_and_joined_in_every_way() -> None:
     asked = Asked()
-    rows, turned = read_upright(printed(12), asked)
+    rows, turned = read_upright(printed(12), asked.networks)
     assert not without_words(rows)
     assert turned == 0
     letters = 12 * len(LINE.replace(" ", ""))
@@ -88,7 +93,7 @@ def test_specks_are_no_numbers_and_cost_little() -> None:
     specks = (chance.random(paper.shape) < 0.01).astype(np.uint8)
     paper[cv2.dilate(specks, np.ones((3, 3), np.uint8)) > 0] = 0
     asked = Asked()
-    rows, _ = read_upright(paper, asked)
+    rows, _ = read_upright(paper, asked.networks)
     assert not without_words(rows)
     assert asked.images < 4_000
 

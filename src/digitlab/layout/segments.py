@@ -234,9 +234,8 @@ class _Row:
         return edge
 
     def is_cut(self, edge: Edge) -> bool:
-        """Whether an edge is a part of one piece that was cut, or all of it."""
-        one = self.of[edge.first]
-        return one == self.of[edge.last - 1] and self.of.count(one) > 1
+        """Whether some of an edge was cut from a piece, or it is all parts of one."""
+        return not self._is_whole(edge.first, edge.last)
 
     def score(self, edge: Edge) -> float:
         """Return the logarithm of how likely a character is by its looks and its size."""
