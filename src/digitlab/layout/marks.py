@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 
 from digitlab.layout.pieces import Piece, box_of
@@ -126,6 +127,8 @@ def _point(
     piece: Piece, width: float, height: float, middle: float, below: float
 ) -> tuple[str, float] | None:
     filled = float(piece.mask.mean())
+    if height >= SMALL and _has_hole(piece):  # a small 0
+        return None
     if max(width, height) < 0.05 or middle < 0.3 or filled < (SOLID if height < SMALL else SLIM):
         return None
     if middle < 0.62:
@@ -140,6 +143,14 @@ def _point(
     )
     comma = 1 / (1 + math.exp(-2.5 * score))
     return (",", comma) if comma > 0.5 else (".", 1 - comma)
+
+
+def _has_hole(piece: Piece) -> bool:
+    """Whether ink encloses a part of a piece's box."""
+    ground = cv2.copyMakeBorder(
+        (~piece.mask).view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1
+    )
+    return int(cv2.connectedComponents(ground, connectivity=4)[0]) > 2
 
 
 def _pair(pieces: Sequence[Piece], top: float, bottom: float) -> tuple[str, float] | None:

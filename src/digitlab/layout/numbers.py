@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from digitlab.layout.brackets import with_brackets
 from digitlab.layout.lattice import Character
 from digitlab.layout.rules import Ruled
 from digitlab.layout.slashes import with_slashes
@@ -50,7 +51,7 @@ def parted(
             ):
                 numbers.append([])
             numbers[-1].append(character)
-        rows.append(numbers)
+        rows.append(with_brackets(numbers))
     return with_slashes(rows)
 
 

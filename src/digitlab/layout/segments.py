@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -29,6 +29,7 @@ Lines = Callable[[float], tuple[float, float]]
 PIECES = 4  # of one character at most
 WIDEST = 1.5  # heights of a digit; no character put together is wider
 CUTTABLE = 0.75  # heights of a digit; what is wider may be several
+SINGLE = 1.2  # heights of a digit; what is wider is cut, however surely it is one
 NEAREST = 0.3  # heights of a digit; pieces of one character are nearer
 LOWEST = 0.3, 0.2  # heights of a digit that one is high at least: put together, and by itself
 SURE = 0.97  # a piece that is a digit by itself so surely is not joined with another
@@ -151,7 +152,7 @@ class _Row:
             _, _, tall = self._around(piece.middle[0])
             may = piece.width > CUTTABLE * tall and piece.height > 0.5 * tall
             known = hand.known.get(id(piece))
-            whole = known is not None and known.is_sure and piece.width <= tall
+            whole = known is not None and known.is_sure and piece.width <= SINGLE * tall
             parts = cut(piece, tall) if may and not whole and not is_plus(piece) else [piece]
             self.atoms += parts
             self.of += [at] * len(parts)
@@ -210,7 +211,8 @@ class _Row:
             digit.slash = Slash(ratio, lean_of(chosen[0])[0])
         bracket, likely = bracket_of(chosen[0], top, bottom)
         if likely > 0.02:
-            yield Edge(first, last, chosen, mark=bracket, score=math.log(likely))
+            # With its image: one without another half is a digit in the end.
+            yield replace(digit, mark=bracket, score=math.log(likely))
             digit.score += math.log(1 - likely)
 
     def _digit(self, chosen: list[Piece], first: int, last: int) -> Edge:
