@@ -56,3 +56,23 @@ def test_the_rule_of_a_margin_parts_no_number() -> None:
     cv2.line(ruled, (between + 1, 0), (between + 1, len(ruled)), 150, 2)
     reading: Reading = READER.read(ruled, reject="none")
     assert [len(line.split()) for line in reading.text.splitlines()] == [1, 1, 1]
+
+
+def test_numbers_that_hang_on_the_lines_of_a_page_are_read() -> None:
+    chance = np.random.default_rng(2)  # so that no digit stands free of a line
+    lines = ["".join(chance.choice(list("0123456789"), 9)) for _ in range(4)]
+    sheet = np.full((700, 1000), 245, np.uint8)
+    for y in range(100, 700, 70):
+        cv2.line(sheet, (0, y), (1000, y), 125, 3)
+    for at, line in enumerate(lines):
+        x, y = 70, 135 + 140 * at
+        for one in line:
+            image = TEST.images[np.flatnonzero(TEST.labels == int(one))[chance.integers(0, 60)]]
+            image = image[image.max(axis=1) > 60][:, image.max(axis=0) > 60]
+            ink = cv2.resize(image, (max(8, round(image.shape[1] * 60 / len(image))), 60))
+            part = sheet[y : y + 60, x : x + ink.shape[1]]
+            np.minimum(part, 255 - ink, out=part)
+            x += ink.shape[1] + 9
+    noisy = sheet + chance.normal(0, 4, sheet.shape)
+    counts = score("\n".join(lines), READER.read(noisy.clip(0, 255).astype(np.uint8)))
+    assert counts.right >= 0.85 * counts.digits

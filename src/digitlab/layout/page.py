@@ -39,6 +39,8 @@ FEWEST = 8  # pixels of a frame, high and wide
 FRAMED = 0.9  # of the sides of its box that a frame covers
 SMALL = 0.7  # of a row's height: what is lower beside it is no row
 LOW = 0.4  # of the height of the page's digits: what is lower is no digit
+USUAL = 0.05  # of the page's longer side: as high as characters are where nothing tells
+ACROSS, HANGING = 0.6, 0.5  # of the page's width that lines run across, and of its ink on these
 REMAINS = 0.12  # of a digit's height: remains of rules are thinner
 RULED = 0.2  # of the strongest pen: rules are stronger
 SLIM = 0.35  # times as wide as long a remain of a rule is at most
@@ -157,7 +159,7 @@ def _by_itself(piece: Piece, known: Mapping[int, Known]) -> Character:
 def _bare(strength: Floats) -> tuple[Ruled, list[Piece]]:
     """Return the ink of a page without its rules, and its pieces."""
     pieces = find_pieces(strength)
-    height = _usual_height(pieces, strength.shape)
+    height = _height_before(pieces, strength.shape)
     ruled = without_rules(strength, RULED, height)
     if ruled.strength is not strength:
         pieces = find_pieces(ruled.strength)
@@ -188,6 +190,18 @@ def _is_remains(piece: Piece, ruled: Ruled, height: float) -> bool:
     return False
 
 
+def _height_before(pieces: Sequence[Piece], shape: tuple[int, ...]) -> float:
+    """Return how high characters are before rules are taken out.
+
+    Where most ink hangs on lines across the page, the few pieces between them tell nothing.
+    """
+    inked = [(one, int(one.mask.sum())) for one in pieces]
+    hanging = sum(ink for one, ink in inked if one.width > ACROSS * shape[1])
+    if hanging > HANGING * sum(ink for _, ink in inked):
+        return USUAL * max(shape)
+    return _usual_height(pieces, shape)
+
+
 def _usual_height(pieces: Sequence[Piece], shape: tuple[int, ...]) -> float:
     """Return how high characters are, by the pieces that may be some."""
     like = [
@@ -200,7 +214,7 @@ def _usual_height(pieces: Sequence[Piece], shape: tuple[int, ...]) -> float:
         and not _is_frame(one)
     ]
     if not like:
-        return 0.05 * max(shape)
+        return USUAL * max(shape)
     tall = [float(one.height) for one in like]
     return weighted_median(tall, tall)
 
