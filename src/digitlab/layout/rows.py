@@ -20,6 +20,7 @@ ALIKE = 3.2  # times as high a neighbour may be
 FAR = 3.0  # heights of a digit between neighbours
 ASIDE = 0.55  # of a digit's height: a chain goes on where its line leads, give or take that
 BETWEEN = 0.04  # of a digit's height aside counts as much as one height between
+BLOCK = 256  # pieces that are compared with all others at once
 STEEPEST = 0.35  # pixels down for each across
 
 
@@ -205,15 +206,8 @@ def _linked(pieces: Sequence[Piece]) -> list[list[Piece]]:
     sides = [
         np.concatenate([box[part, :2].min(axis=0), box[part, 2:].max(axis=0)]) for part in parts
     ]
-    left, top, right, bottom = np.array(sides).T
-    tall, middle, level = bottom - top, (left + right) / 2, (top + bottom) / 2
-    overlap = np.minimum.outer(bottom, bottom) - np.maximum.outer(top, top)
-    higher, lower = np.maximum.outer(tall, tall), np.minimum.outer(tall, tall)
-    gap = left[None] - right[:, None]  # from one to the other on its right
-    may = (middle[None] > middle[:, None]) & (overlap >= OVERLAP * lower)
-    may &= (higher <= ALIKE * lower) & (gap <= FAR * higher)
-    apart = np.maximum(gap, 0) + 0.5 * np.abs(np.subtract.outer(level, level))
-    away = np.where(may, apart, np.inf)
+    united = np.array(sides)
+    away = np.concatenate([_away(united[part], united) for part in _blocks(len(united))])
     behind, before = away.argmin(axis=1), away.argmin(axis=0)
     links = [
         (one, other)
@@ -225,16 +219,42 @@ def _linked(pieces: Sequence[Piece]) -> list[list[Piece]]:
     ]
 
 
+def _away(some: Floats, box: Floats) -> npt.NDArray[np.float32]:
+    """Return how far others stand on the right of some, of boxes [M, 4] and [N, 4]: [M, N].
+
+    Endless where they do not stand beside each other.
+    """
+    left, top, right, bottom = box.T
+    ones = some.T[..., None]
+    tall, high = bottom - top, ones[3] - ones[1]
+    overlap = np.minimum(ones[3], bottom) - np.maximum(ones[1], top)
+    higher, lower = np.maximum(high, tall), np.minimum(high, tall)
+    gap = left - ones[2]
+    may = (left + right > ones[0] + ones[2]) & (overlap >= OVERLAP * lower)
+    may &= (higher <= ALIKE * lower) & (gap <= FAR * higher)
+    apart = np.maximum(gap, 0) + 0.25 * np.abs(ones[1] + ones[3] - (top + bottom))
+    return np.where(may, apart, np.inf).astype(np.float32)
+
+
 def _stacked(box: Floats) -> list[tuple[int, int]]:
     """Return the pairs of parts of one character, one above the other, of boxes [N, 4]."""
     left, top, right, bottom = box.T
     usual = float(np.percentile(bottom - top, 60))
-    over = np.minimum.outer(right, right) - np.maximum.outer(left, left)
-    narrow = np.minimum.outer(right - left, right - left)
-    gap = np.maximum.outer(top, top) - np.minimum.outer(bottom, bottom)
-    both = np.maximum.outer(bottom, bottom) - np.minimum.outer(top, top)
-    parts = (over >= 0.5 * narrow) & (gap <= 0.15 * usual) & (both <= 1.35 * usual)
-    return [(one, other) for one, other in np.argwhere(np.triu(parts, 1)).tolist()]
+    pairs: list[tuple[int, int]] = []
+    for part in _blocks(len(box)):
+        ones = box[part].T[..., None]
+        over = np.minimum(ones[2], right) - np.maximum(ones[0], left)
+        narrow = np.minimum(ones[2] - ones[0], right - left)
+        gap = np.maximum(ones[1], top) - np.minimum(ones[3], bottom)
+        both = np.maximum(ones[3], bottom) - np.minimum(ones[1], top)
+        parts = (over >= 0.5 * narrow) & (gap <= 0.15 * usual) & (both <= 1.35 * usual)
+        pairs += [(part.start + one, other) for one, other in np.argwhere(parts).tolist()]
+    return [(one, other) for one, other in pairs if one < other]
+
+
+def _blocks(count: int) -> list[slice]:
+    """Return parts of so many things; all pairs of thousands at once would take gigabytes."""
+    return [slice(first, first + BLOCK) for first in range(0, count, BLOCK)]
 
 
 def _united(count: int, pairs: Sequence[tuple[int, int]]) -> list[list[int]]:
