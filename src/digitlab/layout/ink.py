@@ -97,14 +97,23 @@ def _scaled(strength: Floats) -> Floats:
     # Strokes cover little of a page, so that its lower half is ground.
     middle = float(seen[len(seen) // 2])
     noise = (middle - float(seen[len(seen) // 10])) / 1.28 + 1e-4
-    smooth = np.asarray(cv2.blur(strength, (3, 3)), np.float32)
-    peak = float(np.partition(smooth, -20, axis=None)[-20]) if smooth.size > 20 else smooth.max()
-    strong = strength[smooth > max(peak / 2, FAINTEST_INK)]
-    if peak - middle < max(FAINTEST_INK, NOISES * noise) or not len(strong):
+    peak, level = strongest(strength)
+    if peak - middle < max(FAINTEST_INK, NOISES * noise) or not level:
         return np.zeros_like(strength)
-    level = float(np.percentile(strong, 80))
     floor = middle + 2 * noise
     return np.asarray(((strength - floor) / max(level - floor, 1e-3)).clip(0, 2), np.float32)
+
+
+def strongest(strength: Floats) -> tuple[float, float]:
+    """Return how strong ink is at its peak, and usually where the strongest pen wrote; 0 of none.
+
+    Args:
+        strength: float32 [H, W].
+    """
+    smooth = np.asarray(cv2.blur(strength, (3, 3)), np.float32)
+    peak = float(np.partition(smooth, -20, axis=None)[-20] if smooth.size > 20 else smooth.max())
+    strong = strength[smooth > max(peak / 2, FAINTEST_INK)]
+    return peak, float(np.percentile(strong, 80)) if len(strong) else 0.0
 
 
 def _ground(pixels: Picture, window: float) -> Floats:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from digitlab.layout.ink import WORK_SIDE, page_ink
+from digitlab.layout.ink import WORK_SIDE, page_ink, strongest
 from digitlab.layout.lattice import Character
 from digitlab.layout.marks import lean_of
 from digitlab.layout.networks import Networks
@@ -43,6 +43,7 @@ USUAL = 0.05  # of the page's longer side: as high as characters are where nothi
 ACROSS, HANGING = 0.6, 0.5  # of the page's width that lines run across, and of its ink on these
 REMAINS = 0.12  # of a digit's height: remains of rules are thinner
 RULED = 0.2  # of the strongest pen: rules are stronger
+PENCIL = 0.4  # of the strongest rule: what is weaker is no pen
 SLIM = 0.35  # times as wide as long a remain of a rule is at most
 DOUBTFUL = 0.5  # a piece that is less likely a digit may be a letter
 # Of the pieces in rows of print 0.4 to 0.8 are such, of numbers at most 0.1 (docs/benchmarks.md).
@@ -160,19 +161,32 @@ def _bare(strength: Floats) -> tuple[Ruled, list[Piece]]:
     """Return the ink of a page without its rules, and its pieces."""
     pieces = find_pieces(strength)
     height = _height_before(pieces, strength.shape)
-    ruled = without_rules(strength, RULED, height)
+    ruled = _without_rules(strength, height)
     if ruled.strength is not strength:
         pieces = find_pieces(ruled.strength)
         again = _usual_height(pieces, strength.shape)
         if abs(again - height) > 0.25 * height:  # rules had been taken for digits
-            ruled = without_rules(strength, RULED, again)
+            ruled = _without_rules(strength, again)
             pieces = find_pieces(ruled.strength)
     height = _usual_height(pieces, strength.shape)
     return ruled, [one for one in pieces if not (_is_frame(one) or _is_remains(one, ruled, height))]
 
 
+def _without_rules(strength: Floats, height: float) -> Ruled:
+    """Take the rules out of the ink of a page; no pen may have been as strong as they were."""
+    ruled = without_rules(strength, RULED, height)
+    if ruled.strength is strength:
+        return ruled
+    _, level = strongest(ruled.strength)
+    bare = ruled.strength / np.float32(min(max(level, PENCIL), 1.0))
+    return replace(ruled, strength=np.minimum(bare, np.float32(2)))
+
+
 def _is_remains(piece: Piece, ruled: Ruled, height: float) -> bool:
-    """Whether a slim piece lies along a rule or the edge of the page, as what is left of these."""
+    """Whether a piece is what is left of a rule: slim along it or along the edge of the page.
+
+    Or a speck on the side of a box.
+    """
     high, wide = ruled.strength.shape
     upright, lying = piece.width <= SLIM * piece.height, piece.height <= SLIM * piece.width
     left, top, right, bottom = piece.left, piece.top, piece.right, piece.bottom
@@ -180,12 +194,14 @@ def _is_remains(piece: Piece, ruled: Ruled, height: float) -> bool:
         lying and (top <= 1 or bottom >= high - 1)
     ):
         return True
+    around = np.s_[max(0, top - 2) : bottom + 2, max(0, left - 2) : right + 2]
+    if max(piece.width, piece.height) <= REMAINS * height and ruled.sides[around].any():
+        return True
     for rules, slim, thick, axis in (
         (ruled.down, upright, piece.width, 1),
         (ruled.across, lying, piece.height, 0),
     ):
-        part = rules[max(0, top - 2) : bottom + 2, max(0, left - 2) : right + 2]
-        if slim and thick <= REMAINS * height and part.any(axis=axis).mean() > 0.5:
+        if slim and thick <= REMAINS * height and rules[around].any(axis=axis).mean() > 0.5:
             return True
     return False
 
