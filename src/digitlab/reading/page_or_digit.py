@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 UPRIGHT = ("auto", "no")
 PAGE_SIDE = 512  # pixels; larger pictures may be of sheets
+SMALL = 0.1  # of the side of a picture: one digit that fills it is larger
 
 
 def read_picture(
@@ -65,6 +66,7 @@ def read_picture(
     found: list[PageRow] | None = None
     doubtful = not glyphs or any(glyph.printed or glyph.signed for glyph in glyphs)
     doubtful = doubtful or any(may_be_a_page(digit, is_large) for digit in digits)
+    doubtful = doubtful or (is_large and any(_is_among_others(one, picture) for one in glyphs))
     hardly = not doubtful and any(map(is_hardly_one, digits))
     if (doubtful or hardly) and recogniser.model.output == "logits":
         found, turned = read_upright(picture, recogniser.networks, upright == "auto")
@@ -81,6 +83,11 @@ def read_picture(
     if is_large:
         digits = [_unless_soft(digit, picture) for digit in digits]
     return assemble(digits), 0
+
+
+def _is_among_others(glyph: Glyph, picture: Picture) -> bool:
+    """Whether a glyph is small in its picture, and not the only one that may be a digit."""
+    return bool(glyph.rivals) and max(glyph.box[2:]) < SMALL * max(picture.shape[:2])
 
 
 def _digits_of(rows: Sequence[Row]) -> Iterator[Digit]:
