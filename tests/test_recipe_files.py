@@ -192,7 +192,7 @@ def test_a_mistake_is_one_line_that_names_the_key(table: str, expected: str) -> 
 
 
 def test_a_missing_recipe_lists_those_there_are() -> None:
-    with pytest.raises(ConfigError, match="no recipe 'fast'; expected photo, quick, tutorial-cnn,"):
+    with pytest.raises(ConfigError, match="no recipe 'fast'; expected in-number, photo, quick, tu"):
         load_recipe("fast")
     for wrong, meant in (
         ("mlp", "tutorial-mlp"),

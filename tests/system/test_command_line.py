@@ -138,7 +138,10 @@ def test_flags_override_the_recipe(command: Command, small_recipe: Path) -> None
         (["train", "--optimizer", "Adam"], "or adamw; did you mean adam?"),
         (["train", "--set", "epoch=0.2"], "no setting epoch; did you mean training.epochs?"),
         (["train", "--epochs", "many"], "--epochs"),
-        (["train", "--recipe", "fast"], "there is no recipe 'fast'; expected photo, quick"),
+        (
+            ["train", "--recipe", "fast"],
+            "no recipe 'fast'; expected in-number, photo, quick",
+        ),
         (["train", "--optimizer", "sdg"], "optimizer.name is 'sdg'; expected sgd"),
         (["train", "--network", "resnet"], "network.name is 'resnet'"),
         (["train", "--set", "train.epochs=3"], "train.epochs; did you mean training.epochs?"),
