@@ -369,7 +369,7 @@ def test_a_page_on_its_side_is_explained_as_it_is_read_and_one_that_may_not_turn
     assert explanation.steps[1].image.shape == upright.shape
     assert explanation.digits[0].place.startswith("row ")
     # Read as it lies, as it is where pages may not be turned.
-    one, two = next(row for row in read_page(lying, reader.likely) if row.numbers).numbers[0][:2]
+    one, two = next(row for row in read_page(lying, reader.networks) if row.numbers).numbers[0][:2]
     digits = tuple(Digit(5, 0.4, "unsure", found.box, None) for found in (one, two))
     row = Row((Number(digits, one.box, None),), one.box)
     explanation = explain_reading(reader, lying, Reading("a.png", (row,)))
