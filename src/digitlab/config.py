@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-NETWORKS = ("mlp", "cnn", "quick", "photo", "two-columns", "two-heads")
+NETWORKS = ("mlp", "cnn", "quick", "photo", "photo-wide", "two-columns", "two-heads")
 OBJECTIVES = ("cross-entropy", "square-error", "cross-entropy-and-box")
 OPTIMIZERS = ("sgd", "momentum", "adagrad", "rmsprop", "adam", "adamw")
 SCHEDULES = ("constant", "step", "cosine", "one-cycle")

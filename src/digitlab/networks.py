@@ -113,18 +113,34 @@ class Residual(nn.Module):
 
 def photo(outputs: int) -> nn.Module:
     """Return the network of the model that ships: three residual blocks, most on 7 x 7 pixels."""
+    return _residual(outputs, 32, 80, 2)
+
+
+def photo_wide(outputs: int) -> nn.Module:
+    """Return the network of the model for pages: `photo` with more channels and a block more."""
+    return _residual(outputs, 40, 112, 3)
+
+
+def _residual(outputs: int, first: int, then: int, blocks: int) -> nn.Module:
+    """Return a network with one residual block on 14 x 14 pixels, and others on 7 x 7.
+
+    Args:
+        outputs: the width of the last layer.
+        first: the channels on 14 x 14 pixels.
+        then: those on 7 x 7.
+        blocks: how many are there.
+    """
     return nn.Sequential(
         Scale(1 / 0.3081),
-        nn.Conv2d(1, 32, kernel_size=5, stride=2, padding=2),
-        Residual(32),
+        nn.Conv2d(1, first, kernel_size=5, stride=2, padding=2),
+        Residual(first),
         nn.ReLU(),
-        nn.Conv2d(32, 80, kernel_size=3, stride=2, padding=1),
-        Residual(80),
-        Residual(80),
+        nn.Conv2d(first, then, kernel_size=3, stride=2, padding=1),
+        *(Residual(then) for _ in range(blocks)),
         nn.ReLU(),
         nn.MaxPool2d(3, stride=2),
         nn.Flatten(),
-        nn.Linear(720, outputs),
+        nn.Linear(9 * then, outputs),
     )
 
 
@@ -209,6 +225,7 @@ _OURS: dict[str, Callable[[int], nn.Module]] = {
     "cnn": cnn,
     "quick": quick,
     "photo": photo,
+    "photo-wide": photo_wide,
     "two-columns": two_columns,
     "two-heads": two_heads,
 }

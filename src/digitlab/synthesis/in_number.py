@@ -18,8 +18,8 @@ import numpy.typing as npt
 from digitlab.chance import Draws
 from digitlab.config import HandwritingConfig
 from digitlab.data.dataset import Split
-from digitlab.preparation.glyph import Box, framed, greys, ink_box, surrounding
-from digitlab.synthesis.drawings import CANVAS, drawn_digit
+from digitlab.preparation.glyph import SIDE, Box, framed, greys, ink_box, surrounding
+from digitlab.synthesis.drawings import CANVAS, drawn_digit, drawn_other, scribble
 from digitlab.synthesis.hands import INKED, NO_DIGIT, Field, spoilt, warped, with_pen
 from digitlab.synthesis.styles import restyled
 
@@ -31,12 +31,13 @@ TALL = 40.0  # pixels, of digits
 WIDEST = 1.3  # heights; wider digits are made smaller
 MOST_INK = 0.5  # of the picture; more is a blot
 SLIM = 0.3  # heights; of what is slimmer, a half is like the whole
-_EDGE, _BOX = round(CANVAS * 4 / 28), round(CANVAS * 20 / 28)  # of a frame around the place
+OTHER, SCRIBBLED = 0.25, 0.25  # of the wrong: letters and signs, and of these, scribbles
+BESIDE = 0.05  # of the neighbours that are letters and signs
 
 
 @dataclass(frozen=True)
 class _Written:
-    """A digit in a number: its ink, float32 [h, w], the place of its box, and what it is."""
+    """A character in a number: its ink, float32 [h, w], the place of its box, and its digit."""
 
     ink: Floats
     left: int
@@ -71,16 +72,19 @@ def in_number(
         uint8 [28, 28], the place's box in the middle, 20 pixels on its longer side, and around it
         what is there; and the digit, or 10 where the place is wrong.
     """
-    number, chosen = _number(split, sample, draws, beside, config)
+    wrong, other = draws.chance(config.no_digit), draws.chance(OTHER)
+    number, chosen = _number(split, sample, draws, beside, config, wrong and other)
     canvas = _on_canvas(number)
-    wrong = draws.chance(config.no_digit)
-    box = _wrong_place(canvas, number, chosen, draws) if wrong else None
+    box = _wrong_place(canvas, number, chosen, draws) if wrong and not other else None
     label = number[chosen].digit if box is None else NO_DIGIT
     ink = framed(canvas, box or _place(canvas, number[chosen], draws), CANVAS)
     written = with_pen(ink, draws, config)
     seen = spoilt(written, draws, config, field)
     readable = next((one for one in (seen, written) if _is_readable(one, ink)), ink)
-    return greys(framed(readable, (_EDGE, _EDGE, _BOX, _BOX))), label
+    # Few pixels make a smaller canvas, of the same place.
+    method = cv2.INTER_AREA if len(readable) > SIDE else cv2.INTER_LINEAR
+    shown = np.asarray(cv2.resize(readable, (SIDE, SIDE), interpolation=method), np.float32)
+    return greys(shown), label
 
 
 def _is_readable(spoilt_ink: Floats, before: Floats) -> bool:
@@ -96,8 +100,12 @@ def _number(
     draws: Draws,
     beside: Callable[[int], Draws],
     config: HandwritingConfig,
+    other: bool,
 ) -> tuple[list[_Written], int]:
-    """Return a number of one to three digits, and at which place in it the sample stands."""
+    """Return a number of one to three characters, and at which place in it the sample stands.
+
+    With `other`, something that is no digit stands there.
+    """
     count = 1 + int(draws.next() * MOST)
     chosen = int(draws.next() * count)
     touching = draws.choice((0.2, 0.7, 1.0))
@@ -105,7 +113,9 @@ def _number(
     for at in range(count):
         own = beside(at)
         index = sample if at == chosen else int(own.next() * len(split))
-        ink = _digit(split, index, own, config)
+        is_other = other if at == chosen else own.chance(BESIDE)
+        digit = NO_DIGIT if is_other else int(split.labels[index])
+        ink = _character(split, index, digit, own, config)
         height = len(ink)
         sunk = round(TALL * own.between(-0.25, 0.25) * own.next())
         if not number:
@@ -119,14 +129,17 @@ def _number(
             middle = before.left + before.ink.shape[1] / 2
             deepest = before.left + before.ink.shape[1] - 0.55 * TALL
             left = max(left, math.ceil(deepest), math.ceil(middle + 0.2 * TALL - ink.shape[1] / 2))
-        number.append(_Written(ink, left, sunk - height, int(split.labels[index])))
+        number.append(_Written(ink, left, sunk - height, digit))
     return number, chosen
 
 
-def _digit(split: Split, index: int, draws: Draws, config: HandwritingConfig) -> Floats:
-    """Return a digit of some height, cropped to its ink, float32 [h, w]."""
-    digit = int(split.labels[index])
-    if draws.chance(config.drawn):
+def _character(
+    split: Split, index: int, digit: int, draws: Draws, config: HandwritingConfig
+) -> Floats:
+    """Return a digit, or what is none, of some height, cropped to its ink, float32 [h, w]."""
+    if digit == NO_DIGIT:
+        ink = scribble(draws) if draws.chance(SCRIBBLED) else drawn_other(draws)
+    elif draws.chance(config.drawn):
         ink = drawn_digit(digit, draws)
     else:
         ink = restyled(split.images[index], digit, draws, config.styles)
