@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from digitlab.chance import Draws
 from digitlab.data import load_dataset
 from digitlab.data.dataset import Split
-from digitlab.preparation.glyph import framed
+from digitlab.preparation.glyph import framed, greys, ink_box
 from digitlab.reading.model_file import SECOND_MODEL
 from digitlab.reading.recogniser import Recogniser
 from digitlab.recipe_files import load_recipe
+from digitlab.synthesis.drawings import drawn_other
 from digitlab.synthesis.hands import NO_DIGIT
 from digitlab.synthesis.handwriting import vary
 
@@ -63,6 +65,23 @@ def test_a_digit_is_in_the_middle_and_its_neighbours_are_around_it(train: Split)
     assert 0.5 < (sides > 100).mean() < 0.8  # a number has one to three digits
     rows = images[:, :, 10:18].max(axis=2) > 60
     assert np.median(rows.sum(axis=1)) in range(18, 24)
+
+
+def test_so_it_is_whatever_a_camera_left_of_it(train: Split) -> None:
+    images = vary(train, SAMPLES, 0, 1, replace(RECIPE, no_digit=0))[0]
+    middle = images[:, 4:24, 4:24].max(axis=(1, 2))
+    assert (middle > 150).mean() > 0.99
+    rows = images[:, :, 8:20].max(axis=2) > 60
+    assert np.quantile(rows.sum(axis=1), 0.05) >= 14  # few pixels are shown as large as many
+
+
+def test_the_second_model_takes_letters_for_no_digits() -> None:
+    letters = []
+    for at in range(300):
+        ink = drawn_other(Draws(np.random.default_rng(at).random(400).tolist()))
+        letters.append(greys(framed(ink, ink_box(ink))))
+    told = Recogniser(SECOND_MODEL).probabilities(np.stack(letters), prepared=True)
+    assert (told.argmax(axis=1) == NO_DIGIT).mean() > 0.95
 
 
 def test_the_second_model_tells_places_in_numbers_that_the_first_takes_for_digits() -> None:
