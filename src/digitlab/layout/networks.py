@@ -1,8 +1,8 @@
 """The two networks that say what ink is: one of pieces by themselves, one of parts in place.
 
 Half a 0 by itself looks like a 1, and what lost its foot to a cut like another digit; the same part
-in its place, uncut and beside its neighbours, does not. So of what was cut both are asked, and
-their answers multiplied, as experts' are (Hinton, 2002).
+in its place, uncut and beside its neighbours, does not. So both are asked, and their answers
+multiplied, as experts' are (Hinton, 2002); where nothing was cut, too, two know more than one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from digitlab.layout.pieces import in_place_of
 Floats = npt.NDArray[np.float32]
 Answers = Callable[[npt.NDArray[np.uint8]], Floats]
 
-ALONE, IN_PLACE = 0.7, 1.0  # how much each says of what was cut (docs/benchmarks.md)
+ALONE, IN_PLACE = 0.7, 1.0  # how much each says (docs/benchmarks.md)
 LEAST = 1e-4  # no answer is less likely
 
 
@@ -37,10 +37,10 @@ class Networks:
     in_place: Answers
 
     def vote(self, edges: Sequence[Edge], strength: Floats) -> None:
-        """Let both say what characters are that were cut from others, and how likely that is.
+        """Let both say what characters are, and how likely digits are that they agree on.
 
         Args:
-            edges: with what the first network said of them.
+            edges: with what the first network said of them; of marks the score stays.
             strength: float32 [H, W], of the page's ink.
         """
         if not edges:
@@ -52,4 +52,5 @@ class Networks:
             alone, seen = (np.maximum(one, LEAST) for one in (edge.likely, seen))
             both = alone**ALONE * seen[: len(alone)] ** IN_PLACE
             edge.likely = (both / both.sum()).astype(np.float32)
-            edge.score += math.log(both.sum())
+            if edge.mark is None:
+                edge.score += math.log(both.sum())

@@ -128,8 +128,7 @@ def read_row(pieces: Sequence[Piece], lines: Lines, hand: Hand) -> list[Characte
         answers = hand.networks.alone(images)
         for edge, likely in zip(asked, answers, strict=True):
             edge.likely = likely
-    cut = [edge for edge in edges if edge.likely is not None and row.is_cut(edge)]
-    hand.networks.vote(cut, hand.strength)
+    hand.networks.vote([edge for edge in edges if edge.likely is not None], hand.strength)
     for edge in edges:
         edge.score += row.score(edge)
     return best_path(edges, len(row.atoms))
@@ -234,10 +233,6 @@ class _Row:
         for strokes in self._severed(first, last):
             edge.score -= cost + STROKE_COST * max(0, strokes - 1)
         return edge
-
-    def is_cut(self, edge: Edge) -> bool:
-        """Whether some of an edge was cut from a piece, or it is all parts of one."""
-        return not self._is_whole(edge.first, edge.last)
 
     def score(self, edge: Edge) -> float:
         """Return the logarithm of how likely a character is by its looks and its size."""
