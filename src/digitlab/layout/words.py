@@ -18,12 +18,16 @@ PLAIN = 0.1  # of a page's digits are neither 0 nor 1, at least
 WRITTEN = 0.5  # of a page's digits are sure, at least
 POINTS = (".", ",", ":")
 
-# The mean probability of "no digit": in rows of print it was 0.24 to 0.71, in rows of numbers at
-# most 0.08, also where digits touch (docs/benchmarks.md).
-WORDS, FEW_WORDS = 0.16, 0.24  # of a row that has words in it, and of a short one
-SHORT = 10  # characters
+# The mean probability of "no digit": on pages of words it is 0.29 to 0.6, and in their rows 0.12 to
+# 0.75; on pages of numbers at most 0.07, and in their rows 0.33 (docs/benchmarks.md).
+WORDS = 0.17  # of a row that has words in it
+ROUND = 8  # characters of its page a row is judged with: few characters tell little
+MOSTLY = 0.24  # of a page of words, in all rows of which there are words
 WORD = 0.35  # of a word in a row of numbers
-LONG = 3  # characters of such a word
+LONG = 3  # characters of such a word; among words, longer numbers may have one doubtful digit
+
+EVEN, SUNK = 0.7, 0.3  # of the highest: digits of a number are as high, and stand as evenly
+TALL, TALLEST = 0.8, 85  # of the row's tall characters, the highest but 15 %: and so are digits
 
 FEWEST = 3  # digits of such a list
 LISTED = 0.85  # of a list of ones and zeros are sure, at least
@@ -33,22 +37,43 @@ IN_COLUMN = 1.5  # heights of a digit: so near one another such rows begin, or e
 
 def without_words(found: Sequence[PageRow]) -> list[PageRow]:
     """Return the rows of a page without what is no number; none where nobody wrote digits on it."""
+    told = [_told(chain(*row.numbers)) for row in found]
+    usual = _mean([one for row in told for one in row])
     rows = []
-    for row in found:
-        short = sum(map(len, row.numbers)) < SHORT
-        among_words = _other(chain(*row.numbers)) > (FEW_WORDS if short else WORDS)
-        kept = tuple(one for one in row.numbers if _is_number(one, among_words))
+    for row, others in zip(found, told, strict=True):
+        among_words = usual > MOSTLY or _mean([*others, *[usual] * ROUND]) > WORDS
+        tall = _tall(chain(*row.numbers))
+        kept = tuple(one for one in row.numbers if _is_number(one, among_words, tall))
         if kept:
             rows.append(PageRow(kept))
     return rows if _is_written(rows) else []
 
 
-def _is_number(characters: Sequence[Character], among_words: bool) -> bool:
+def _is_number(characters: Sequence[Character], among_words: bool, tall: float) -> bool:
     digits = [one for one in characters if one.mark is None]
     if among_words:
         plain = any(one.digit not in (0, 1) for one in digits)
-        return plain and len(digits) > 1 and all(one.certainty > SURELY for one in digits)
-    return bool(digits) and not (len(digits) >= LONG and _other(digits) > WORD)
+        doubtful = sum(one.certainty <= SURELY for one in digits)
+        sure = doubtful <= (len(digits) > LONG)
+        return plain and len(digits) > 1 and sure and _stand_evenly(digits, tall)
+    return bool(digits) and not (len(digits) >= LONG and _mean(_told(digits)) > WORD)
+
+
+def _tall(characters: Iterable[Character]) -> float:
+    """Return how high the tall characters of a row are, in pixels: its capitals, or its digits."""
+    high = [one.box[3] for one in characters if one.mark is None]
+    return float(np.percentile(high, TALLEST)) if high else 0.0
+
+
+def _stand_evenly(digits: Sequence[Character], tall: float) -> bool:
+    """Whether digits stand on one line, as high as one another and as the row's capitals.
+
+    Else they are small letters, as in "lazy", or such and capitals, as in "Zoo".
+    """
+    high = np.array([one.box[3] for one in digits])
+    feet = np.array([one.box[1] + one.box[3] for one in digits])
+    even = high.min() >= EVEN * high.max() and np.ptp(feet) <= SUNK * high.max()
+    return bool(even and np.median(high) >= TALL * tall)
 
 
 def _is_written(rows: Sequence[PageRow]) -> bool:
@@ -95,8 +120,11 @@ def _ends(row: PageRow) -> tuple[float, float]:
     return first[0] + first[2] / 2, last[0] + last[2] / 2
 
 
-def _other(characters: Iterable[Character]) -> float:
-    """Return how likely digits among characters are none, on average; 0 where that is not told."""
+def _told(characters: Iterable[Character]) -> list[float]:
+    """Return how likely digits among characters are none, where that is told."""
     likely = [one.likely for one in characters if one.mark is None and one.likely is not None]
-    told = [float(one[DIGITS]) for one in likely if len(one) > DIGITS]
-    return sum(told) / len(told) if told else 0.0
+    return [float(one[DIGITS]) for one in likely if len(one) > DIGITS]
+
+
+def _mean(likely: Sequence[float]) -> float:
+    return sum(likely) / len(likely) if likely else 0.0
