@@ -12,7 +12,7 @@ from digitlab.reading.types import Box
 
 SEEN_SIDE = 256  # pixels of the part of a picture that is looked at
 FAINT = 0.2  # of the light of the paper: stains take less, pens more, or have edges
-SOFT = 0.1  # of the range of light, a pixel: the edges of stains are softer, those of pens sharper
+SOFT = 0.2  # of the range of light, a pixel: the edges of stains are softer, those of pens sharper
 
 
 def is_soft(picture: Picture, box: Box) -> bool:
@@ -26,10 +26,7 @@ def is_soft(picture: Picture, box: Box) -> bool:
         box: in its pixels.
     """
     x, y, width, height = box
-    margin = max(width, height) // 3 + 2
-    rows = slice(max(0, y - margin), y + height + margin)
-    columns = slice(max(0, x - margin), x + width + margin)
-    part = picture.reshape(*picture.shape[:2], -1)[rows, columns]
+    part = picture.reshape(*picture.shape[:2], -1)[y : y + height, x : x + width]
     light = mean_of_channels(shrunk(np.ascontiguousarray(part), SEEN_SIDE))
     low, middle, high = np.percentile(light, (1, 50, 99))
     contrast = max(middle - low, high - middle) / max(high, 1)
