@@ -127,7 +127,7 @@ def _point(
     piece: Piece, width: float, height: float, middle: float, below: float
 ) -> tuple[str, float] | None:
     filled = float(piece.mask.mean())
-    if height >= SMALL and _has_hole(piece):  # a small 0
+    if height >= SMALL and has_hole(piece):  # a small 0
         return None
     if max(width, height) < 0.05 or middle < 0.3 or filled < (SOLID if height < SMALL else SLIM):
         return None
@@ -145,7 +145,7 @@ def _point(
     return (",", comma) if comma > 0.5 else (".", 1 - comma)
 
 
-def _has_hole(piece: Piece) -> bool:
+def has_hole(piece: Piece) -> bool:
     """Whether ink encloses a part of a piece's box."""
     ground = cv2.copyMakeBorder(
         (~piece.mask).view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1

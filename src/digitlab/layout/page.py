@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from digitlab.layout.ink import WORK_SIDE, page_ink, strongest
 from digitlab.layout.lattice import Character
-from digitlab.layout.marks import lean_of
+from digitlab.layout.marks import has_hole, lean_of
 from digitlab.layout.networks import Networks
 from digitlab.layout.numbers import parted
 from digitlab.layout.pieces import Piece, find_pieces
@@ -33,8 +34,10 @@ Floats = npt.NDArray[np.float32]
 
 LIKELY = 0.8  # a digit: those are like the others of their page
 LOWEST = 7  # pixels; lower digits cannot be read
+TINY, MANY = 0.01, 6  # of the page's longer side: fewer that are lower, or like letters, are noise
 TALLEST = 0.95  # of the page's height
 DISC = 0.7  # of its box that a disc fills, which is 0.79 for a whole one
+ROUND = 0.95  # of its convex hull: what fills less has a notch, as thick digits have
 FEWEST = 8  # pixels of a frame, high and wide
 FRAMED = 0.9  # of the sides of its box that a frame covers
 SMALL = 0.7  # of a row's height: what is lower beside it is no row
@@ -49,6 +52,9 @@ DOUBTFUL = 0.5  # a piece that is less likely a digit may be a letter
 # Of the pieces in rows of print 0.4 to 0.8 are such, of numbers at most 0.1 (docs/benchmarks.md).
 LETTERS, FEW_LETTERS = 0.3, 0.5  # in a row of words, and in a short one on a page of words
 SHORT, FEW = 10, 3  # pieces; in rows of fewer these tell nothing, and on a page of words
+APART = 0.4  # heights of a digit between words
+FEW_DOUBTFUL, DOUBT = 0.3, 2  # of the pieces of a number, and of a short one
+LARGER = 1.5  # times as high as their row: digits beside small print
 FAINT = 0.35  # of the strength of the page's digits: what is fainter is no writing
 
 
@@ -112,6 +118,9 @@ def read_seen(look: Look, networks: Networks, record: Record | None = None) -> l
     peak = float(np.median([one.peak for one in sure] or [1.0]))
     body = [one for one in digits if one.height >= LOW * height and one.peak >= FAINT * peak]
     body = [one for one in body if not _is_hole(one) and not _is_cut(one, strength.shape, known)]
+    among_words = _are_words(body, known)
+    if height < TINY * max(strength.shape) and (len(body) < MANY or among_words):
+        return []
     rows = _without_small(find_rows(body))
     body = [one for row in rows for one in row.pieces]
     hand = Hand(strength, networks, _slant(sure), known)
@@ -119,11 +128,10 @@ def read_seen(look: Look, networks: Networks, record: Record | None = None) -> l
     whole = [[*chain.pieces, *others] for chain, others in zip(rows, beside, strict=True)]
     if record is not None:
         record_rows(record, strength.shape, whole)
-    among_words = _are_words(body, known)
     found = [
         (
             chain.height,
-            [_by_itself(one, known) for one in chain.pieces]
+            _read_among_words(chain, members, hand)
             if _are_words(chain.pieces, known, among_words)
             else read_row(members, _lines(chain), hand),
         )
@@ -150,6 +158,49 @@ def _are_words(
     if len(narrow) >= SHORT:
         return bool(letters >= LETTERS)
     return among_words and bool(letters >= FEW_LETTERS)
+
+
+def _read_among_words(chain: Chain, members: Sequence[Piece], hand: Hand) -> list[Character]:
+    """Return the characters of a row with words in it: of these, each piece as it is by itself.
+
+    Args:
+        chain: of the row.
+        members: all that stands in it, small pieces, too.
+        hand: of the page.
+    """
+    body = {id(one) for one in chain.pieces}
+    lines = _lines(chain)
+    characters = []
+    for group in _groups(members, chain.height):
+        pieces = [one for one in group if id(one) in body]
+        if _is_word(pieces, hand.known):
+            characters += [_by_itself(one, hand.known) for one in pieces]
+        elif pieces:
+            own = _lines(Chain(pieces)) if len(pieces) > 1 else lines
+            characters += read_row(group, own, hand)
+    return characters
+
+
+def _groups(pieces: Sequence[Piece], height: float) -> list[list[Piece]]:
+    """Return the pieces of a row of that height in groups, from left to right, with gaps between.
+
+    The higher what stands beside a gap, the wider it is: digits may be larger than their label.
+    """
+    groups: list[list[Piece]] = []
+    end, tall = 0.0, height
+    for piece in sorted(pieces, key=lambda one: one.left):
+        if not groups or piece.left - end > APART * max(tall, piece.height):
+            groups.append([])
+            end, tall = piece.right, height
+        groups[-1].append(piece)
+        end, tall = max(end, piece.right), max(tall, piece.height)
+    return groups
+
+
+def _is_word(pieces: Sequence[Piece], known: Mapping[int, Known]) -> bool:
+    """Whether many pieces that stand together are no digits by themselves."""
+    doubtful = [known[id(one)].likely[:NO_DIGIT].max() < DOUBTFUL for one in pieces]
+    return sum(doubtful) > FEW_DOUBTFUL * len(pieces) and sum(doubtful) >= min(DOUBT, len(pieces))
 
 
 def _by_itself(piece: Piece, known: Mapping[int, Known]) -> Character:
@@ -272,9 +323,14 @@ def _slant(digits: Sequence[Piece]) -> float:
 
 
 def _is_hole(piece: Piece) -> bool:
-    """Whether a piece is a disc, as punched holes and blots are."""
+    """Whether a piece is a disc, as punched holes and blots are: nowhere hollow."""
     round_enough = 0.6 <= piece.width / piece.height <= 1.6
-    return round_enough and float(piece.mask.mean()) > DISC
+    if not round_enough or float(piece.mask.mean()) <= DISC or has_hole(piece):
+        return False
+    hull = cv2.convexHull(np.argwhere(piece.mask)[:, ::-1].astype(np.int32))
+    filled = np.zeros(piece.mask.shape, np.uint8)
+    cv2.fillConvexPoly(filled, hull, 1)
+    return float(piece.mask.sum()) > ROUND * float(filled.sum())
 
 
 def _is_cut(piece: Piece, shape: tuple[int, ...], known: Mapping[int, Known]) -> bool:
@@ -336,12 +392,19 @@ def _beside(
         near = (left <= x) & (x <= right) & (piece.height <= 1.2 * heights)
         for at in np.flatnonzero(near).tolist():
             row = rows[at]
-            away = abs(y - float(np.interp(x, row.x, row.y))) / row.height
+            away = abs(y - float(np.interp(x, row.x, row.y))) / _height_at(row, x)
             if away < min(nearest, 0.85):
                 best, nearest = at, away
         if best is not None:
             found[best].append(piece)
     return found
+
+
+def _height_at(row: Chain, column: float) -> float:
+    """Return how high a row is at a column: higher than usual where digits stand by small print."""
+    near = np.argsort(np.abs(row.x - column))[:3]
+    local = float(np.median([row.pieces[at].height for at in near]))
+    return local if local > LARGER * row.height else row.height
 
 
 def _placed(character: Character, sheet: Sheet) -> Character:

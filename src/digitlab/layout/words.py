@@ -22,11 +22,14 @@ POINTS = (".", ",", ":")
 # 0.75; on pages of numbers at most 0.07, and in their rows 0.33 (docs/benchmarks.md).
 WORDS = 0.17  # of a row that has words in it
 ROUND = 8  # characters of its page a row is judged with: few characters tell little
-MOSTLY = 0.24  # of a page of words, in all rows of which there are words
+MOSTLY = 0.2  # of a page of words, in all rows of which there are words
+OTHER = 0.5  # what is more likely no digit is none
+RARE = 0.08  # of a page of words: so few digits are letters by chance, unless long numbers
 WORD = 0.35  # of a word in a row of numbers
 LONG = 3  # characters of such a word; among words, longer numbers may have one doubtful digit
 
 EVEN, SUNK = 0.7, 0.3  # of the highest: digits of a number are as high, and stand as evenly
+HANGING = 0.2  # of the tall characters' height
 TALL, TALLEST = 0.8, 85  # of the row's tall characters, the highest but 15 %: and so are digits
 
 FEWEST = 3  # digits of such a list
@@ -38,42 +41,78 @@ IN_COLUMN = 1.5  # heights of a digit: so near one another such rows begin, or e
 def without_words(found: Sequence[PageRow]) -> list[PageRow]:
     """Return the rows of a page without what is no number; none where nobody wrote digits on it."""
     told = [_told(chain(*row.numbers)) for row in found]
-    usual = _mean([one for row in told for one in row])
+    many = sum(map(len, told))
+    usual = sum(map(sum, told)) / (many + ROUND)
     rows = []
     for row, others in zip(found, told, strict=True):
-        among_words = usual > MOSTLY or _mean([*others, *[usual] * ROUND]) > WORDS
-        tall = _tall(chain(*row.numbers))
-        kept = tuple(one for one in row.numbers if _is_number(one, among_words, tall))
+        line = _Line(chain(*row.numbers))
+        among_words = usual > MOSTLY or sum(others) + ROUND * usual > WORDS * (len(others) + ROUND)
+        if len(others) >= FEWEST and max(others) < OTHER:
+            among_words = False
+        kept = tuple(one for one in row.numbers if _is_number(one, among_words, line))
         if kept:
             rows.append(PageRow(kept))
+    few = 2 * len(rows) < len(found) and sum(map(_count, rows)) < RARE * many
+    if usual > MOSTLY and few:
+        rows = [row for row in rows if _count(row) >= LONG]
     return rows if _is_written(rows) else []
 
 
-def _is_number(characters: Sequence[Character], among_words: bool, tall: float) -> bool:
+def _count(row: PageRow) -> int:
+    return sum(one.mark is None for one in chain(*row.numbers))
+
+
+def _is_number(characters: Sequence[Character], among_words: bool, line: _Line) -> bool:
     digits = [one for one in characters if one.mark is None]
-    if among_words:
-        plain = any(one.digit not in (0, 1) for one in digits)
-        doubtful = sum(one.certainty <= SURELY for one in digits)
-        sure = doubtful <= (len(digits) > LONG)
-        return plain and len(digits) > 1 and sure and _stand_evenly(digits, tall)
-    return bool(digits) and not (len(digits) >= LONG and _mean(_told(digits)) > WORD)
+    if not digits or (len(digits) == 1 and line.hangs(digits[0])):
+        return False
+    told = _told(digits)
+    if not among_words:
+        return not (len(digits) >= LONG and sum(told) > WORD * len(told))
+    doubtful = sum(one.certainty <= SURELY for one in digits)
+    plain = sum(one.digit not in (0, 1) for one in digits)
+    few = (
+        1 < len(digits) <= LONG
+    )  # "10", "11" and "100" are written, "ill" and "lo" do not stand so
+    return (
+        doubtful <= (len(digits) > LONG)
+        and (plain >= PLAIN * len(digits) or few)
+        and line.carries(digits)
+    )
 
 
-def _tall(characters: Iterable[Character]) -> float:
-    """Return how high the tall characters of a row are, in pixels: its capitals, or its digits."""
-    high = [one.box[3] for one in characters if one.mark is None]
-    return float(np.percentile(high, TALLEST)) if high else 0.0
+class _Line:
+    """Where a row's characters stand, and how high the tall ones are: its capitals, or digits."""
 
+    def __init__(self, characters: Iterable[Character]) -> None:
+        boxes = np.array([one.box for one in characters if one.mark is None], float).reshape(-1, 4)
+        self._count = len(boxes)
+        self.tall = float(np.percentile(boxes[:, 3], TALLEST)) if len(boxes) else 0.0
+        middles, feet = boxes[:, 0] + boxes[:, 2] / 2, boxes[:, 1] + boxes[:, 3]
+        slope = np.polyfit(middles, feet, 1)[0] if np.ptp(middles) > 4 * self.tall > 0 else 0.0
+        self._slope = float(slope)
+        self._foot = float(np.median(feet - self._slope * middles)) if len(boxes) else 0.0
 
-def _stand_evenly(digits: Sequence[Character], tall: float) -> bool:
-    """Whether digits stand on one line, as high as one another and as the row's capitals.
+    def _below(self, digit: Character) -> float:
+        """Return how far a digit reaches below the line, in heights of the tall ones."""
+        x, y, width, height = digit.box
+        return (y + height - self._foot - self._slope * (x + width / 2)) / self.tall
 
-    Else they are small letters, as in "lazy", or such and capitals, as in "Zoo".
-    """
-    high = np.array([one.box[3] for one in digits])
-    feet = np.array([one.box[1] + one.box[3] for one in digits])
-    even = high.min() >= EVEN * high.max() and np.ptp(feet) <= SUNK * high.max()
-    return bool(even and np.median(high) >= TALL * tall)
+    def hangs(self, digit: Character) -> bool:
+        """Whether a 9 stands as far below the line as a g does, which looks like one."""
+        if digit.digit != 9 or self._count < FEWEST or digit.box[3] > 1.15 * self.tall:
+            return False
+        return self._below(digit) > HANGING
+
+    def carries(self, digits: Sequence[Character]) -> bool:
+        """Whether digits stand on it, as high as one another and as the row's tall characters.
+
+        Else they are small letters, as in "lazy", or such and capitals, as in "Zoo".
+        """
+        high = np.array([one.box[3] for one in digits])
+        feet = np.array([self._below(one) for one in digits])
+        even = high.min() >= EVEN * high.max() and np.ptp(feet) <= SUNK
+        return bool(even and abs(np.median(feet)) <= SUNK and np.median(high) >= TALL * self.tall)
 
 
 def _is_written(rows: Sequence[PageRow]) -> bool:
@@ -124,7 +163,3 @@ def _told(characters: Iterable[Character]) -> list[float]:
     """Return how likely digits among characters are none, where that is told."""
     likely = [one.likely for one in characters if one.mark is None and one.likely is not None]
     return [float(one[DIGITS]) for one in likely if len(one) > DIGITS]
-
-
-def _mean(likely: Sequence[float]) -> float:
-    return sum(likely) / len(likely) if likely else 0.0

@@ -1,0 +1,94 @@
+"""Numbers beside words, titles and labels: each is read with its marks, and no letter is."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from digitlab import Recogniser, load_dataset
+
+Picture = npt.NDArray[np.uint8]
+
+TEST = load_dataset("mnist").splits["test"]
+READER = Recogniser()
+LABELS = ("Kitchen meter", "Bathroom heat", "Garage parking", "Chamber rent", "Street market")
+
+
+def drawn(paper: Picture, text: str, x: int, y: int, tall: int = 44) -> None:
+    """Write test digits and marks; the upper left of the first is at x, y."""
+    for at, one in enumerate(text):
+        if one in ".,-":
+            x += _marked(paper, one, x, y, tall)
+            continue
+        image = TEST.images[np.flatnonzero(TEST.labels == int(one))[(21, 31, 42)[at % 3]]]
+        image = image[image.max(axis=1) > 60][:, image.max(axis=0) > 60]
+        width = max(8, round(image.shape[1] * tall / len(image)))
+        ink = cv2.resize(image, (width, tall), interpolation=cv2.INTER_CUBIC)
+        part = paper[y : y + tall, x : x + width]
+        np.minimum(part, 255 - ink, out=part)
+        x += width + tall // 6
+
+
+def _marked(paper: Picture, mark: str, x: int, y: int, tall: int) -> int:
+    """Draw a mark; return how far on the next character is."""
+    foot = y + tall
+    if mark == "-":
+        cv2.line(paper, (x, y + tall // 2), (x + tall // 2, y + tall // 2), 20, 4)
+    elif mark == ".":
+        cv2.circle(paper, (x + 4, foot - 4), 4, 20, -1)
+    else:
+        cv2.line(paper, (x + 5, foot - 4), (x, foot + 6), 20, 4)
+    return {"-": tall // 2 + 12, ".": 20, ",": 24}[mark]
+
+
+def form(numbers: tuple[str, ...], labels: tuple[str, ...] = LABELS) -> Picture:
+    paper = np.full((80 + 130 * len(numbers), 800), 240, np.uint8)
+    for row, (label, number) in enumerate(zip(labels, numbers, strict=False)):
+        y = 60 + 130 * row
+        cv2.putText(paper, label, (40, y + 38), cv2.FONT_HERSHEY_DUPLEX, 1.4, 40, 2, cv2.LINE_AA)
+        drawn(paper, number, 460, y)
+    return paper
+
+
+def numbers_on(paper: Picture) -> list[str]:
+    reading = READER.read(paper)
+    return [number.text for row in reading.rows for number in row.numbers]
+
+
+@pytest.mark.parametrize("mark", [".", ",", "-"])
+def test_marks_in_numbers_beside_printed_labels_are_read(mark: str) -> None:
+    digits = ("627", "384", "592", "748", "273")
+    marked = "-{0}{1}" if mark == "-" else "{0}" + mark + "{1}"
+    numbers = tuple(marked.format(one[:2], one[2:]) for one in digits)
+    found = numbers_on(form(numbers))
+    assert sum(one in found for one in numbers) >= 4
+    assert not any(one in found for one in digits)  # a mark is never dropped in silence
+
+
+def test_one_digit_beside_a_label_or_below_a_title_is_a_number() -> None:
+    single = ("7", "4", "3", "5", "8")
+    assert sum(one in numbers_on(form(single)) for one in single) >= 4
+    titled = form(single, ("", "", "", "", ""))
+    title = np.full((100, 800), 240, np.uint8)
+    cv2.putText(title, "Marks of class", (40, 70), cv2.FONT_HERSHEY_SIMPLEX, 1.8, 40, 3)
+    assert numbers_on(np.concatenate([title, titled])) == list(single)
+
+
+def test_a_digit_that_cannot_be_told_hides_no_other() -> None:
+    paper = form(("274", "386"), ("", ""))
+    cv2.line(paper, (515, 60), (555, 104), 20, 20)
+    cv2.line(paper, (555, 60), (515, 104), 20, 20)
+    lines = READER.read(paper).text.splitlines()
+    assert lines[1] == "386"
+    assert lines[0][0] == "2"
+    assert "?" in lines[0]
+
+
+def test_a_thick_zero_is_no_punched_hole() -> None:
+    paper = form(("72", "38", "5"), ("", "", ""))
+    cv2.ellipse(paper, (530, 60 + 260 + 22), (13, 17), 0, 0, 360, 20, 17)
+    assert numbers_on(paper)[2:] == ["50"]
+    cv2.circle(paper, (545, 60 + 260 + 30), 30, 20, -1)
+    assert numbers_on(paper)[2:] == ["5"]
