@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from digitlab.layout.ink import WORK_SIDE, page_ink, strongest
 from digitlab.layout.lattice import Character
+from digitlab.layout.likeness import LIKE_DIGITS, likeness_turned
 from digitlab.layout.marks import has_hole, lean_of
 from digitlab.layout.networks import Networks
 from digitlab.layout.numbers import parted
@@ -27,6 +28,8 @@ from digitlab.layout.segments import (
 )
 from digitlab.layout.sheet import Sheet, straightened
 from digitlab.layout.steps import Record, record_ink, record_rows
+from digitlab.layout.tilt import FEWEST as FEWEST_TILTED
+from digitlab.layout.tilt import tilt_of
 from digitlab.preparation.pixels import weighted_median
 
 Picture = npt.NDArray[np.uint8]
@@ -55,6 +58,7 @@ SHORT, FEW = 10, 3  # pieces; in rows of fewer these tell nothing, and on a page
 APART = 0.4  # heights of a digit between words
 FEW_DOUBTFUL, DOUBT = 0.3, 2  # of the pieces of a number, and of a short one
 LARGER = 1.5  # times as high as their row: digits beside small print
+LESS_LIKE = 0.15  # of the mean logarithm of how likely pieces are digits
 FAINT = 0.35  # of the strength of the page's digits: what is fainter is no writing
 
 
@@ -75,12 +79,14 @@ class Look:
 
     Attributes:
         sheet: the part of the picture that is read.
-        ruled: its ink without rules.
+        strength: of its ink, float32 [H, W].
+        ruled: the same without rules.
         pieces: of that ink.
         known: what the network says of single pieces that may be digits, by their identity.
     """
 
     sheet: Sheet
+    strength: Floats
     ruled: Ruled
     pieces: Sequence[Piece]
     known: Mapping[int, Known]
@@ -94,21 +100,47 @@ def read_page(picture: Picture, networks: Networks, record: Record | None = None
         networks: which are asked what ink is.
         record: is given each step of the way, from the sheet to the pieces of its rows.
     """
-    return read_seen(look_at(picture, networks, record), networks, record)
+    return read_seen(look_at(picture, networks), networks, record)
 
 
-def look_at(picture: Picture, networks: Networks, record: Record | None = None) -> Look:
-    """Return what is seen of a page; arguments as of `read_page`."""
+def look_at(picture: Picture, networks: Networks) -> Look:
+    """Return what is seen of a page, its rows straight; arguments as of `read_page`."""
     sheet = straightened(picture.reshape(*picture.shape[:2], -1)[..., :3], WORK_SIDE)
+    look = look_at_sheet(sheet, networks)
+    digits = [one for one in look.pieces if id(one) in look.known]
+    tilt = tilt_of(digits, look.pieces, look.strength.shape)
+    if tilt:
+        boxes = [one.box for one in look.pieces]
+        straight = look_at_sheet(sheet.turned_back(tilt, boxes), networks)
+        if _is_like_digits(straight, look, networks):
+            return straight
+    return look
+
+
+def look_at_sheet(sheet: Sheet, networks: Networks) -> Look:
+    """Return what is seen of a sheet as it lies."""
     strength = page_ink(sheet.pixels)
     ruled, pieces = _bare(strength)
-    if record is not None:
-        record_ink(record, sheet.pixels, strength, ruled.strength)
-    return Look(sheet, ruled, pieces, _known(pieces, ruled.strength, networks))
+    return Look(sheet, strength, ruled, pieces, _known(pieces, ruled.strength, networks))
+
+
+def _is_like_digits(straight: Look, tilted: Look, networks: Networks) -> bool:
+    """Whether a page looks no less like digits once it is turned, whichever way up it is.
+
+    Digits that stand upright on a slope do, and what has only lines that are tilted.
+    """
+    if len(straight.known) < FEWEST_TILTED:
+        return False
+    after = max(likeness_turned(straight.known.values(), networks))
+    if len(tilted.known) < FEWEST_TILTED:  # rules that are tilted hold the digits together
+        return after > LIKE_DIGITS
+    return after > max(likeness_turned(tilted.known.values(), networks)) - LESS_LIKE
 
 
 def read_seen(look: Look, networks: Networks, record: Record | None = None) -> list[PageRow]:
     """Return the rows on a page that was looked at; arguments and rows as of `read_page`."""
+    if record is not None:
+        record_ink(record, look.sheet.pixels, look.strength, look.ruled.strength)
     pieces, known, strength = look.pieces, look.known, look.ruled.strength
     if not known:
         return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -22,6 +23,8 @@ STRONGER = 22  # grey levels between sheet and table
 INSET = 0.008  # of the sheet's side; along the edge lie shadows
 CLOSED = 0.06  # of the copy's side: gaps that ink leaves in the sheet are narrower
 EDGE = 4.0  # pixels of the copy: a side that is nearer runs along the picture's edge
+MARGIN = 0.03  # of the longer side, around what is on a page that is turned
+PAPER_SIDE, PAPER_WINDOW = 160, 31  # pixels; ink covers less than half of such a window
 SQUARE = 35.0  # degrees that a corner is from a right angle at most
 
 
@@ -51,6 +54,59 @@ class Sheet:
         )
         right, bottom = np.ceil(there.max(axis=0)).clip(1, self.size).astype(int).tolist()
         return left, top, max(1, right - left), max(1, bottom - top)
+
+    def turned(self, quarters: int) -> Sheet:
+        """Return the sheet with its pixels turned clockwise, by so many times 90 degrees."""
+        back = np.eye(3)
+        high, wide = self.pixels.shape[:2]
+        for _ in range(quarters % 4):
+            back = back @ np.array([[0.0, 1, 0], [-1, 0, high], [0, 0, 1]])
+            high, wide = wide, high
+        pixels = np.ascontiguousarray(np.rot90(self.pixels, -quarters))
+        return Sheet(pixels, self.to_picture @ back, self.size)
+
+    def turned_back(self, degrees: float, surrounded: Sequence[Box]) -> Sheet:
+        """Return the sheet with its pixels turned counterclockwise, as far as some boxes reach.
+
+        What comes in at its corners is ground without ink.
+
+        Args:
+            degrees: of its rows, clockwise.
+            surrounded: one box at least, in its pixels.
+        """
+        angle = np.radians(degrees)
+        turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+        high, wide = self.pixels.shape[:2]
+        page = _corners_of([(0, 0, wide, high)]) @ turn.T
+        inked = _corners_of(surrounded) @ turn.T
+        margin = MARGIN * max(high, wide)
+        left, top = np.maximum(page.min(axis=0), inked.min(axis=0) - margin)
+        right, bottom = np.minimum(page.max(axis=0), inked.max(axis=0) + margin)
+        matrix = np.column_stack([turn, (-left, -top)])
+        size = max(8, round(right - left)), max(8, round(bottom - top))
+        warped = cv2.warpAffine(self.pixels, matrix, size, flags=cv2.INTER_CUBIC)
+        around = cv2.warpAffine(_paper(self.pixels), matrix, size, borderMode=cv2.BORDER_REPLICATE)
+        whole = np.full((high, wide), 255, np.uint8)
+        inside = np.asarray(cv2.warpAffine(whole, matrix, size)) == 255
+        shape = (size[1], size[0], -1)
+        pixels = np.where(inside[..., None], warped.reshape(shape), around.reshape(shape))
+        back = np.linalg.inv(np.vstack([matrix, (0, 0, 1)]))
+        return Sheet(pixels.astype(np.uint8), self.to_picture @ back, self.size)
+
+
+def _corners_of(boxes: Sequence[Box]) -> Floats:
+    """Return all corners of some boxes, float64 [4 N, 2]."""
+    x, y, width, height = np.array(boxes, float).T
+    pairs = [(x, y), (x + width, y), (x, y + height), (x + width, y + height)]
+    return np.concatenate([np.stack(pair, axis=1) for pair in pairs])
+
+
+def _paper(pixels: Picture) -> Picture:
+    """Return the ground of a page, uint8 [H, W, C], roughly: most of what is around each pixel."""
+    small = shrunk(pixels, PAPER_SIDE)
+    ground = cv2.medianBlur(small, PAPER_WINDOW)
+    large = cv2.resize(ground, (pixels.shape[1], pixels.shape[0]), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(large, np.uint8).reshape(pixels.shape)
 
 
 def straightened(pixels: Picture, side: int) -> Sheet:

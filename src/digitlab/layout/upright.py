@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
-import numpy as np
-
-from digitlab.layout.lattice import DIGITS
+from digitlab.layout.likeness import LIKE_DIGITS, likeness_turned
 from digitlab.layout.networks import Networks
-from digitlab.layout.page import Look, PageRow, Picture, look_at, read_page, read_seen
+from digitlab.layout.page import Look, PageRow, Picture, look_at, look_at_sheet, read_seen
 from digitlab.layout.steps import Record
 from digitlab.layout.words import without_words
-from digitlab.preparation.glyph import Box
 
 SENSE = 0.6  # of the characters that are surely read: pages with more are upright
 BETTER = 0.15  # of them, by which it must make more sense to turn a page
@@ -20,9 +16,6 @@ FEWEST = 3  # digits that are neither 0 nor 1: with fewer, nobody can tell
 MANY = 10  # such digits; of fewer, more have to be sure for a page to be turned
 SURE_SENSE = 0.9  # of few
 SURE = 0.8  # a character
-SAMPLE = 400  # pieces of a page that tell which way up it is
-UNLIKELY = 0.001  # no piece counts as less likely a digit
-LIKE_DIGITS = -1.0  # the mean logarithm of how likely pieces are digits; of letters it is less
 
 
 def read_upright(
@@ -45,7 +38,7 @@ def read_upright(
         return rows, 0
     degrees = _likeliest_turn(look, networks)
     if degrees:
-        turned = read_turned(picture, networks, degrees)
+        turned = read_seen(_turned(look, degrees, networks), networks)
         makes, told = _sense(turned)
         if told >= FEWEST and makes >= max(_enough(told), sense + BETTER):
             return turned, degrees
@@ -63,18 +56,11 @@ def _likeliest_turn(look: Look, networks: Networks) -> int:
     Reading a page takes long, and most of what makes no sense makes none however it is turned: then
     the answer is 0.
     """
-    known = list(look.known.values())
-    known = known[:: 1 + len(known) // SAMPLE]
-    if len(known) < FEWEST:
+    if len(look.known) < FEWEST:
         return 0
-    images = np.stack([one.image for one in known])
-    scores = {}
-    for quarters in range(4):
-        turned = np.ascontiguousarray(np.rot90(images, -quarters, axes=(1, 2)))
-        likely = networks.alone(turned)[:, :DIGITS].max(axis=1)
-        scores[90 * quarters] = float(np.log(np.maximum(likely, UNLIKELY)).mean())
-    best = max(scores, key=scores.__getitem__)
-    return best if scores[best] > LIKE_DIGITS else 0
+    scores = likeness_turned(look.known.values(), networks)
+    best = max(range(4), key=scores.__getitem__)
+    return 90 * best if scores[best] > LIKE_DIGITS else 0
 
 
 def read_turned(
@@ -89,11 +75,13 @@ def read_turned(
     Returns:
         Its rows, with boxes in pixels of the picture as it is given.
     """
-    quarters = degrees // 90
-    upright = np.ascontiguousarray(np.rot90(picture, -quarters))
-    height, width = picture.shape[:2]
-    rows = read_page(upright, networks, record)
-    return [_turned_back(row, quarters, width, height) for row in rows]
+    look = look_at(picture, networks)
+    return read_seen(_turned(look, degrees, networks) if degrees else look, networks, record)
+
+
+def _turned(look: Look, degrees: int, networks: Networks) -> Look:
+    """Return what is seen of a page once it is turned clockwise."""
+    return look_at_sheet(look.sheet.turned(degrees // 90), networks)
 
 
 def _sense(found: Sequence[PageRow]) -> tuple[float, int]:
@@ -110,24 +98,3 @@ def _sense(found: Sequence[PageRow]) -> tuple[float, int]:
     ]
     told = [one.certainty > SURE for one in digits]
     return (sum(told) / len(told) if told else 0.0), len(told)
-
-
-def _turned_back(row: PageRow, quarters: int, width: int, height: int) -> PageRow:
-    """Return a row of a page that was turned clockwise, in pixels of the page as it was."""
-    numbers = (
-        tuple(replace(one, box=_box_before(one.box, quarters, width, height)) for one in number)
-        for number in row.numbers
-    )
-    return PageRow(tuple(numbers))
-
-
-def _box_before(box: Box, quarters: int, width: int, height: int) -> Box:
-    """Return a box, in a picture of that size, which is at `box` once it is turned clockwise."""
-    x, y, wide, tall = box
-    if quarters == 1:
-        return y, height - x - wide, tall, wide
-    if quarters == 2:
-        return width - x - wide, height - y - tall, wide, tall
-    if quarters == 3:
-        return width - y - tall, x, tall, wide
-    return box
