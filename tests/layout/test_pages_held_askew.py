@@ -13,6 +13,7 @@ from digitlab import Recogniser, load_dataset
 from digitlab.layout.page import look_at
 from digitlab.layout.pieces import Piece
 from digitlab.layout.tilt import tilt_of
+from digitlab.reading.columns import columns_of
 from digitlab.reading.types import Reading
 
 Picture = npt.NDArray[np.uint8]
@@ -87,6 +88,17 @@ def test_boxes_lie_around_the_turned_digits(degrees: float) -> None:
         left, top, width, height = box
         away = np.abs(sides - (left, top, left + width, top + height))
         assert away.max() <= 4
+
+
+@pytest.mark.parametrize("degrees", [-40, 40])
+def test_columns_of_a_table_held_askew_are_those_of_the_table(degrees: float) -> None:
+    rows = ["47 38 52 90", "95 57 26 84", "28 79 40 37", "64 32 75 58", "53 28 97 62"]
+    paper, _ = page(tuple(rows))
+    paper[165:215, 50:160] = PAPER  # an empty cell
+    reading = READER.read(askew(paper, degrees)[0])
+    assert reading.text.splitlines() == [rows[0], rows[1][3:], *rows[2:]]
+    whole = (1, 2, 3, 4)
+    assert columns_of(reading.rows, reading.turned) == (whole, whole[1:], *[whole] * 3)
 
 
 def test_ruled_lines_tell_how_a_page_is_held() -> None:

@@ -20,6 +20,7 @@ Columns = tuple[tuple[int, ...], ...]
 
 NEAR = 0.5  # heights of a number between two of a column, at most
 STEEPEST = 0.5  # pixels across for each down; a table that leans more is none
+ASKEW = 0.12  # pixels down for each to the right; rows of a page held straight slope by less
 
 
 def columns_of(rows: Sequence[Row], turned: int = 0) -> Columns:
@@ -69,6 +70,7 @@ def _leans(boxes: Floats, row_of: Whole) -> list[float]:
     Each other is a median, which few numbers without a partner do not move (after Theil, 1950, and
     Sen, 1968): over the left, the middle or the right of numbers that are each other's nearest in
     neighbouring rows, and over the two ends of the rows, which are all that a list may be flush by.
+    The columns of a page that was held askew are at a right angle to its rows.
     """
     x = boxes[:, :1] + boxes[:, 2:3] * (0, 0.5, 1)
     y = boxes[:, 1] + boxes[:, 3] / 2
@@ -91,7 +93,18 @@ def _leans(boxes: Floats, row_of: Whole) -> list[float]:
         told(3, 0, above[0], below[0])
         told(4, 2, above[-1], below[-1])
     medians = (float(np.median(leans)) for leans in found if leans)
-    return [0.0, *(min(max(lean, -STEEPEST), STEEPEST) for lean in medians)]
+    leans = [0.0, *(min(max(lean, -STEEPEST), STEEPEST) for lean in medians)]
+    slope = _slope(boxes, row_of)
+    return [*leans, -slope] if abs(slope) > ASKEW else leans
+
+
+def _slope(boxes: Floats, row_of: Whole) -> float:
+    """Return the slope of the rows, in pixels down for each to the right; 0 of single numbers."""
+    x, y = boxes[:, 0] + boxes[:, 2] / 2, boxes[:, 1] + boxes[:, 3] / 2
+    one = np.flatnonzero(row_of[1:] == row_of[:-1])
+    across, down = x[one + 1] - x[one], y[one + 1] - y[one]
+    slopes = down[across > 0] / across[across > 0]
+    return float(np.median(slopes)) if len(slopes) else 0.0
 
 
 class _Pairs(NamedTuple):
