@@ -132,8 +132,8 @@ def _is_like_digits(straight: Look, tilted: Look, networks: Networks) -> bool:
     if len(straight.known) < FEWEST_TILTED:
         return False
     after = max(likeness_turned(straight.known.values(), networks))
-    if len(tilted.known) < FEWEST_TILTED:  # rules that are tilted hold the digits together
-        return after > LIKE_DIGITS
+    if after <= LIKE_DIGITS or len(tilted.known) < FEWEST_TILTED:
+        return after > LIKE_DIGITS  # rules that are tilted hold most digits together
     return after > max(likeness_turned(tilted.known.values(), networks)) - LESS_LIKE
 
 
