@@ -231,8 +231,8 @@ def _groups(pieces: Sequence[Piece], height: float) -> list[list[Piece]]:
 
 def _is_word(pieces: Sequence[Piece], known: Mapping[int, Known]) -> bool:
     """Whether many pieces that stand together are no digits by themselves."""
-    doubtful = [known[id(one)].likely[:NO_DIGIT].max() < DOUBTFUL for one in pieces]
-    return sum(doubtful) > FEW_DOUBTFUL * len(pieces) and sum(doubtful) >= min(DOUBT, len(pieces))
+    doubtful = sum(bool(known[id(one)].likely[:NO_DIGIT].max() < DOUBTFUL) for one in pieces)
+    return doubtful > FEW_DOUBTFUL * len(pieces) and doubtful >= min(DOUBT, len(pieces))
 
 
 def _by_itself(piece: Piece, known: Mapping[int, Known]) -> Character:
