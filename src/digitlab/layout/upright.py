@@ -12,6 +12,7 @@ from digitlab.layout.words import without_words
 
 SENSE = 0.6  # of the characters that are surely read: pages with more are upright
 BETTER = 0.15  # of them, by which it must make more sense to turn a page
+MORE = 1.3  # times as many digits have to be sure, words left out, for a page to be turned
 FEWEST = 3  # digits that are neither 0 nor 1: with fewer, nobody can tell
 MANY = 10  # such digits; of fewer, more have to be sure for a page to be turned
 SURE_SENSE = 0.9  # of few
@@ -40,7 +41,9 @@ def read_upright(
     if degrees:
         turned = read_seen(_turned(look, degrees, networks), networks)
         makes, told = _sense(turned)
-        if told >= FEWEST and makes >= max(_enough(told), sense + BETTER):
+        makes_sense = told >= FEWEST and makes >= max(_enough(told), sense + BETTER)
+        # Labels make no sense either way: what is no word beside them tells.
+        if makes_sense and _sure(without_words(turned)) > MORE * _sure(without_words(rows)):
             return turned, degrees
     return rows, 0
 
@@ -89,12 +92,21 @@ def _sense(found: Sequence[PageRow]) -> tuple[float, int]:
 
     Ones and zeros do not count, which look alike any way up.
     """
-    digits = [
-        one
+    told = _told(found)
+    return (sum(told) / len(told) if told else 0.0), len(told)
+
+
+def _sure(found: Sequence[PageRow]) -> int:
+    """Return how many digits are surely read that are neither 0 nor 1."""
+    return sum(_told(found))
+
+
+def _told(found: Sequence[PageRow]) -> list[bool]:
+    """Return whether each digit is surely read that is neither 0 nor 1."""
+    return [
+        one.certainty > SURE
         for row in found
         for number in row.numbers
         for one in number
         if one.mark is None and one.digit not in (0, 1)
     ]
-    told = [one.certainty > SURE for one in digits]
-    return (sum(told) / len(told) if told else 0.0), len(told)
