@@ -43,13 +43,23 @@ def _marked(paper: Picture, mark: str, x: int, y: int, tall: int) -> int:
     return {"-": tall // 2 + 12, ".": 20, ",": 24}[mark]
 
 
-def form(numbers: tuple[str, ...], labels: tuple[str, ...] = LABELS) -> Picture:
+def form(numbers: tuple[str, ...], labels: tuple[str, ...] = LABELS, font: int = 2) -> Picture:
     paper = np.full((80 + 130 * len(numbers), 800), 240, np.uint8)
     for row, (label, number) in enumerate(zip(labels, numbers, strict=False)):
         y = 60 + 130 * row
-        cv2.putText(paper, label, (40, y + 38), cv2.FONT_HERSHEY_DUPLEX, 1.4, 40, 2, cv2.LINE_AA)
+        cv2.putText(paper, label, (40, y + 38), font, 1.4, 40, 2, cv2.LINE_AA)
         drawn(paper, number, 460, y)
     return paper
+
+
+@pytest.mark.parametrize("font", [0, 6, 7])
+def test_no_page_is_turned_because_its_labels_make_no_sense(font: int) -> None:
+    numbers = ("96", "28", "60", "95", "68")
+    reading = READER.read(form(numbers, font=font))
+    assert reading.turned == 0
+    assert all(one in reading.text.split() for one in numbers)
+    turned = READER.read(np.ascontiguousarray(np.rot90(form(("72", "43", "54"), ("",) * 3), 2)))
+    assert turned.turned == 180
 
 
 def numbers_on(paper: Picture) -> list[str]:

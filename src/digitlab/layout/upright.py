@@ -12,7 +12,7 @@ from digitlab.layout.words import without_words
 
 SENSE = 0.6  # of the characters that are surely read: pages with more are upright
 BETTER = 0.15  # of them, by which it must make more sense to turn a page
-MORE = 1.3  # times as many digits have to be sure, words left out, for a page to be turned
+MORE = 1.5  # times as many digits have to be sure, words left out, to turn a page of words
 FEWEST = 3  # digits that are neither 0 nor 1: with fewer, nobody can tell
 MANY = 10  # such digits; of fewer, more have to be sure for a page to be turned
 SURE_SENSE = 0.9  # of few
@@ -42,8 +42,7 @@ def read_upright(
         turned = read_seen(_turned(look, degrees, networks), networks)
         makes, told = _sense(turned)
         makes_sense = told >= FEWEST and makes >= max(_enough(told), sense + BETTER)
-        # Labels make no sense either way: what is no word beside them tells.
-        if makes_sense and _sure(without_words(turned)) > MORE * _sure(without_words(rows)):
+        if makes_sense and not _is_labelled(rows, turned):
             return turned, degrees
     return rows, 0
 
@@ -96,9 +95,14 @@ def _sense(found: Sequence[PageRow]) -> tuple[float, int]:
     return (sum(told) / len(told) if told else 0.0), len(told)
 
 
-def _sure(found: Sequence[PageRow]) -> int:
-    """Return how many digits are surely read that are neither 0 nor 1."""
-    return sum(_told(found))
+def _is_labelled(rows: Sequence[PageRow], turned: Sequence[PageRow]) -> bool:
+    """Whether a page is mostly words, but for numbers that are read as well as if it is turned.
+
+    Words make no sense either way, and may look more like digits on their heads.
+    """
+    kept = _told(without_words(rows))
+    mostly_words = 2 * len(kept) < len(_told(rows))
+    return mostly_words and sum(_told(without_words(turned))) <= MORE * sum(kept)
 
 
 def _told(found: Sequence[PageRow]) -> list[bool]:
