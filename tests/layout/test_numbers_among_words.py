@@ -8,6 +8,9 @@ import numpy.typing as npt
 import pytest
 
 from digitlab import Recogniser, load_dataset
+from digitlab.layout.lattice import Character
+from digitlab.layout.page import PageRow
+from digitlab.layout.words import without_words
 
 Picture = npt.NDArray[np.uint8]
 
@@ -102,3 +105,14 @@ def test_a_thick_zero_is_no_punched_hole() -> None:
     assert numbers_on(paper)[2:] == ["50"]
     cv2.circle(paper, (545, 60 + 260 + 30), 30, 20, -1)
     assert numbers_on(paper)[2:] == ["5"]
+
+
+def test_a_row_of_marks_alone_is_no_number() -> None:
+    dash = Character((10, 20, 12, 3), None, None, "-", 0.97)
+    number = tuple(
+        Character((x, 60, 20, 30), None, np.eye(11, dtype=np.float32)[digit], None, 1.0)
+        for x, digit in ((10, 4), (40, 7), (70, 2))
+    )
+    rows = [PageRow(((dash,), (dash,))), PageRow((number,))]
+    assert without_words(rows) == rows[1:]
+    assert without_words(rows[:1]) == []

@@ -71,9 +71,7 @@ def _is_number(characters: Sequence[Character], among_words: bool, line: _Line) 
         return not (len(digits) >= LONG and sum(told) > WORD * len(told))
     doubtful = sum(one.certainty <= SURELY for one in digits)
     plain = sum(one.digit not in (0, 1) for one in digits)
-    few = (
-        1 < len(digits) <= LONG
-    )  # "10", "11" and "100" are written, "ill" and "lo" do not stand so
+    few = 1 < len(digits) <= LONG  # as "10", "11" and "100"; "lo" does not stand evenly
     return (
         doubtful <= (len(digits) > LONG)
         and (plain >= PLAIN * len(digits) or few)
@@ -85,13 +83,14 @@ class _Line:
     """Where a row's characters stand, and how high the tall ones are: its capitals, or digits."""
 
     def __init__(self, characters: Iterable[Character]) -> None:
-        boxes = np.array([one.box for one in characters if one.mark is None], float).reshape(-1, 4)
-        self._count = len(boxes)
-        self.tall = float(np.percentile(boxes[:, 3], TALLEST)) if len(boxes) else 0.0
+        found = [one.box for one in characters if one.mark is None]
+        boxes = np.array(found or [(0, 0, 1, 1)], float)  # there may be marks alone
+        self._count = len(found)
+        self.tall = float(np.percentile(boxes[:, 3], TALLEST))
         middles, feet = boxes[:, 0] + boxes[:, 2] / 2, boxes[:, 1] + boxes[:, 3]
-        slope = np.polyfit(middles, feet, 1)[0] if np.ptp(middles) > 4 * self.tall > 0 else 0.0
-        self._slope = float(slope)
-        self._foot = float(np.median(feet - self._slope * middles)) if len(boxes) else 0.0
+        is_long = np.ptp(middles) > 4 * self.tall
+        self._slope = float(np.polyfit(middles, feet, 1)[0]) if is_long else 0.0
+        self._foot = float(np.median(feet - self._slope * middles))
 
     def _below(self, digit: Character) -> float:
         """Return how far a digit reaches below the line, in heights of the tall ones."""
