@@ -76,3 +76,28 @@ def test_numbers_that_hang_on_the_lines_of_a_page_are_read() -> None:
     noisy = sheet + chance.normal(0, 4, sheet.shape)
     counts = score("\n".join(lines), READER.read(noisy.clip(0, 255).astype(np.uint8)))
     assert counts.right >= 0.85 * counts.digits
+
+
+def test_rules_of_squared_paper_part_no_number_and_those_of_a_table_do() -> None:
+    squared = np.concatenate([numbers("83548641", gaps=14)] * 3)
+    for first in ("83", "8354", "835486"):
+        x = 60 + numbers(first, gaps=14, margin=0).shape[1] - 7
+        cv2.line(squared, (x, 0), (x, len(squared)), 150, 2)
+    reading: Reading = READER.read(squared, reject="none")
+    assert [len(line.split()) for line in reading.text.splitlines()] == [1, 1, 1]
+    cells = [
+        [numbers(two, gaps=8, margin=24) for two in line.split()]
+        for line in ("83 54", "20 46", "92 36")
+    ]
+    wide = max(cell.shape[1] for line in cells for cell in line)
+    table = np.concatenate(
+        [
+            np.concatenate(
+                [np.pad(c, ((0, 0), (0, wide - c.shape[1])), constant_values=255) for c in line], 1
+            )
+            for line in cells
+        ]
+    )
+    for x in (2, wide, 2 * wide - 3):
+        cv2.line(table, (x, 0), (x, len(table)), 90, 2)
+    assert READER.read(table, reject="none").text.splitlines() == ["83 54", "20 46", "92 36"]

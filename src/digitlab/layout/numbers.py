@@ -15,6 +15,7 @@ from digitlab.layout.slashes import with_slashes
 
 OVER_RULES = 0.08  # of the characters are written across standing rules: no table has more
 COLUMNS = 2  # standing rules that a table has at least: one alone may be that of a margin
+NEAR, SQUARED = 0.3, 0.25  # heights of a digit, and of the gaps at rules that are less
 LONG = 0.2  # of the page's height that a standing rule is at least
 JUMP, WIDE = 1.6, 0.55  # times as wide, and heights of a digit: a gap that parts numbers
 USUAL = 1.3  # heights of a digit: a gap that parts them where nothing else tells
@@ -38,6 +39,7 @@ def parted(
     written = [one for _, characters in found for one in characters]
     across = sum(_is_across(one, ruled) for one in written)
     is_table = _columns(ruled) >= COLUMNS and across < OVER_RULES * len(written)
+    is_table = is_table and not _is_squared(found, gaps, ruled)
     rows = []
     for (_, characters), wide in zip(found, gaps, strict=True):
         if not characters:
@@ -79,6 +81,27 @@ def _threshold(gaps: npt.NDArray[np.float64], page: float | None = None) -> floa
     if page is None:
         return USUAL if not len(ordered) or ordered[len(ordered) // 2] < EVEN else np.inf
     return page
+
+
+def _is_squared(
+    found: Sequence[tuple[float, Sequence[Character]]],
+    gaps: Sequence[npt.NDArray[np.float64]],
+    ruled: Ruled,
+) -> bool:
+    """Whether standing rules run through numbers, as on squared paper: at many, gaps are small.
+
+    Args:
+        found, ruled: as of `parted`.
+        gaps: of each row, in heights of its digits.
+    """
+    beside = [
+        gap
+        for (_, characters), wide in zip(found, gaps, strict=True)
+        for (one, other), gap in zip(pairwise(characters), wide.tolist(), strict=True)
+        if _is_ruled(one, other, ruled)
+    ]
+    near = sum(gap < NEAR for gap in beside)
+    return near > SQUARED * len(beside)
 
 
 def _columns(ruled: Ruled) -> int:
