@@ -138,3 +138,18 @@ def test_lists_of_ones_and_zeros_are_read(lines: Sequence[str]) -> None:
     text = READER.read(written(lines, 1)).text
     assert len(text.split("\n")) == len(lines)
     assert "0" in text
+
+
+@pytest.mark.parametrize("shift", [-6, 6])
+def test_two_points_that_lean_are_a_colon(shift: int) -> None:
+    paper = np.full((200, 420), 240, np.uint8)
+    for text, x in (("74", 40), ("69", 230)):
+        for at, one in enumerate(text):
+            image = TEST.images[np.flatnonzero(TEST.labels == int(one))[21]]
+            image = image[image.max(axis=1) > 60][:, image.max(axis=0) > 60]
+            ink = cv2.resize(image, (44, TALL), interpolation=cv2.INTER_CUBIC)
+            part = paper[70 : 70 + TALL, x + 60 * at : x + 60 * at + 44]
+            np.minimum(part, 255 - ink, out=part)
+    cv2.circle(paper, (185 - shift, 70 + TALL - 6), 3, 20, -1)
+    cv2.circle(paper, (185 + shift, 70 + 26), 3, 20, -1)
+    assert READER.read(paper).text == "74:69"

@@ -49,6 +49,7 @@ GAP_COST = 6.0  # for each height of a digit between pieces
 JOIN_COST = 1.5  # of pieces side by side that are one character
 POINT_COST = 2.5  # of a digit that a point beside it is a part of
 OVERLAP_COST = 3.5  # of a character that lies over another
+HALF_COST = 2.0  # of a point that is one of a colon's two by its place
 STRONG = 0.7  # times as strong as the row's pen: marks are, most specks are not
 MARK_COST = 1.0  # of leaving out what looks like a strong mark
 SPECK, LEFT_OUT, SIZE_COST = 0.12, 0.05, 14.0  # of what is left out: the larger, the less likely
@@ -200,6 +201,7 @@ class _Row:
             # Else a dash may be the hat of a 5, and a point one of a colon's.
             score = math.log(max(mark[1] * min(1.0, self._strength(chosen)), LEAST))
             score -= OVERLAP_COST * self._overlap(first, last)
+            score -= HALF_COST * self._is_half_of_pair(first, last, top, bottom)
             yield Edge(first, last, chosen, mark=mark[0], score=score)
         if last - first > 1 or digit is None:
             return
@@ -318,6 +320,13 @@ class _Row:
             return False
         x, _, width, _ = box_of(body)
         return any(min(x + width, one.right) - max(x, one.left) < 0.5 * one.width for one in points)
+
+    def _is_half_of_pair(self, first: int, last: int, top: float, bottom: float) -> bool:
+        """Whether a piece and one beside it are a mark together, as the points of a colon are."""
+        if last - first > 1:
+            return False
+        pairs = (self.atoms[max(0, first - 1) : last], self.atoms[first : last + 1])
+        return any(len(pair) == 2 and mark_of(pair, top, bottom) is not None for pair in pairs)
 
     def _overlap(self, first: int, last: int) -> float:
         """Return how much of a character's neighbours is over it, of the narrower one's width.
