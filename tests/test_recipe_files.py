@@ -149,8 +149,8 @@ def test_any_toml_is_a_recipe_or_one_line(table: dict[str, Any]) -> None:
         ("[data]\nsources = [1]", "data.sources must be a list of strings, not [1]"),
         (
             "[network]\nname = 'resnet'",
-            "network.name is 'resnet'; expected mlp, cnn, quick, photo, two-columns or two-heads, "
-            "or a class of your own",
+            "network.name is 'resnet'; expected mlp, cnn, quick, photo, photo-wide, two-columns or "
+            "two-heads, or a class of your own",
         ),
         ("[training]\ndevice = 'gpu'", "training.device is 'gpu'; expected auto, cpu, cuda"),
         (

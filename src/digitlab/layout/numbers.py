@@ -101,7 +101,7 @@ def _is_squared(
         if _is_ruled(one, other, ruled)
     ]
     near = sum(gap < NEAR for gap in beside)
-    return near > SQUARED * len(beside)
+    return bool(near > SQUARED * len(beside))
 
 
 def _columns(ruled: Ruled) -> int:
