@@ -38,19 +38,17 @@ def parted(
     page = _threshold(np.concatenate([np.zeros(0), *gaps]))
     written = [one for _, characters in found for one in characters]
     across = sum(_is_across(one, ruled) for one in written)
-    is_table = _columns(ruled) >= COLUMNS and across < OVER_RULES * len(written)
-    is_table = is_table and not _is_squared(found, gaps, ruled)
+    is_ruled = _columns(ruled) >= COLUMNS and across < OVER_RULES * len(written)
+    rules = [_rules(characters, ruled if is_ruled else None) for _, characters in found]
+    is_table = not _is_squared(gaps, rules)
     rows = []
-    for (_, characters), wide in zip(found, gaps, strict=True):
+    for (_, characters), wide, at_rule in zip(found, gaps, rules, strict=True):
         if not characters:
             continue
-        limit = _threshold(wide, page)
-        numbers: list[list[Character]] = [[]]
-        for at, character in enumerate(characters):
-            if at and (
-                wide[at - 1] > limit
-                or (is_table and _is_ruled(characters[at - 1], character, ruled))
-            ):
+        parts = (wide > _threshold(wide, page)) | (at_rule & is_table)
+        numbers = [[characters[0]]]
+        for character, is_next in zip(characters[1:], parts.tolist(), strict=True):
+            if is_next:
                 numbers.append([])
             numbers[-1].append(character)
         rows.append(with_brackets(numbers))
@@ -83,25 +81,23 @@ def _threshold(gaps: npt.NDArray[np.float64], page: float | None = None) -> floa
     return page
 
 
+def _rules(characters: Sequence[Character], ruled: Ruled | None) -> npt.NDArray[np.bool_]:
+    """Return at which gaps of a row a standing rule is, bool [N - 1]; at none of no rules."""
+    pairs = pairwise(characters)
+    return np.array([ruled is not None and _is_ruled(*pair, ruled) for pair in pairs], bool)
+
+
 def _is_squared(
-    found: Sequence[tuple[float, Sequence[Character]]],
-    gaps: Sequence[npt.NDArray[np.float64]],
-    ruled: Ruled,
+    gaps: Sequence[npt.NDArray[np.float64]], rules: Sequence[npt.NDArray[np.bool_]]
 ) -> bool:
     """Whether standing rules run through numbers, as on squared paper: at many, gaps are small.
 
     Args:
-        found, ruled: as of `parted`.
         gaps: of each row, in heights of its digits.
+        rules: at which of these there is a rule.
     """
-    beside = [
-        gap
-        for (_, characters), wide in zip(found, gaps, strict=True)
-        for (one, other), gap in zip(pairwise(characters), wide.tolist(), strict=True)
-        if _is_ruled(one, other, ruled)
-    ]
-    near = sum(gap < NEAR for gap in beside)
-    return bool(near > SQUARED * len(beside))
+    near = sum(int((wide[at] < NEAR).sum()) for wide, at in zip(gaps, rules, strict=True))
+    return near > SQUARED * sum(int(at.sum()) for at in rules)
 
 
 def _columns(ruled: Ruled) -> int:
