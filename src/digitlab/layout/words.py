@@ -46,9 +46,7 @@ def without_words(found: Sequence[PageRow]) -> list[PageRow]:
     rows = []
     for row, others in zip(found, told, strict=True):
         line = _Line(chain(*row.numbers))
-        among_words = usual > MOSTLY or sum(others) + ROUND * usual > WORDS * (len(others) + ROUND)
-        if len(others) >= FEWEST and max(others) < OTHER:
-            among_words = False
+        among_words = _has_words(others, usual)
         kept = tuple(one for one in row.numbers if _is_number(one, among_words, line))
         if kept:
             rows.append(PageRow(kept))
@@ -56,6 +54,18 @@ def without_words(found: Sequence[PageRow]) -> list[PageRow]:
     if usual > MOSTLY and few:
         rows = [row for row in rows if _count(row) >= LONG]
     return rows if _is_written(rows) else []
+
+
+def _has_words(told: Sequence[float], usual: float) -> bool:
+    """Whether a row has words in it.
+
+    Args:
+        told: how likely each of its digits is none.
+        usual: the mean of that over the page.
+    """
+    if len(told) >= FEWEST and max(told) < OTHER:
+        return False
+    return usual > MOSTLY or sum(told) + ROUND * usual > WORDS * (len(told) + ROUND)
 
 
 def _count(row: PageRow) -> int:
