@@ -186,10 +186,15 @@ def _are_words(
     narrow = [one for one in pieces if one.width <= one.height]
     if len(narrow) < FEW:
         return False
-    letters = np.mean([known[id(one)].likely[:NO_DIGIT].max() < DOUBTFUL for one in narrow])
+    letters = _doubtful(narrow, known) / len(narrow)
     if len(narrow) >= SHORT:
-        return bool(letters >= LETTERS)
-    return among_words and bool(letters >= FEW_LETTERS)
+        return letters >= LETTERS
+    return among_words and letters >= FEW_LETTERS
+
+
+def _doubtful(pieces: Sequence[Piece], known: Mapping[int, Known]) -> int:
+    """Return how many pieces are no digits by themselves, more likely than not."""
+    return sum(float(known[id(one)].likely[:NO_DIGIT].max()) < DOUBTFUL for one in pieces)
 
 
 def _read_among_words(chain: Chain, members: Sequence[Piece], hand: Hand) -> list[Character]:
@@ -231,7 +236,7 @@ def _groups(pieces: Sequence[Piece], height: float) -> list[list[Piece]]:
 
 def _is_word(pieces: Sequence[Piece], known: Mapping[int, Known]) -> bool:
     """Whether many pieces that stand together are no digits by themselves."""
-    doubtful = sum(bool(known[id(one)].likely[:NO_DIGIT].max() < DOUBTFUL) for one in pieces)
+    doubtful = _doubtful(pieces, known)
     return doubtful > FEW_DOUBTFUL * len(pieces) and doubtful >= min(DOUBT, len(pieces))
 
 
