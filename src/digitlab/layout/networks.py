@@ -40,17 +40,17 @@ class Networks:
         """Let both say what characters are, and how likely digits are that they agree on.
 
         Args:
-            edges: with what the first network said of them; of marks the score stays.
+            edges: with what the first network said of them, if it was asked; of marks the score
+                stays.
             strength: float32 [H, W], of the page's ink.
         """
-        if not edges:
+        told = [(edge, edge.likely) for edge in edges if edge.likely is not None]
+        if not told:
             return
-        images = np.stack([in_place_of(edge.pieces, strength) for edge in edges])
-        for edge, seen in zip(edges, self.in_place(images), strict=True):
-            if edge.likely is None:
-                continue
-            alone, seen = (np.maximum(one, LEAST) for one in (edge.likely, seen))
-            both = alone**ALONE * seen[: len(alone)] ** IN_PLACE
+        images = np.stack([in_place_of(edge.pieces, strength) for edge, _ in told])
+        for (edge, alone), seen in zip(told, self.in_place(images), strict=True):
+            both = np.maximum(alone, LEAST) ** ALONE
+            both *= np.maximum(seen[: len(alone)], LEAST) ** IN_PLACE
             edge.likely = (both / both.sum()).astype(np.float32)
             if edge.mark is None:
                 edge.score += math.log(both.sum())

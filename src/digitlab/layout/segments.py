@@ -129,7 +129,7 @@ def read_row(pieces: Sequence[Piece], lines: Lines, hand: Hand) -> list[Characte
         answers = hand.networks.alone(images)
         for edge, likely in zip(asked, answers, strict=True):
             edge.likely = likely
-    hand.networks.vote([edge for edge in edges if edge.likely is not None], hand.strength)
+    hand.networks.vote(edges, hand.strength)
     for edge in edges:
         edge.score += row.score(edge)
     return best_path(edges, len(row.atoms))
