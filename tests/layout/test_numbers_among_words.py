@@ -7,14 +7,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from digitlab import Recogniser, load_dataset
+from digitlab import Recogniser
 from digitlab.layout.lattice import Character
 from digitlab.layout.page import PageRow
 from digitlab.layout.words import without_words
+from written_digits import digit_ink
 
 Picture = npt.NDArray[np.uint8]
 
-TEST = load_dataset("mnist").splits["test"]
 READER = Recogniser()
 LABELS = ("Kitchen meter", "Bathroom heat", "Garage parking", "Chamber rent", "Street market")
 
@@ -25,13 +25,10 @@ def drawn(paper: Picture, text: str, x: int, y: int, tall: int = 44) -> None:
         if one in ".,-":
             x += _marked(paper, one, x, y, tall)
             continue
-        image = TEST.images[np.flatnonzero(TEST.labels == int(one))[(21, 31, 42)[at % 3]]]
-        image = image[image.max(axis=1) > 60][:, image.max(axis=0) > 60]
-        width = max(8, round(image.shape[1] * tall / len(image)))
-        ink = cv2.resize(image, (width, tall), interpolation=cv2.INTER_CUBIC)
-        part = paper[y : y + tall, x : x + width]
+        ink = digit_ink(one, (21, 31, 42)[at % 3], tall)
+        part = paper[y : y + tall, x : x + ink.shape[1]]
         np.minimum(part, 255 - ink, out=part)
-        x += width + tall // 6
+        x += ink.shape[1] + tall // 6
 
 
 def _marked(paper: Picture, mark: str, x: int, y: int, tall: int) -> int:

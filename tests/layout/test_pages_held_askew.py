@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digitlab import Recogniser, load_dataset
+from digitlab import Recogniser
 from digitlab.layout.page import look_at
 from digitlab.layout.pieces import Piece
 from digitlab.layout.tilt import tilt_of
 from digitlab.reading.columns import columns_of
 from digitlab.reading.types import Reading
+from written_digits import digit_ink
 
 Picture = npt.NDArray[np.uint8]
 Matrix = npt.NDArray[np.float64]
 
-TEST = load_dataset("mnist").splits["test"]
 READER = Recogniser()
 PAPER = 232
 ROWS = ("47205 3186", "90412 5573", "2864 71905")
@@ -33,10 +33,8 @@ def page(rows: tuple[str, ...] = ROWS, tall: int = 40) -> tuple[Picture, list[tu
         x, y = 60, 90 + 2 * tall * at
         for one in row:
             if one != " ":
-                image = TEST.images[np.flatnonzero(TEST.labels == int(one))[3]]
-                image = image[image.max(axis=1) > 60][:, image.max(axis=0) > 60]
-                width = max(6, round(image.shape[1] * tall / image.shape[0]))
-                cover = cv2.resize(image, (width, tall), interpolation=cv2.INTER_CUBIC) / 255
+                cover = digit_ink(one, 3, tall) / 255
+                width = cover.shape[1]
                 part = paper[y : y + tall, x : x + width]
                 part[:] = np.rint(part * (1 - 0.85 * cover))
                 boxes.append((x, y, width, tall))

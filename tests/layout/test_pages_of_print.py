@@ -7,17 +7,17 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from digitlab import Recogniser, load_dataset
+from digitlab import Recogniser
 from digitlab.layout.networks import Answers, Floats, Networks
 from digitlab.layout.pieces import Piece
 from digitlab.layout.rows import Chain, find_rows
 from digitlab.layout.upright import read_upright
 from digitlab.layout.words import without_words
 from digitlab.reading.types import Reading
+from written_digits import digit_ink
 
 Picture = npt.NDArray[np.uint8]
 
-TEST = load_dataset("mnist").splits["test"]
 READER = Recogniser()
 WORDS = (
     "The quick brown fox jumps over the",
@@ -61,10 +61,8 @@ def printed(lines: int) -> Picture:
 def written(paper: Picture, number: str, x: int, y: int, tall: int = 60) -> None:
     """Write a test digit of each kind on paper, the upper left of the first at x, y."""
     for one in number:
-        image = TEST.images[np.flatnonzero(TEST.labels == int(one))[3]]
-        image = image[image.max(axis=1) > 60][:, image.max(axis=0) > 60]
-        width = max(8, round(image.shape[1] * tall / image.shape[0]))
-        cover = cv2.resize(image, (width, tall), interpolation=cv2.INTER_CUBIC)[..., None] / 255
+        cover = digit_ink(one, 3, tall)[..., None] / 255
+        width = cover.shape[1]
         part = paper[y : y + tall, x : x + width]
         part[:] = np.rint(part * (1 - 0.9 * cover))
         x += width + tall // 3

@@ -12,6 +12,7 @@ import pytest
 
 from digitlab import Recogniser, load_dataset
 from digitlab.reading.types import Mark, Reading
+from written_digits import digit_ink
 
 Picture = npt.NDArray[np.uint8]
 
@@ -145,9 +146,7 @@ def test_two_points_that_lean_are_a_colon(shift: int) -> None:
     paper = np.full((200, 420), 240, np.uint8)
     for text, x in (("74", 40), ("69", 230)):
         for at, one in enumerate(text):
-            image = TEST.images[np.flatnonzero(TEST.labels == int(one))[21]]
-            image = image[image.max(axis=1) > 60][:, image.max(axis=0) > 60]
-            ink = cv2.resize(image, (44, TALL), interpolation=cv2.INTER_CUBIC)
+            ink = digit_ink(one, 21, TALL, 44)
             part = paper[70 : 70 + TALL, x + 60 * at : x + 60 * at + 44]
             np.minimum(part, 255 - ink, out=part)
     cv2.circle(paper, (185 - shift, 70 + TALL - 6), 3, 20, -1)
