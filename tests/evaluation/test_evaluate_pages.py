@@ -120,7 +120,11 @@ def test_a_truth_has_a_page_a_line_and_its_names_no_spaces_around(tmp_path: Path
         (b"a.png 12\n", "line 1: expected a file, a tab"),
         (b"a.png\t1\na.png\t2\n", "line 2: 'a.png' stands in an earlier line"),
         (b"\xff\xfe\t1", "it is not UTF-8"),
-        (b"a.png\t1\nb.png\tabc\n", r"truth\.tsv, line 2: 'a' is no digit and no mark; expected 0"),
+        (
+            b"a.png\t1\nb.png\tabc\n",
+            r"truth\.tsv, line 2: 'a' is no digit and no mark; "
+            r"expected 0 to 9 and \. , - / : \+ = \( \) %$",
+        ),
         (b"a.png\t1\\2\n", "line 1: .* is no digit and no mark"),
         ("a.png\t１".encode(), "line 1: '１' is no digit"),
         (b"\n", "names no page"),

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 TRUTH = "truth.tsv"
 _HEADER = ["file", "truth"]
-_READ = "0123456789.,-/:+="  # what a model reads
-_NOT_READ = "()%"  # what stands among numbers and is not read: marks that are missing
+_DIGITS, _MARKS = "0123456789", ".,-/:+=()%"
 _FIRST_PAGE = "; evaluation measures the first page: give each a file of its own"
 _ROW_BREAK = re.compile(r"(?<!\\)/")
 
@@ -192,10 +191,9 @@ def read_truth(folder: str | PathLike[str]) -> dict[str, str]:
 def _check_written(truth: str, where: str) -> None:
     """Raise DataError, in words that begin with where, for what no page of numbers has."""
     for one in truth:
-        if not one.isspace() and one not in _READ + _NOT_READ:
+        if not one.isspace() and one not in _DIGITS + _MARKS:
             raise DataError(
-                f"{where}: {one!r} is no digit and no mark; expected 0 to 9 and . , - / : + =, "
-                "or ( ) and %, which are not read"
+                f"{where}: {one!r} is no digit and no mark; expected 0 to 9 and {' '.join(_MARKS)}"
             )
 
 

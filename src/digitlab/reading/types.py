@@ -73,7 +73,7 @@ class Digit:
 
 @dataclass(frozen=True)
 class Mark:
-    """A mark in a number: decimal point, comma, minus, slash, colon or dash.
+    """A mark in a number: point, comma, minus, slash, colon, plus, equals, percent, bracket, dash.
 
     Attributes:
         mark: as it is written, such as `.` or `-`, even if it is refused.
