@@ -78,6 +78,7 @@ def test_the_exit_status_says_whether_all_pages_could_be_read(folder: Path) -> N
     none = CliRunner().invoke(app, ["evaluate", "--pages", str(folder)])
     assert none.exit_code == 1
     assert "passed over, cannot be read: 1" in none.stdout
+    assert "\nno digits compared; 0 of 0 numbers" in none.stdout
 
 
 @pytest.mark.process
@@ -97,9 +98,10 @@ def test_of_a_document_the_first_page_is_measured_and_the_advice_is_for_that(
 
 def test_the_command_needs_a_model_or_pages(folder: Path) -> None:
     assert CliRunner().invoke(app, ["evaluate"]).exit_code == 2
-    both = CliRunner().invoke(app, ["evaluate", "--pages", str(folder), "--degraded"])
-    assert both.exit_code == 2
-    assert "--degraded" in both.stderr
+    for other in (["--degraded"], ["--split", "test"], ["--pictures", "3"], ["--chart", "a.png"]):
+        both = CliRunner().invoke(app, ["evaluate", "--pages", str(folder), *other])
+        assert both.exit_code == 2
+        assert f"leave out {other[0]}" in both.stderr
 
 
 def test_a_truth_has_rows_numbers_and_written_slashes(tmp_path: Path) -> None:

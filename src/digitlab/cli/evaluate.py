@@ -26,13 +26,17 @@ def evaluate(
         ),
     ] = None,
     data: DataOption = None,
-    split: Annotated[str, typer.Option(metavar="train|valid|test", help="Which part.")] = "test",
+    split: Annotated[
+        str | None,
+        typer.Option(metavar="train|valid|test", help="Which part; else test."),
+    ] = None,
     degraded: Annotated[
         bool, typer.Option("--degraded", help="Also read made pictures, by kind of degradation.")
     ] = False,
     pictures: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Made pictures of each kind.")
-    ] = 500,
+        int | None,
+        typer.Option(metavar="N", min=1, help="Made pictures of each kind; else 500."),
+    ] = None,
     no_digits: Annotated[
         Path | None,
         typer.Option(
@@ -75,8 +79,8 @@ def evaluate(
     from digitlab.contact_sheet import check_place
 
     if pages is not None:
-        others = {"--data": data, "--degraded": degraded, "--no-digits": no_digits}
-        _check_alone({**others, "--mistakes": mistakes, "--chart": chart})
+        others = {"--data": data, "--split": split, "--degraded": degraded, "--pictures": pictures}
+        _check_alone({**others, "--no-digits": no_digits, "--mistakes": mistakes, "--chart": chart})
         _evaluate_pages(pages, model, threads or 1, as_json)
         return
     if model is None:
@@ -88,9 +92,9 @@ def evaluate(
         report = digitlab.evaluate(
             model,
             data=data or None,
-            split=split,
+            split=split or "test",
             degraded=degraded,
-            pictures=pictures,
+            pictures=pictures or 500,
             no_digits=no_digits,
             threads=threads or 1,
             progress=progress,

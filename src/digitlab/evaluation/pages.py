@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from digitlab.errors import DataError
 from digitlab.evaluation.page_score import THRESHOLDS, PageScore, score
 from digitlab.evaluation.robustness import Progress
-from digitlab.wording import accuracy_text, counted, percent, printable
+from digitlab.wording import counted, percent, printable
 
 if TYPE_CHECKING:
     from digitlab.reading.pages import Source
@@ -207,7 +207,10 @@ def _summary(total: PageScore) -> str:
     """Return a line of what most people ask for."""
     grouped = f"{total.numbers_grouped:,} of {total.numbers:,} numbers grouped as written"
     marks = f"marks: {total.marks_right:,} of {total.marks:,} right, {total.marks_extra:,} extra"
-    return f"{accuracy_text(total.accuracy)} of the digits right; {grouped}; {marks}"
+    right = "no digits compared"
+    if total.accuracy is not None:
+        right = f"{percent(total.accuracy)} of the digits right"
+    return f"{right}; {grouped}; {marks}"
 
 
 def _confidence_lines(total: PageScore) -> list[str]:
