@@ -237,6 +237,16 @@ def test_where_standard_error_is_closed_nothing_of_it_gets_among_the_answers(
     assert len([json.loads(line) for line in capsys.readouterr().out.splitlines()]) == 4
 
 
+def test_where_standard_output_is_closed_nothing_is_read_but_into_a_file(
+    pile: Recogniser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout", None)
+    with pytest.raises(DigitlabError, match="standard output is closed: open it, or name a file"):
+        run(pile, "pile", style="csv", annotate=Path("seen"))
+    assert not Path("seen").exists()
+    assert run(pile, "pile", style="csv", out=Path("digits.csv")) == 1
+
+
 @pytest.mark.parametrize("style", ["csv", "json"])
 def test_a_file_gets_what_standard_output_would_and_errors_are_said(
     pile: Recogniser, style: str, capsys: pytest.CaptureFixture[str]

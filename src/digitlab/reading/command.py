@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from digitlab import __version__
-from digitlab.errors import PictureError
+from digitlab.errors import DigitlabError, PictureError
 from digitlab.live_line import Counter
 from digitlab.picture_source import read_pipe
 from digitlab.reading.formats import (
@@ -93,7 +93,8 @@ class ReadCommand:
         Raises:
             ConfigError, ModelError: for a `reject` or `upright` that is not allowed, before
                 anything is read.
-            DigitlabError: where a folder or the file cannot be written to.
+            DigitlabError: where a folder or the file cannot be written to, or standard output is
+                closed and there is no file.
         """
         self.recogniser.check_reject(self.reject)
         check_upright(self.upright)
@@ -101,6 +102,8 @@ class ReadCommand:
         inputs = [path for path in found if isinstance(path, Path)]
         if self.out is not None:
             check_file(self.out, inputs)
+        elif sys.stdout is None:  # print would say nothing of it
+            raise DigitlabError("standard output is closed: open it, or name a file by --out")
         pictures = PagePictures(
             self.recogniser,
             inputs,
