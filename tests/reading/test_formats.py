@@ -155,6 +155,8 @@ def test_a_name_that_could_be_a_formula_is_still_the_name_of_the_file() -> None:
     assert row_of(reading("=1+1.png", 5))["file"] == "./=1+1.png"
     assert row_of(reading("-", 5))["file"] == "-"
     assert row_of(reading(None, 5))["file"] == "-"
+    page = replace(reading("-", 5), page=4)
+    assert row_of(page)["file"] == "-, page 4" == text_line(page).partition(":")[0]
 
 
 @given(NAMES)

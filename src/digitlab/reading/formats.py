@@ -177,7 +177,7 @@ def _confidence(number: Number) -> str:
 def _csv_name(reading: Reading) -> str:
     """Return a name that no spreadsheet takes for a formula, and that still is the file's."""
     name = _source(reading)
-    return name if name == STANDARD_INPUT else _no_formula(name)
+    return _no_formula(name) if reading.file not in (None, "", STANDARD_INPUT) else name
 
 
 def _no_formula(name: str) -> str:
