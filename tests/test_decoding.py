@@ -280,8 +280,8 @@ def pages(count: int, **options: object) -> bytes:
 def test_pages_after_the_first_are_named(big: bool) -> None:
     with pytest.warns(PagesWarning) as told:
         load_picture(pages(3, big_tiff=big), name="scan.tif")
-    assert [str(one.message) for one in told] == [
-        "scan.tif: page 1 of 3 is read, the others are not"
+    assert [(str(one.message), one.filename) for one in told] == [
+        ("scan.tif: page 1 of 3 is read, the others are not", __file__)
     ]
 
 

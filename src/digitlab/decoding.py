@@ -8,6 +8,7 @@ crashes or hangs takes this process with it: reading/guard.py keeps one in a pro
 from __future__ import annotations
 
 import re
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -114,7 +115,15 @@ def warn_of_pages(name: str, count: int | None, read: int = 1, hint: str = "") -
         return
     first = f"page 1 of {count:,} is" if read == 1 else f"{read:,} of {count:,} pages are"
     told = f"{name}: {first} read, the others are not{hint}"
-    warnings.warn(PagesWarning(told), stacklevel=3)
+    warnings.warn(PagesWarning(told), stacklevel=_level_of_the_caller())
+
+
+def _level_of_the_caller() -> int:
+    """Return the `stacklevel` at which a warning names the line that called this package."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back and frame.f_globals["__name__"].partition(".")[0] == "digitlab":
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def read_file(

@@ -493,8 +493,7 @@ def test_pages_beyond_the_limit_are_named_on_standard_error(
     assert done.returncode == 0
     first, counted = done.stderr.splitlines()
     assert first == (
-        "digitlab: three\\n.tif: 2 of 3 pages are read, the others are not; "
-        "read_pages and --max-pages read more"
+        "digitlab: three\\n.tif: 2 of 3 pages are read, the others are not; --max-pages reads more"
     )
     assert counted == "digitlab: 2 read"
     assert len(done.stdout.splitlines()) == 2 + (style == "csv")

@@ -53,13 +53,19 @@ def test_the_first_page_is_read_as_a_picture_is_and_the_others_are_named(
     file = document("PDF", [picture_of(3), picture_of(4)])
     with pytest.warns(PagesWarning) as said:
         reading = recogniser.read(file, name="sheet.pdf")
-    assert [str(one.message) for one in said] == [
-        "sheet.pdf: page 1 of 2 is read, the others are not; read_pages and --max-pages read more"
+    assert [(str(one.message), one.filename) for one in said] == [
+        (
+            "sheet.pdf: page 1 of 2 is read, the others are not; read_pages reads more",
+            __file__,
+        )
     ]
     assert told([reading]) == [(1, "3")]
     assert reading.picture is not None
     with pytest.warns(PagesWarning, match="page 1 of 2"):
         assert told(list(recogniser.read_many([file]))) == [(1, "3")]
+    with pytest.warns(PagesWarning, match="; a larger max_pages reads more") as said:
+        assert told(list(recogniser.read_pages(file, max_pages=1))) == [(1, "3")]
+    assert [one.filename for one in said] == [__file__]
 
 
 def test_what_is_no_document_is_one_reading(recogniser: Recogniser, tmp_path: Path) -> None:

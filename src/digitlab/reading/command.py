@@ -267,6 +267,7 @@ class ReadCommand:
             decoder=self.decoder,
             max_pages=self.max_pages,
             upright=self.upright,
+            advice="; --max-pages reads more",
         ):
             yield replace(reading, file=name), page
 

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from digitlab.reading.guard import GuardedDecoder
 
 MAX_PAGES = 1000  # of a document
-MORE_PAGES = "; read_pages and --max-pages read more"
 
 _EXPECTED = (
     "a path, the bytes of a file, an open binary file, a PIL image, an array or a tensor of one "
@@ -77,7 +76,7 @@ def load_pages(
     max_pixels: int = MAX_PIXELS,
     decoder: GuardedDecoder | None = None,
     max_pages: int = MAX_PAGES,
-    advice: str = MORE_PAGES,
+    advice: str = "",
 ) -> Iterator[Page]:
     """Return the pages of a source, from the first; of a document, decoded when they are asked for.
 

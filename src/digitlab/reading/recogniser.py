@@ -27,7 +27,6 @@ from digitlab.reading.model_file import SECOND_MODEL, Model, load_model, model_p
 from digitlab.reading.page_or_digit import check_upright, read_picture
 from digitlab.reading.pages import (
     MAX_PAGES,
-    MORE_PAGES,
     Page,
     Source,
     check_many,
@@ -213,7 +212,10 @@ class Recogniser:
         self.check_reject(reject)
         check_upright(upright)
         check_max_pages(max_pages)
-        pages = self.each_page(source, reject, name, max_pixels, decoder, max_pages, upright)
+        advice = "; a larger max_pages reads more"
+        pages = self.each_page(
+            source, reject, name, max_pixels, decoder, max_pages, upright, advice
+        )
         return (reading for reading, _ in pages)
 
     def each_page(
@@ -225,7 +227,7 @@ class Recogniser:
         decoder: GuardedDecoder | None = None,
         max_pages: int = MAX_PAGES,
         upright: str = "auto",
-        advice: str = MORE_PAGES,
+        advice: str = "",
     ) -> Iterator[tuple[Reading, Page | None]]:
         """Yield what `read_pages` does, each with its page; None where that cannot be read.
 
@@ -261,7 +263,8 @@ class Recogniser:
         upright: str,
     ) -> tuple[Reading, Page | None]:
         """Return the reading of a picture, or of the first page of a document, with the page."""
-        return next(self.each_page(source, reject, name, max_pixels, decoder, 1, upright))
+        advice = "; read_pages reads more"
+        return next(self.each_page(source, reject, name, max_pixels, decoder, 1, upright, advice))
 
     def classify(
         self, glyphs: Sequence[Glyph], reject: float | str | None = None
