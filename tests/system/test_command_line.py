@@ -175,9 +175,14 @@ def test_flags_override_the_recipe(command: Command, small_recipe: Path) -> None
         (["read", "--csv", "new.csv", "in"], "new.csv is no picture; to write into it what --csv"),
         (["read", "in", "--json", "--out", "a.csv"], "--json and --out a.csv cannot stand togeth"),
         (["read", "in", "--output", "a.csv"], "no option --output; did you mean --out?"),
-        (["read", "x.png", "--max-pixels", "0"], "max_pixels = 0: expected a number above 0"),
-        (["read", "x.png", "--max-seconds", "nan"], "max_seconds = nan: expected a number above 0"),
-        (["read", "x.png", "--max-memory", "-1"], "max_memory = -1: expected a number above 0"),
+        (["read", "x.png", "--max-pixels", "0"], "--max-pixels 0: expected a number above 0"),
+        (["read", "x.png", "--max-seconds", "nan"], "--max-seconds nan: expected a number above 0"),
+        (["read", "x.png", "--max-memory", "-1"], "--max-memory -1: expected a number above 0"),
+        pytest.param(
+            ["read", "x.png", "--upright", "maybe"],
+            "--upright 'maybe': expected one of auto, no",
+            marks=pytest.mark.process,
+        ),
         pytest.param(
             ["read", SAMPLE, "--annotate", SAMPLE],
             "sample.png: the folder cannot be made",

@@ -159,10 +159,10 @@ def test_refusal_is_what_the_model_can_give() -> None:
     assert done.returncode == 0
     done = read("gone.png", SAMPLE, "--reject", "2")
     assert (done.returncode, done.stdout) == (2, b"")
-    assert done.stderr == (b"digitlab: reject = 2.0: expected 'none' or a number between 0 and 1\n")
+    assert done.stderr == (b"digitlab: --reject 2.0: expected 'none' or a number between 0 and 1\n")
     done = read(SAMPLE, "--reject", "some")
     assert done.returncode == 2
-    assert b"reject = 'some': expected 'none' or a number" in done.stderr
+    assert b"--reject 'some': expected 'none' or a number" in done.stderr
 
 
 def test_limits_are_options() -> None:

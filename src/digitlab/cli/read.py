@@ -122,12 +122,20 @@ def read(
                 crops,
             )
             failures = batch.run(pictures)
+    except ConfigError as error:
+        raise ConfigError(_of_a_flag(str(error))) from error
     except BrokenPipeError:
         end_quietly()
     except KeyboardInterrupt:
         fail("interrupted", 130)
     if failures:
         raise typer.Exit(1)
+
+
+def _of_a_flag(message: str) -> str:
+    """Return a message on an argument of Python's, such as `max_pixels = 0`, as of its flag."""
+    name, equals, rest = message.partition(" = ")
+    return f"--{name.replace('_', '-')} {rest}" if equals and name.isidentifier() else message
 
 
 def _number(text: str | None) -> float | str | None:

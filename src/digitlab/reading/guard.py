@@ -59,7 +59,8 @@ class Limits:
             value = getattr(self, name)
             most = threading.TIMEOUT_MAX if name == "max_seconds" else 2**62
             if not 0 < value <= most:
-                raise ConfigError(f"{name} = {value}: expected a number above 0, at most {most:g}")
+                expected = f"at most {most:,.0f}" if value > most else "above 0"
+                raise ConfigError(f"{name} = {value}: expected a number {expected}")
 
 
 class GuardedDecoder:
