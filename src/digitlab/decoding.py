@@ -136,7 +136,7 @@ def read_file(
 
     Args:
         source, max_pixels, name: as of `load_picture`.
-        max_seconds: of waiting for the writer of a pipe.
+        max_seconds: of waiting until somebody opens a pipe for writing.
 
     Raises:
         PictureError: `missing`, `unreadable`, `not-a-picture`, `too-large` or `timeout`.

@@ -18,7 +18,7 @@ from typing import IO
 from digitlab.errors import PictureError
 from digitlab.header import HEAD, MAX_BYTES, format_of, no_picture, too_large
 
-MAX_SECONDS = 20.0  # of waiting until somebody writes to a pipe
+MAX_SECONDS = 20.0  # of waiting until somebody opens a pipe for writing
 _LONGEST_WAIT = 2_000_000.0  # seconds, 23 days; poll counts milliseconds in 32 bits
 
 

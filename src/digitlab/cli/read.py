@@ -66,8 +66,8 @@ def read(
         float,
         typer.Option(
             metavar="S",
-            help="Decoding a picture or page may take so long, not reading it; and before that the "
-            "writer of a pipe.",
+            help="Decoding a picture or page may take so long, not reading it; and before that a "
+            "pipe may wait so long for who opens it for writing.",
         ),
     ] = 20.0,
     max_memory: Annotated[
