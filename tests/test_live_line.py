@@ -104,6 +104,15 @@ def test_a_counter_that_goes_on_counts_what_was_done_before_but_not_for_the_spee
     assert "501 of 1,000  3 not read  0 a second  998 s left" in last
 
 
+def test_pages_are_counted_with_the_name_of_their_document(clock: list[float]) -> None:
+    out = Terminal()
+    counter = Counter(400, out, document="scan\n.pdf")
+    clock[0] += 2
+    counter.advance()
+    last = out.getvalue().rsplit("\r", 1)[-1]
+    assert "╌ page 1 of 400  0 a second  798 s left  scan\\n" in last
+
+
 def test_of_one_thing_nothing_is_counted(clock: list[float]) -> None:
     out = Terminal()
     counter = Counter(1, out)

@@ -14,6 +14,8 @@ from typing import ClassVar, TextIO
 
 from rich.cells import cell_len, set_cell_size
 
+from digitlab.wording import printable
+
 _EVERY = 0.1  # seconds
 _WIDTH = 30  # of the bar
 
@@ -84,13 +86,17 @@ class Counter:
         total: things to come.
         out: usually standard error; None where there is none.
         done, failed: of them, what was done before, and of that what had failed.
+        document: whose pages they are; empty where they are no pages.
     """
 
-    def __init__(self, total: int, out: TextIO | None, done: int = 0, failed: int = 0) -> None:
+    def __init__(
+        self, total: int, out: TextIO | None, done: int = 0, failed: int = 0, document: str = ""
+    ) -> None:
         self._total = total
         self._line = LiveLine(out, live=None if total > 1 else False)
         self._before = self._done = done
         self._failed = failed
+        self._document = document
         self._start = time.monotonic()
 
     def advance(self, failed: bool = False) -> None:
@@ -108,10 +114,11 @@ class Counter:
     def _text(self, seconds: float) -> str:
         share = self._done / self._total
         full = round(share * _WIDTH)
+        page, name = ("page ", f"  {printable(self._document)}") if self._document else ("", "")
         failed = f"  {self._failed:,} not read" if self._failed else ""
         rate = (self._done - self._before) / seconds
         left = (self._total - self._done) / rate
         return (
-            f"{'━' * full}{'╌' * (_WIDTH - full)} {self._done:,} of {self._total:,}{failed}  "
-            f"{rate:,.0f} a second  {left:,.0f} s left"
+            f"{'━' * full}{'╌' * (_WIDTH - full)} {page}{self._done:,} of {self._total:,}{failed}  "
+            f"{rate:,.0f} a second  {left:,.0f} s left{name}"
         )

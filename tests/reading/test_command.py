@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import codecs
 import csv
+import io
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -28,6 +30,7 @@ from digitlab.reading.guard import Limits
 from digitlab.reading.pages import Page, load_pages
 from digitlab.reading.types import Row
 from hostile_files import encoded
+from made_documents import document
 from small_models import WriteModel, picture_of, written
 
 pytestmark = pytest.mark.process  # a decoder of its own
@@ -139,6 +142,27 @@ def test_a_document_counts_once_however_many_of_its_pages_fail(
     assert counted == "digitlab: 4 read, 2 not drawn"
     assert written == "digitlab: explanations: why"
     assert Path("why/sheet-page-1-2/explanation.png").is_file()
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_on_a_terminal_the_pages_of_a_document_are_counted_and_what_counts_is_taken_away(
+    write_model: WriteModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = Terminal()
+    monkeypatch.setattr("sys.stderr", screen)
+    monkeypatch.setattr("digitlab.live_line._EVERY", 0.0)
+    monkeypatch.setenv("COLUMNS", "200")
+    Path("a\n.pdf").write_bytes(document("PDF", [picture_of(3), picture_of(4), picture_of(5)]))
+    assert run(Recogniser(write_model()), "a\n.pdf", style="csv", out=Path("a.csv")) == 0
+    drawn, last = screen.getvalue().split("\n")[0].rsplit("\r", 1)
+    assert re.findall(r"page \d of \d", drawn) == ["page 2 of 3", "page 3 of 3"]
+    assert drawn.count(r"s left  a\n.pdf") == 2
+    assert drawn.rsplit("\r", 1)[-1].isspace()
+    assert last == "digitlab: 3 read"
 
 
 def save(name: str, picture: Any) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 from digitlab import __version__
 from digitlab.errors import DigitlabError, PictureError
-from digitlab.live_line import Counter
+from digitlab.live_line import Counter, LiveLine
 from digitlab.picture_source import read_pipe
 from digitlab.reading.formats import (
     STATES,
@@ -150,13 +150,13 @@ class ReadCommand:
                 if file is not None:
                     file.begin(one)
                 before = pictures.placed
-                counts = self._read_one(one, write, pictures, progress)
+                counts = self._read_one(one, write, pictures)
                 if file is not None:
                     file.end(counts, pictures.placed_since(before), not counts[_NOT_DRAWN])
                 became.update(counts)
                 progress.advance(bool(counts[_FAILED]))
         finally:
-            progress.clear()
+            LiveLine.clear_any()
         return became
 
     def _read_one(
@@ -164,12 +164,11 @@ class ReadCommand:
         one: Path | Reading,
         write: Callable[[Reading], None],
         pictures: PagePictures,
-        progress: Counter,
     ) -> Tally[str]:
         """Read a file, and return what became of its pages, and whether any of them failed."""
         became: Tally[str] = Tally()
         for reading, page in self._readings(one):
-            progress.clear()
+            LiveLine.clear_any()
             became[state(reading)] += 1
             problems: list[str] = []
             if page is not None:
@@ -247,7 +246,10 @@ class ReadCommand:
         return partial(text_line, column=column)
 
     def _readings(self, one: Path | Reading) -> Iterator[tuple[Reading, Page | None]]:
-        """Yield the reading of each page, with the page; what cannot be read has none."""
+        """Yield the reading of each page, with the page; what cannot be read has none.
+
+        Meanwhile the pages of a document are counted on a terminal.
+        """
         if isinstance(one, Reading):
             yield one, None
             return
@@ -260,6 +262,7 @@ class ReadCommand:
             except PictureError as error:
                 yield Reading(name, error=ReadingError(error.code, str(error))), None
                 return
+        progress: Counter | None = None
         for reading, page in self.recogniser.each_page(
             source,
             self.reject,
@@ -270,6 +273,11 @@ class ReadCommand:
             advice="; --max-pages reads more",
         ):
             yield replace(reading, file=name), page
+            if progress is not None:
+                progress.advance(page is None)
+            elif page is not None:
+                progress = Counter(page.of, sys.stderr, page.number or 1, document=called)
+        LiveLine.clear_any()
 
 
 def _standard_input(name: str) -> bytes:

@@ -50,10 +50,12 @@ class Page:
     Attributes:
         number: from 1 in a document of pages; None for a picture.
         picture: uint8 [H, W] or [H, W, 3] in RGB, upright.
+        of: how many pages of its document are given.
     """
 
     number: int | None
     picture: Picture
+    of: int = 1
 
 
 # What has `__array__`, such as a tensor, is a source, too.
@@ -140,15 +142,16 @@ def _pages_of_file(
     if count is None:
         return iter([Page(None, decode(name=called))])
     warn_of_pages(called, count, max_pages, advice)
+    given = min(count, max_pages)
 
     def page(number: int) -> Page:
         try:
-            return Page(number, decode(name=f"{called}, page {number}", page=number))
+            return Page(number, decode(name=f"{called}, page {number}", page=number), given)
         except PictureError as error:
             error.page = number
             raise
 
-    return map(page, range(1, min(count, max_pages) + 1))
+    return map(page, range(1, given + 1))
 
 
 def check_max_pages(max_pages: Any) -> None:
