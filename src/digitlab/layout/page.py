@@ -15,7 +15,7 @@ from digitlab.layout.likeness import LIKE_DIGITS, likeness_turned
 from digitlab.layout.marks import has_hole, lean_of
 from digitlab.layout.networks import Networks
 from digitlab.layout.numbers import parted
-from digitlab.layout.pieces import Piece, find_pieces
+from digitlab.layout.pieces import Piece, find_pieces, in_place_of, without_pieces
 from digitlab.layout.rows import Chain, find_rows
 from digitlab.layout.rules import Ruled, without_rules
 from digitlab.layout.segments import (
@@ -50,6 +50,8 @@ ACROSS, HANGING = 0.6, 0.5  # of the page's width that lines run across, and of 
 REMAINS = 0.12  # of a digit's height: remains of rules are thinner
 RULED = 0.2  # of the strongest pen: rules are stronger
 PENCIL = 0.4  # of the strongest rule: what is weaker is no pen
+BAR = 1.36, 1.6  # heights of characters: as long as the shortest rules, lying and standing
+BROAD = 1.6  # times as high: as wide a digit is at most
 SLIM = 0.35  # times as wide as long a remain of a rule is at most
 DOUBTFUL = 0.5  # a piece that is less likely a digit may be a letter
 # Of the pieces in rows of print 0.4 to 0.8 are such, of numbers at most 0.1 (docs/benchmarks.md).
@@ -120,7 +122,7 @@ def look_at(picture: Picture, networks: Networks) -> Look:
 def look_at_sheet(sheet: Sheet, networks: Networks) -> Look:
     """Return what is seen of a sheet as it lies."""
     strength = page_ink(sheet.pixels)
-    ruled, pieces = _bare(strength)
+    ruled, pieces = _bare(strength, networks)
     return Look(sheet, strength, ruled, pieces, _known(pieces, ruled.strength, networks))
 
 
@@ -147,7 +149,8 @@ def read_seen(look: Look, networks: Networks, record: Record | None = None) -> l
     digits = [one for one in pieces if id(one) in known]
     sure = [one for one in digits if known[id(one)].likely[:NO_DIGIT].max() > LIKELY]
     height = float(np.median([one.height for one in sure or digits]))
-    peak = float(np.median([one.peak for one in sure] or [1.0]))
+    inks = [int(one.mask.sum()) for one in sure]  # thin remains of rules may be many, too
+    peak = weighted_median([one.peak for one in sure], inks) if sure else 1.0
     body = [one for one in digits if one.height >= LOW * height and one.peak >= FAINT * peak]
     body = [one for one in body if not _is_hole(one) and not _is_cut(one, strength.shape, known)]
     among_words = _are_words(body, known)
@@ -245,29 +248,59 @@ def _by_itself(piece: Piece, known: Mapping[int, Known]) -> Character:
     return Character(piece.box, known[id(piece)].image, known[id(piece)].likely, None, 1.0)
 
 
-def _bare(strength: Floats) -> tuple[Ruled, list[Piece]]:
+def _bare(strength: Floats, networks: Networks) -> tuple[Ruled, list[Piece]]:
     """Return the ink of a page without its rules, and its pieces."""
-    pieces = find_pieces(strength)
+    pieces = uncut = find_pieces(strength)
     height = _height_before(pieces, strength.shape)
-    ruled = _without_rules(strength, height)
+    ruled = _without_rules(strength, height, _large_digits(uncut, height, strength, networks))
     if ruled.strength is not strength:
         pieces = find_pieces(ruled.strength)
         again = _usual_height(pieces, strength.shape)
         if abs(again - height) > 0.25 * height:  # rules had been taken for digits
-            ruled = _without_rules(strength, again)
+            large = _large_digits(uncut, again, strength, networks)
+            ruled = _without_rules(strength, again, large)
             pieces = find_pieces(ruled.strength)
     height = _usual_height(pieces, strength.shape)
     return ruled, [one for one in pieces if not (_is_frame(one) or _is_remains(one, ruled, height))]
 
 
-def _without_rules(strength: Floats, height: float) -> Ruled:
-    """Take the rules out of the ink of a page; no pen may have been as strong as they were."""
-    ruled = without_rules(strength, RULED, height)
-    if ruled.strength is strength:
-        return ruled
-    _, level = strongest(ruled.strength)
-    bare = ruled.strength / np.float32(min(max(level, PENCIL), 1.0))
+def _without_rules(strength: Floats, height: float, digits: Sequence[Piece]) -> Ruled:
+    """Take the rules out of the ink of a page; no pen may have been as strong as they were.
+
+    Args:
+        strength: float32 [H, W].
+        height: of its characters.
+        digits: in which no rule is.
+    """
+    rest = without_pieces(strength, digits)
+    ruled = without_rules(rest, RULED, height)
+    if ruled.strength is rest:
+        return replace(ruled, strength=strength)
+    bare = ruled.strength + (strength - rest)
+    _, level = strongest(bare)
+    bare /= np.float32(min(max(level, PENCIL), 1.0))
     return replace(ruled, strength=np.minimum(bare, np.float32(2)))
+
+
+def _large_digits(
+    pieces: Sequence[Piece], height: float, strength: Floats, networks: Networks
+) -> list[Piece]:
+    """Return the pieces that are likely digits as they are, and have a bar as long as rules are.
+
+    Among small print, the flat top of a 5 or a 7 is such.
+    """
+    may = [
+        one
+        for one in pieces
+        if (one.width >= BAR[0] * height or one.height >= BAR[1] * height)
+        and LOWEST <= one.height <= TALLEST * strength.shape[0]
+        and one.width <= BROAD * one.height
+        and not _is_frame(one)
+    ]
+    if not may:
+        return []
+    seen = networks.in_place(np.stack([in_place_of([one], strength) for one in may]))
+    return [one for one, likely in zip(may, seen, strict=True) if likely[:NO_DIGIT].max() > LIKELY]
 
 
 def _is_remains(piece: Piece, ruled: Ruled, height: float) -> bool:
@@ -313,7 +346,7 @@ def _usual_height(pieces: Sequence[Piece], shape: tuple[int, ...]) -> float:
         for one in pieces
         if one.height >= LOWEST
         and one.height <= TALLEST * shape[0]
-        and one.width <= 1.6 * one.height
+        and one.width <= BROAD * one.height
         and one.height <= 8 * one.width
         and not _is_frame(one)
     ]

@@ -102,6 +102,21 @@ def _piece(strength: Floats, labels: Labels, label: int, stats: Labels) -> Piece
     return Piece((left, top, width, height), mask, float(np.partition(inside, at)[at]))
 
 
+def without_pieces(strength: Floats, pieces: Sequence[Piece]) -> Floats:
+    """Return the ink of a page without some of its pieces and their soft edges."""
+    if not pieces:
+        return strength
+    bare = strength.copy()
+    for one in pieces:
+        left, top = max(0, one.left - 2), max(0, one.top - 2)
+        part = bare[top : one.bottom + 2, left : one.right + 2]
+        mask = np.zeros(part.shape, np.uint8)
+        y, x = one.top - top, one.left - left
+        mask[y : y + one.height, x : x + one.width] = one.mask
+        part[cv2.dilate(mask, np.ones((5, 5), np.uint8)) > 0] = 0
+    return bare
+
+
 def box_of(pieces: Sequence[Piece]) -> Box:
     """Return the box around some pieces."""
     return surrounding([one.box for one in pieces])
