@@ -110,6 +110,96 @@ def test_a_row_of_marks_alone_is_no_number() -> None:
         Character((x, 60, 20, 30), None, np.eye(11, dtype=np.float32)[digit], None, 1.0)
         for x, digit in ((10, 4), (40, 7), (70, 2))
     )
-    rows = [PageRow(((dash,), (dash,))), PageRow((number,))]
+    rows = [PageRow(((dash,), (dash,)), (0.0, 0.0)), PageRow((number,), (1.0,))]
     assert without_words(rows) == rows[1:]
     assert without_words(rows[:1]) == []
+
+
+def sentence(before: str, number: str, behind: str, space: float) -> Picture:
+    """Return print with a number in it, and spaces in heights of its digits around that."""
+    paper = np.full((130, 900), 240, np.uint8)
+    cv2.putText(paper, before, (30, 88), 0, 1.5, 40, 3, cv2.LINE_AA)
+    x = 30 + cv2.getTextSize(before, 0, 1.5, 3)[0][0] + round(44 * space)
+    drawn(paper, number, x, 44)
+    ink = np.flatnonzero((paper[:, x:] < 128).any(axis=0))
+    place = (x + int(ink[-1]) + round(44 * space), 88)
+    cv2.putText(paper, behind, place, 0, 1.5, 40, 3, cv2.LINE_AA)
+    return paper
+
+
+@pytest.mark.parametrize("space", [0.4, 0.6, 1.0])
+def test_numbers_in_sentences_are_read_whatever_the_space_around_them(space: float) -> None:
+    lines = (("Room", "274", "floor"), ("We paid", "386", "francs"), ("Call", "4928", "today"))
+    paper = np.concatenate([sentence(*line, space) for line in lines])
+    assert numbers_on(paper) == [number for _, number, _ in lines]
+
+
+def test_a_one_or_a_zero_beside_a_label_is_a_number() -> None:
+    numbers = ("7", "1", "4", "0", "8")
+    assert numbers_on(form(numbers)) == list(numbers)
+
+
+def test_the_bars_of_digits_among_small_labels_are_no_rules() -> None:
+    paper = form(("27", "54", "77"))
+    for row in range(3):
+        cv2.line(paper, (600, 62 + 130 * row), (660, 62 + 130 * row), 20, 4)
+        cv2.line(paper, (660, 62 + 130 * row), (635, 102 + 130 * row), 20, 4)
+    assert numbers_on(paper) == ["27", "54", "77"] or [one[-1] for one in numbers_on(paper)] == ["7"] * 3
+
+
+def test_letters_that_look_like_digits_are_no_numbers() -> None:
+    words = ("Soap", "Gas", "Isabel", "Bus", "Zoo", "Ill", "goals")
+    paper = form(("",) * 7, words, font=0)
+    drawn(paper, "274", 460, 60)
+    drawn(paper, "386", 460, 190)
+    assert numbers_on(paper) == ["274", "386"]
+
+
+def priced(sign: str) -> Picture:
+    paper = np.full((620, 420), 240, np.uint8)
+    for row, number in enumerate(("26", "73", "69", "84", "22")):
+        y = 40 + 110 * row
+        cv2.putText(paper, sign, (40, y + 44), 0, 1.7, 30, 4, cv2.LINE_AA)
+        drawn(paper, number, 88, y)
+    return paper
+
+
+@pytest.mark.parametrize("sign", ["$", "#", "&"])
+def test_a_sign_before_each_number_hides_none_and_turns_no_page(sign: str) -> None:
+    reading = READER.read(priced(sign))
+    assert reading.turned == 0
+    found = [number.text for row in reading.rows for number in row.numbers]
+    assert [one[-2:] for one in found] == ["26", "73", "69", "84", "22"]
+
+
+def test_degrees_and_powers_are_no_digits() -> None:
+    paper = form(("62", "48", "75"), ("", "", ""))
+    for row in range(3):
+        ink = np.flatnonzero((paper[60 + 130 * row : 104 + 130 * row] < 128).any(axis=0))
+        cv2.circle(paper, (int(ink[-1]) + 14, 68 + 130 * row), 7, 20, 3, cv2.LINE_AA)
+    assert [one[:2] for one in numbers_on(paper)] == ["62", "48", "75"]
+    assert all("?" in one[2:] for one in numbers_on(paper))
+
+
+def test_digits_far_apart_are_numbers_of_their_own() -> None:
+    paper = np.full((420, 700), 240, np.uint8)
+    for row, digits in enumerate(("274", "386", "953")):
+        for column, one in enumerate(digits):
+            drawn(paper, one, 60 + 130 * column, 40 + 120 * row)
+    assert READER.read(paper).text == "2 7 4\n3 8 6\n9 5 3"
+
+
+def test_printed_rings_to_be_ticked_are_no_zeros() -> None:
+    numbers = ("27", "54", "38", "96")
+    paper = form(numbers, ("",) * 4)
+    for row in range(4):
+        cv2.circle(paper, (200, 82 + 130 * row), 22, 20, 3, cv2.LINE_AA)
+    assert numbers_on(paper) == list(numbers)
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_a_page_with_labels_is_turned(quarters: int) -> None:
+    numbers = ("627", "384", "592", "748", "273")
+    reading = READER.read(np.ascontiguousarray(np.rot90(form(numbers), quarters)))
+    assert reading.turned == 90 * quarters
+    assert sum(one in reading.text.split() for one in numbers) >= 4

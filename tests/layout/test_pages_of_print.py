@@ -38,7 +38,9 @@ class Asked:
     def __init__(self) -> None:
         self.images = 0
         ours = READER.networks
-        self.networks = Networks(self._counted(ours.alone), self._counted(ours.in_place))
+        self.networks = Networks(
+            self._counted(ours.alone), self._counted(ours.in_place), ours.is_number
+        )
 
     def _counted(self, answers: Answers) -> Answers:
         def count(images: Picture) -> Floats:

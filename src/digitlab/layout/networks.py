@@ -1,8 +1,9 @@
-"""The two networks that say what ink is: one of pieces by themselves, one of parts in place.
+"""What learned to say what ink is: two networks, of pieces by themselves and of parts in place.
 
 Half a 0 by itself looks like a 1, and what lost its foot to a cut like another digit; the same part
 in its place, uncut and beside its neighbours, does not. So both are asked, and their answers
 multiplied, as experts' are (Hinton, 2002); where nothing was cut, too, two know more than one.
+Trees say which groups of digits are numbers, and which are words.
 """
 
 from __future__ import annotations
@@ -26,15 +27,18 @@ LEAST = 1e-4  # no answer is less likely
 
 @dataclass(frozen=True)
 class Networks:
-    """Each gives how likely every digit is, float32 [N, ...], for uint8 [N, 28, 28].
+    """Two give how likely every digit is, float32 [N, ...], for uint8 [N, 28, 28].
 
     Attributes:
         alone: [N, 10] or, with no digit as the last, [N, 11], of images as of `glyph_of`.
         in_place: [N, 11], of images as of `in_place_of`.
+        is_number: how likely digits are a number, float32 [N], by what `evidence_of` says of each,
+            float32 [N, 24].
     """
 
     alone: Answers
     in_place: Answers
+    is_number: Callable[[Floats], Floats]
 
     def vote(self, edges: Sequence[Edge], strength: Floats) -> None:
         """Let both say what characters are, and how likely digits are that they agree on.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from dataclasses import replace
+from itertools import chain, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -13,46 +14,83 @@ from digitlab.layout.lattice import Character
 from digitlab.layout.rules import Ruled
 from digitlab.layout.slashes import with_slashes
 
+SMALL, RAISED = 0.6, 0.65  # of the digit before it: a sign that is raised, and where that ends
+SIGN = 0.4  # as certain as if it stood in its row
 OVER_RULES = 0.08  # of the characters are written across standing rules: no table has more
 COLUMNS = 2  # standing rules that a table has at least: one alone may be that of a margin
 NEAR, SQUARED = 0.3, 0.25  # heights of a digit, and of the gaps at rules that are less
 LONG = 0.2  # of the page's height that a standing rule is at least
 JUMP, WIDE = 1.6, 0.55  # times as wide, and heights of a digit: a gap that parts numbers
-USUAL = 1.3  # heights of a digit: a gap that parts them where nothing else tells
 EVEN = 0.8  # heights of a digit: where most gaps are as wide, digits are written apart
+APART = 2.5  # heights of a digit: there, such a gap parts numbers
+USUAL = 1.3  # heights of a digit: a gap that parts them where nothing else tells
 
 
 def parted(
-    found: Sequence[tuple[float, Sequence[Character]]], ruled: Ruled
+    found: Sequence[tuple[float, Sequence[Sequence[Character]]]], ruled: Ruled
 ) -> list[list[list[Character]]]:
     """Return the numbers of each row, which stand apart or in cells of their own.
 
     Args:
-        found: of each row the height of its digits, and its characters from left to right.
+        found: of each row the height of its digits, and its characters from left to right, in
+            stretches that share no number.
         ruled: the rules of the page; boxes are in its pixels.
 
     Returns:
         Of each row that has characters its numbers, and of each its characters.
     """
-    gaps = [_gaps(characters, height) for height, characters in found]
+    rows = [(height, list(chain(*parts)), _ends(parts)) for height, parts in found]
+    rows = [row for row in rows if row[1]]
+    gaps = [_gaps(characters, height) for height, characters, _ in rows]
     page = _threshold(np.concatenate([np.zeros(0), *gaps]))
-    written = [one for _, characters in found for one in characters]
+    written = [one for _, characters, _ in rows for one in characters]
     across = sum(_is_across(one, ruled) for one in written)
     is_ruled = _columns(ruled) >= COLUMNS and across < OVER_RULES * len(written)
-    rules = [_rules(characters, ruled if is_ruled else None) for _, characters in found]
+    rules = [_rules(characters, ruled if is_ruled else None) for _, characters, _ in rows]
     is_table = not _is_squared(gaps, rules)
-    rows = []
-    for (_, characters), wide, at_rule in zip(found, gaps, rules, strict=True):
-        if not characters:
-            continue
-        parts = (wide > _threshold(wide, page)) | (at_rule & is_table)
-        numbers = [[characters[0]]]
-        for character, is_next in zip(characters[1:], parts.tolist(), strict=True):
-            if is_next:
-                numbers.append([])
-            numbers[-1].append(character)
-        rows.append(with_brackets(numbers))
-    return with_slashes(rows)
+    return with_slashes(
+        [
+            with_brackets(
+                [
+                    _unless_raised(one)
+                    for one in _split(
+                        characters,
+                        (wide > _threshold(wide, page)) | (at_rule & is_table) | ends,
+                    )
+                ]
+            )
+            for (_, characters, ends), wide, at_rule in zip(rows, gaps, rules, strict=True)
+        ]
+    )
+
+
+def _ends(stretches: Sequence[Sequence[Character]]) -> npt.NDArray[np.bool_]:
+    """Return at which gaps of a row one of its stretches ends, bool [N - 1]."""
+    many = sum(map(len, stretches))
+    ends = np.zeros(max(0, many - 1), bool)
+    last = np.cumsum([len(one) for one in stretches])[:-1] - 1
+    ends[last[(last >= 0) & (last < len(ends))]] = True
+    return ends
+
+
+def _split(characters: Sequence[Character], parts: npt.NDArray[np.bool_]) -> list[list[Character]]:
+    """Return characters as numbers, which end where `parts` is, bool [N - 1]."""
+    numbers = [[characters[0]]]
+    for character, is_next in zip(characters[1:], parts.tolist(), strict=True):
+        if is_next:
+            numbers.append([])
+        numbers[-1].append(character)
+    return numbers
+
+
+def _unless_raised(number: list[Character]) -> list[Character]:
+    """Return a number; a small last digit at its top is a sign, as of degrees and powers."""
+    if len(number) < 2 or any(one.mark is not None for one in number[-2:]):
+        return number
+    (_, top, _, tall), (_, y, _, height) = (one.box for one in number[-2:])
+    if height >= SMALL * tall or y + height > top + RAISED * tall:
+        return number
+    return [*number[:-1], replace(number[-1], confidence=SIGN * number[-1].confidence)]
 
 
 def _gaps(characters: Sequence[Character], height: float) -> npt.NDArray[np.float64]:
@@ -77,7 +115,7 @@ def _threshold(gaps: npt.NDArray[np.float64], page: float | None = None) -> floa
     if np.isfinite(limit):
         return float(limit)
     if page is None:
-        return USUAL if not len(ordered) or ordered[len(ordered) // 2] < EVEN else np.inf
+        return USUAL if not len(ordered) or ordered[len(ordered) // 2] < EVEN else APART
     return page
 
 

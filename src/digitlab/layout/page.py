@@ -9,9 +9,16 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from digitlab.layout.evidence import likely_numbers
 from digitlab.layout.ink import WORK_SIDE, page_ink, strongest
 from digitlab.layout.lattice import Character
-from digitlab.layout.likeness import LIKE_DIGITS, likeness_turned
+from digitlab.layout.likeness import (
+    CLEARLY,
+    LIKE_DIGITS,
+    are_like_digits,
+    clearness,
+    likeness_turned,
+)
 from digitlab.layout.marks import has_hole, lean_of
 from digitlab.layout.networks import Networks
 from digitlab.layout.numbers import parted
@@ -55,9 +62,10 @@ BROAD = 1.6  # times as high: as wide a digit is at most
 SLIM = 0.35  # times as wide as long a remain of a rule is at most
 DOUBTFUL = 0.5  # a piece that is less likely a digit may be a letter
 # Of the pieces in rows of print 0.4 to 0.8 are such, of numbers at most 0.1 (docs/benchmarks.md).
-LETTERS, FEW_LETTERS = 0.3, 0.5  # in a row of words, and in a short one on a page of words
+LETTERS = 0.3  # in a row of words
+LETTERS_AMONG_WORDS, FEW_LETTERS = 0.15, 0.5  # in one on a page of words, and in a short one
 SHORT, FEW = 10, 3  # pieces; in rows of fewer these tell nothing, and on a page of words
-APART = 0.4  # heights of a digit between words
+APART = 0.3  # heights of a digit between words
 FEW_DOUBTFUL, DOUBT = 0.3, 2  # of the pieces of a number, and of a short one
 LARGER = 1.5  # times as high as their row: digits beside small print
 LESS_LIKE = 0.15  # of the mean logarithm of how likely pieces are digits
@@ -70,9 +78,11 @@ class PageRow:
 
     Attributes:
         numbers: the characters of each, from left to right.
+        likely: of each, how likely it is a number, and no word.
     """
 
     numbers: tuple[tuple[Character, ...], ...]
+    likely: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -133,10 +143,13 @@ def _is_like_digits(straight: Look, tilted: Look, networks: Networks) -> bool:
     """
     if len(straight.known) < FEWEST_TILTED:
         return False
-    after = max(likeness_turned(straight.known.values(), networks))
-    if after <= LIKE_DIGITS or len(tilted.known) < FEWEST_TILTED:
-        return after > LIKE_DIGITS  # rules that are tilted hold most digits together
-    return after > max(likeness_turned(tilted.known.values(), networks)) - LESS_LIKE
+    after = likeness_turned(straight.known.values(), networks)
+    if len(tilted.known) < FEWEST_TILTED:  # rules that are tilted hold most digits together
+        return are_like_digits(after)
+    before = likeness_turned(tilted.known.values(), networks)
+    if max(after) > LIKE_DIGITS and max(after) > max(before) - LESS_LIKE:
+        return True
+    return clearness(after) > max(CLEARLY, clearness(before))
 
 
 def read_seen(look: Look, networks: Networks, record: Record | None = None) -> list[PageRow]:
@@ -168,13 +181,14 @@ def read_seen(look: Look, networks: Networks, record: Record | None = None) -> l
             chain.height,
             _read_among_words(chain, members, hand)
             if _are_words(chain.pieces, known, among_words)
-            else read_row(members, _lines(chain), hand),
+            else [read_row(members, _lines(chain), hand)],
         )
         for chain, members in zip(rows, whole, strict=True)
     ]
+    numbers = parted(found, look.ruled)
     return [
-        PageRow(tuple(tuple(_placed(one, look.sheet) for one in number) for number in row))
-        for row in parted(found, look.ruled)
+        PageRow(tuple(tuple(_placed(one, look.sheet) for one in number) for number in row), likely)
+        for row, likely in zip(numbers, likely_numbers(numbers, networks.is_number), strict=True)
     ]
 
 
@@ -191,7 +205,7 @@ def _are_words(
         return False
     letters = _doubtful(narrow, known) / len(narrow)
     if len(narrow) >= SHORT:
-        return letters >= LETTERS
+        return letters >= (LETTERS_AMONG_WORDS if among_words else LETTERS)
     return among_words and letters >= FEW_LETTERS
 
 
@@ -200,25 +214,35 @@ def _doubtful(pieces: Sequence[Piece], known: Mapping[int, Known]) -> int:
     return sum(float(known[id(one)].likely[:NO_DIGIT].max()) < DOUBTFUL for one in pieces)
 
 
-def _read_among_words(chain: Chain, members: Sequence[Piece], hand: Hand) -> list[Character]:
+def _read_among_words(chain: Chain, members: Sequence[Piece], hand: Hand) -> list[list[Character]]:
     """Return the characters of a row with words in it: of these, each piece as it is by itself.
 
     Args:
         chain: of the row.
         members: all that stands in it, small pieces, too.
         hand: of the page.
+
+    Returns:
+        Stretches of the row from left to right: what may be a word shares none with a number.
     """
     body = {id(one) for one in chain.pieces}
     lines = _lines(chain)
-    characters = []
+    stretches: list[list[Character]] = []
+    was_sure = False
     for group in _groups(members, chain.height):
         pieces = [one for one in group if id(one) in body]
+        if not pieces:
+            continue
+        is_sure = not _doubtful(pieces, hand.known)
+        if not (is_sure and was_sure):
+            stretches.append([])
         if _is_word(pieces, hand.known):
-            characters += [_by_itself(one, hand.known) for one in pieces]
-        elif pieces:
+            stretches[-1] += [_by_itself(one, hand.known) for one in pieces]
+        else:
             own = _lines(Chain(pieces)) if len(pieces) > 1 else lines
-            characters += read_row(group, own, hand)
-    return characters
+            stretches[-1] += read_row(group, own, hand)
+        was_sure = is_sure
+    return stretches
 
 
 def _groups(pieces: Sequence[Piece], height: float) -> list[list[Piece]]:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from digitlab.layout.likeness import LIKE_DIGITS, likeness_turned
+from digitlab.layout.lattice import Character
+from digitlab.layout.likeness import are_like_digits, likeness_turned
 from digitlab.layout.networks import Networks
 from digitlab.layout.page import Look, PageRow, Picture, look_at, look_at_sheet, read_seen
 from digitlab.layout.steps import Record
 from digitlab.layout.words import without_words
 
-SENSE = 0.6  # of the characters that are surely read: pages with more are upright
+UPRIGHT = 0.9  # of the characters that are surely read: pages with more are upright
+SENSE = 0.6  # of the characters that are surely read once a page is turned
 BETTER = 0.15  # of them, by which it must make more sense to turn a page
 MORE = 1.5  # times as many digits have to be sure, words left out, to turn a page of words
 FEWEST = 3  # digits that are neither 0 nor 1: with fewer, nobody can tell
 MANY = 10  # such digits; of fewer, more have to be sure for a page to be turned
 SURE_SENSE = 0.9  # of few
-SURE = 0.8  # a character
+SURE, UNLIKELY = 0.8, 0.3  # a character
+SIGNS = 0.8  # of the numbers of a page have one before them, or one behind
 
 
 def read_upright(
@@ -35,7 +38,7 @@ def read_upright(
     look = look_at(picture, networks)
     rows = read_seen(look, networks)
     sense, told = _sense(rows)
-    if not may_turn or (sense >= _enough(told) and without_words(rows)):
+    if not may_turn or (sense >= UPRIGHT and without_words(rows)):
         return rows, 0
     degrees = _likeliest_turn(look, networks)
     if degrees:
@@ -62,7 +65,7 @@ def _likeliest_turn(look: Look, networks: Networks) -> int:
         return 0
     scores = likeness_turned(look.known.values(), networks)
     best = max(range(4), key=scores.__getitem__)
-    return 90 * best if scores[best] > LIKE_DIGITS else 0
+    return 90 * best if are_like_digits(scores) else 0
 
 
 def read_turned(
@@ -106,11 +109,20 @@ def _is_labelled(rows: Sequence[PageRow], turned: Sequence[PageRow]) -> bool:
 
 
 def _told(found: Sequence[PageRow]) -> list[bool]:
-    """Return whether each digit is surely read that is neither 0 nor 1."""
-    return [
-        one.certainty > SURE
-        for row in found
-        for number in row.numbers
-        for one in number
-        if one.mark is None and one.digit not in (0, 1)
+    """Return whether each digit is surely read that is neither 0 nor 1, and no sign of money."""
+    numbers = [
+        [one for one in number if one.mark is None] for row in found for number in row.numbers
     ]
+    longer = [number for number in numbers if len(number) > 1]
+    before, behind = (_are_signs([number[at] for number in longer]) for at in (0, -1))
+    told = []
+    for number in numbers:
+        chosen = number[before : len(number) - behind] if len(number) > 1 else number
+        told += [one.certainty > SURE for one in chosen if one.digit not in (0, 1)]
+    return told
+
+
+def _are_signs(characters: Sequence[Character]) -> bool:
+    """Whether what stands first in all numbers of a page, or last, is a sign, as of money."""
+    signs = sum(one.certainty < UNLIKELY for one in characters)
+    return len(characters) >= FEWEST and signs >= SIGNS * len(characters)

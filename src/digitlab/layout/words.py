@@ -1,127 +1,77 @@
 """What on a page is no number: words, print, scribbles, and what folds, holes and stains look like.
 
-Each letter alone may look like a digit, l and O above all; so whole rows are judged, then numbers.
+What tells them is said in evidence.py, and how much each of it says was learned from pages of
+numbers and words (benchmarks/words.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
 
-from digitlab.layout.lattice import DIGITS, Character
+from digitlab.layout.lattice import Character
 from digitlab.layout.page import PageRow
 
+LIKELY, SURELY_ONE = 0.3, 0.9  # a number: less likely ones are left out, and those between doubtful
 SURELY = 0.8  # a digit at least
 PLAIN = 0.1  # of a page's digits are neither 0 nor 1, at least
 WRITTEN = 0.5  # of a page's digits are sure, at least
 POINTS = (".", ",", ":")
 
-# The mean probability of "no digit": on pages of words it is 0.29 to 0.6, and in their rows 0.12 to
-# 0.75; on pages of numbers at most 0.07, and in their rows 0.33 (docs/benchmarks.md).
-WORDS = 0.17  # of a row that has words in it
-ROUND = 8  # characters of its page a row is judged with: few characters tell little
-MOSTLY = 0.2  # of a page of words, in all rows of which there are words
-OTHER = 0.5  # what is more likely no digit is none
-RARE = 0.08  # of a page of words: so few digits are letters by chance, unless long numbers
-WORD = 0.35  # of a word in a row of numbers
-LONG = 3  # characters of such a word; among words, longer numbers may have one doubtful digit
-
-EVEN, SUNK = 0.7, 0.3  # of the highest: digits of a number are as high, and stand as evenly
-HANGING = 0.2  # of the tall characters' height
-TALL, TALLEST = 0.8, 85  # of the row's tall characters, the highest but 15 %: and so are digits
-
-FEWEST = 3  # digits of such a list
+SAME = 0.04  # of its size, by which a printed ring is another size, or is not round
+MOSTLY = 0.6  # of the zeros that stand alone are such rings
+FEWEST = 3  # such rings, and digits of a list of ones and zeros
 LISTED = 0.85  # of a list of ones and zeros are sure, at least
 ALIKE = 1.35  # times as high: digits of one hand that stand below one another
 IN_COLUMN = 1.5  # heights of a digit: so near one another such rows begin, or end
 
 
 def without_words(found: Sequence[PageRow]) -> list[PageRow]:
-    """Return the rows of a page without what is no number; none where nobody wrote digits on it."""
-    told = [_told(chain(*row.numbers)) for row in found]
-    many = sum(map(len, told))
-    usual = sum(map(sum, told)) / (many + ROUND)
-    rows = []
-    for row, others in zip(found, told, strict=True):
-        line = _Line(chain(*row.numbers))
-        among_words = _has_words(others, usual)
-        kept = tuple(one for one in row.numbers if _is_number(one, among_words, line))
-        if kept:
-            rows.append(PageRow(kept))
-    few = 2 * len(rows) < len(found) and sum(map(_count, rows)) < RARE * many
-    if usual > MOSTLY and few:
-        rows = [row for row in rows if _count(row) >= LONG]
+    """Return the rows of a page without what is no number; none where nobody wrote digits on it.
+
+    What may be a word has digits that are less certain.
+    """
+    rings = _printed_rings(found)
+    rows = [PageRow(*zip(*kept, strict=True)) for row in found if (kept := _kept(row, rings))]
     return rows if _is_written(rows) else []
 
 
-def _has_words(told: Sequence[float], usual: float) -> bool:
-    """Whether a row has words in it.
+def _kept(row: PageRow, rings: set[int]) -> list[tuple[tuple[Character, ...], float]]:
+    """Return what in a row may be numbers, and how likely each is one; no rings, by identity."""
+    return [
+        (tuple(_doubted(one, min(1.0, likely / SURELY_ONE)) for one in number), likely)
+        for number, likely in zip(row.numbers, row.likely, strict=True)
+        if likely >= LIKELY and id(number) not in rings
+    ]
 
-    Args:
-        told: how likely each of its digits is none.
-        usual: the mean of that over the page.
+
+def _printed_rings(found: Sequence[PageRow]) -> set[int]:
+    """Return the identity of what was read as a 0 and is a ring to be ticked, as forms have them.
+
+    Such rings are round, and each is as large as the others; no hand writes so.
     """
-    if len(told) >= FEWEST and max(told) < OTHER:
-        return False
-    return usual > MOSTLY or sum(told) + ROUND * usual > WORDS * (len(told) + ROUND)
+    alone = [number for row in found for number in row.numbers if _is_zero(number)]
+    if len(alone) < FEWEST:
+        return set()
+    sizes = np.array([number[0].box[2:] for number in alone], float)
+    usual = np.median(sizes, axis=0)
+    same = (np.abs(sizes - usual) <= np.maximum(1, SAME * usual)).all(axis=1)
+    same &= np.abs(sizes[:, 0] - sizes[:, 1]) <= np.maximum(1, SAME * sizes[:, 1])
+    if same.sum() < max(FEWEST, MOSTLY * len(alone)):
+        return set()
+    return {id(number) for number, is_ring in zip(alone, same.tolist(), strict=True) if is_ring}
 
 
-def _count(row: PageRow) -> int:
-    return sum(one.mark is None for one in chain(*row.numbers))
+def _is_zero(number: Sequence[Character]) -> bool:
+    return len(number) == 1 and number[0].mark is None and number[0].digit == 0
 
 
-def _is_number(characters: Sequence[Character], among_words: bool, line: _Line) -> bool:
-    digits = [one for one in characters if one.mark is None]
-    if not digits or (len(digits) == 1 and line.hangs(digits[0])):
-        return False
-    told = _told(digits)
-    if not among_words:
-        return not (len(digits) >= LONG and sum(told) > WORD * len(told))
-    doubtful = sum(one.certainty <= SURELY for one in digits)
-    plain = sum(one.digit not in (0, 1) for one in digits)
-    few = 1 < len(digits) <= LONG  # as "10", "11" and "100"; "lo" does not stand evenly
-    return (
-        doubtful <= (len(digits) > LONG)
-        and (plain >= PLAIN * len(digits) or few)
-        and line.carries(digits)
-    )
-
-
-class _Line:
-    """Where a row's characters stand, and how high the tall ones are: its capitals, or digits."""
-
-    def __init__(self, characters: Iterable[Character]) -> None:
-        found = [one.box for one in characters if one.mark is None]
-        boxes = np.array(found or [(0, 0, 1, 1)], float)  # there may be marks alone
-        self._count = len(found)
-        self.tall = float(np.percentile(boxes[:, 3], TALLEST))
-        middles, feet = boxes[:, 0] + boxes[:, 2] / 2, boxes[:, 1] + boxes[:, 3]
-        is_long = np.ptp(middles) > 4 * self.tall
-        self._slope = float(np.polyfit(middles, feet, 1)[0]) if is_long else 0.0
-        self._foot = float(np.median(feet - self._slope * middles))
-
-    def _below(self, digit: Character) -> float:
-        """Return how far a digit reaches below the line, in heights of the tall ones."""
-        x, y, width, height = digit.box
-        return (y + height - self._foot - self._slope * (x + width / 2)) / self.tall
-
-    def hangs(self, digit: Character) -> bool:
-        """Whether a 9 stands as far below the line as a g does, which looks like one."""
-        if digit.digit != 9 or self._count < FEWEST or digit.box[3] > 1.15 * self.tall:
-            return False
-        return self._below(digit) > HANGING
-
-    def carries(self, digits: Sequence[Character]) -> bool:
-        """Whether digits stand on it, as high as one another and as the row's tall characters.
-
-        Else they are small letters, as in "lazy", or such and capitals, as in "Zoo".
-        """
-        high = np.array([one.box[3] for one in digits])
-        feet = np.array([self._below(one) for one in digits])
-        even = high.min() >= EVEN * high.max() and np.ptp(feet) <= SUNK
-        return bool(even and abs(np.median(feet)) <= SUNK and np.median(high) >= TALL * self.tall)
+def _doubted(character: Character, factor: float) -> Character:
+    """Return a character that is less certain, by a factor."""
+    return replace(character, confidence=factor * character.confidence)
 
 
 def _is_written(rows: Sequence[PageRow]) -> bool:
@@ -166,9 +116,3 @@ def _ends(row: PageRow) -> tuple[float, float]:
     """Return the middles of the first and the last character of a row, in pixels across."""
     first, last = row.numbers[0][0].box, row.numbers[-1][-1].box
     return first[0] + first[2] / 2, last[0] + last[2] / 2
-
-
-def _told(characters: Iterable[Character]) -> list[float]:
-    """Return how likely digits among characters are none, where that is told."""
-    likely = [one.likely for one in characters if one.mark is None and one.likely is not None]
-    return [float(one[DIGITS]) for one in likely if len(one) > DIGITS]

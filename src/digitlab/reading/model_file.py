@@ -29,6 +29,7 @@ from digitlab.wording import calibrated_on
 
 SHIPPED_MODEL = Path(__file__).parent / "models" / "default.onnx"
 SECOND_MODEL = SHIPPED_MODEL.with_name("in-number.onnx")  # of digits that touch their neighbours
+NUMBER_MODEL = SHIPPED_MODEL.with_name("is-number.onnx")  # of what is a number, and what a word
 
 UNSEALED = "0" * 64
 _KEY = b"file_sha256"
@@ -213,14 +214,28 @@ def load_model(path: str | Path, threads: int = 1) -> Model:
             inputs, outputs or properties are not those of a digit recogniser.
     """
     path = Path(path)
+    return model_of_bytes(_bytes_of(path), path, threads)
+
+
+def load_number_model() -> onnxruntime.InferenceSession:
+    """Return what says which digits on a page are numbers; of `evidence` float32 [N, 24].
+
+    Raises:
+        ModelError: where it is missing, or was changed.
+    """
+    onnx_bytes = _bytes_of(NUMBER_MODEL)
+    check_seal(onnx_bytes, str(NUMBER_MODEL))
+    return _session(onnx_bytes, NUMBER_MODEL, 1)
+
+
+def _bytes_of(path: Path) -> bytes:
     try:
-        onnx_bytes = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError as error:
         raise ModelError(f"{path}: no such model file; name a RUN or an .onnx file") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ModelError(f"{path} cannot be read: {reason}") from error
-    return model_of_bytes(onnx_bytes, path, threads)
 
 
 def model_of_bytes(onnx_bytes: bytes, path: Path, threads: int = 1) -> Model:

@@ -23,7 +23,13 @@ from digitlab.errors import CalibrationWarning, ConfigError, ModelError, Picture
 from digitlab.layout.networks import Networks
 from digitlab.preparation import Glyph
 from digitlab.reading.image_arrays import Images, ImagesLike, as_images, prepared_images
-from digitlab.reading.model_file import SECOND_MODEL, Model, load_model, model_path
+from digitlab.reading.model_file import (
+    SECOND_MODEL,
+    Model,
+    load_model,
+    load_number_model,
+    model_path,
+)
 from digitlab.reading.page_or_digit import check_upright, read_picture
 from digitlab.reading.pages import (
     MAX_PAGES,
@@ -303,14 +309,20 @@ class Recogniser:
 
     @cached_property
     def networks(self) -> Networks:
-        """What pages are read with: this model, and one that ships, of what touches its neighbours.
+        """What pages are read with: this model, and two that ship.
 
         For models that give logits.
 
         Raises:
-            ModelError: where the second is missing, or was changed.
+            ModelError: where one that ships is missing, or was changed.
         """
-        return Networks(self.likely, Recogniser(SECOND_MODEL, self._threads).likely)
+        number_model = load_number_model()
+
+        def is_number(evidence: Floats) -> Floats:
+            answers = number_model.run(["likely"], {"evidence": evidence})[0]
+            return np.asarray(answers[:, 0], np.float32)
+
+        return Networks(self.likely, Recogniser(SECOND_MODEL, self._threads).likely, is_number)
 
     def check_reject(self, reject: float | str | None) -> None:
         """Raise ModelError or ConfigError, or warn, where `read` would for this `reject`."""
