@@ -140,11 +140,12 @@ def test_a_one_or_a_zero_beside_a_label_is_a_number() -> None:
 
 
 def test_the_bars_of_digits_among_small_labels_are_no_rules() -> None:
-    paper = form(("27", "54", "77"))
+    paper = form(("2", "5", "9"))
     for row in range(3):
-        cv2.line(paper, (600, 62 + 130 * row), (660, 62 + 130 * row), 20, 4)
-        cv2.line(paper, (660, 62 + 130 * row), (635, 102 + 130 * row), 20, 4)
-    assert numbers_on(paper) == ["27", "54", "77"] or [one[-1] for one in numbers_on(paper)] == ["7"] * 3
+        corner = (600, 64 + 130 * row)
+        cv2.line(paper, (540, 64 + 130 * row), corner, 20, 5)  # a 7 with a flat top
+        cv2.line(paper, corner, (560, 104 + 130 * row), 20, 5)
+    assert [one[-1] for one in numbers_on(paper)] == ["7", "7", "7"]
 
 
 def test_letters_that_look_like_digits_are_no_numbers() -> None:
@@ -199,7 +200,8 @@ def test_printed_rings_to_be_ticked_are_no_zeros() -> None:
 
 @pytest.mark.parametrize("quarters", [1, 2, 3])
 def test_a_page_with_labels_is_turned(quarters: int) -> None:
-    numbers = ("627", "384", "592", "748", "273")
-    reading = READER.read(np.ascontiguousarray(np.rot90(form(numbers), quarters)))
+    numbers = ("62743", "38425", "59236", "74849")
+    paper = form(numbers, ("Anna", "Otto", "Paul", "Lea"))
+    reading = READER.read(np.ascontiguousarray(np.rot90(paper, quarters)))
     assert reading.turned == 90 * quarters
-    assert sum(one in reading.text.split() for one in numbers) >= 4
+    assert sum(one in reading.text.split() for one in numbers) >= 3

@@ -40,7 +40,9 @@ def test_more_of_what_touches_is_read_with_the_second_network_than_without() -> 
     assert with_it.right >= 0.88 * with_it.digits
     networks = READER.networks
     READER.__dict__["networks"] = Networks(
-        networks.alone, lambda images: np.ones((len(images), 11), np.float32)
+        networks.alone,
+        lambda images: np.ones((len(images), 11), np.float32),
+        networks.is_number,
     )
     try:
         without = touching()

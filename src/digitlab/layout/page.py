@@ -41,6 +41,7 @@ from digitlab.preparation.pixels import weighted_median
 
 Picture = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
+Numbers = npt.NDArray[np.float64]
 
 LIKELY = 0.8  # a digit: those are like the others of their page
 LOWEST = 7  # pixels; lower digits cannot be read
@@ -62,13 +63,13 @@ BROAD = 1.6  # times as high: as wide a digit is at most
 SLIM = 0.35  # times as wide as long a remain of a rule is at most
 DOUBTFUL = 0.5  # a piece that is less likely a digit may be a letter
 # Of the pieces in rows of print 0.4 to 0.8 are such, of numbers at most 0.1 (docs/benchmarks.md).
-LETTERS = 0.3  # in a row of words
-LETTERS_AMONG_WORDS, FEW_LETTERS = 0.15, 0.5  # in one on a page of words, and in a short one
-SHORT, FEW = 10, 3  # pieces; in rows of fewer these tell nothing, and on a page of words
+LETTERS, FEW_LETTERS = 0.3, 0.15  # in a row of words, and on a page of words
+SHORT, FEW = 10, 3  # pieces: of fewer than 10 one tells, on a page of words; fewer than 3 do not
 APART = 0.3  # heights of a digit between words
 FEW_DOUBTFUL, DOUBT = 0.3, 2  # of the pieces of a number, and of a short one
 LARGER = 1.5  # times as high as their row: digits beside small print
 LESS_LIKE = 0.15  # of the mean logarithm of how likely pieces are digits
+STEADY = 3.0  # heights of a digit: on what is shorter a row has no slope of its own
 FAINT = 0.35  # of the strength of the page's digits: what is fainter is no writing
 
 
@@ -204,9 +205,9 @@ def _are_words(
     if len(narrow) < FEW:
         return False
     letters = _doubtful(narrow, known) / len(narrow)
-    if len(narrow) >= SHORT:
-        return letters >= (LETTERS_AMONG_WORDS if among_words else LETTERS)
-    return among_words and letters >= FEW_LETTERS
+    if among_words:
+        return letters >= (FEW_LETTERS if len(narrow) >= SHORT else 1 / SHORT)
+    return len(narrow) >= SHORT and letters >= LETTERS
 
 
 def _doubtful(pieces: Sequence[Piece], known: Mapping[int, Known]) -> int:
@@ -460,13 +461,38 @@ def _lines(chain: Chain) -> Lines:
     x = np.array([one.middle[0] for one in like])
     sides = [np.array([getattr(one, side) for one in like], float) for side in ("top", "bottom")]
     near = [np.argsort(np.abs(x - column))[:7] for column in x]
-    top, bottom = (np.array([np.median(side[at]) for at in near]) for side in sides)
+    middle = (sides[0] + sides[1]) / 2
+    slopes = [_slope(x[at], middle[at], STEADY * tall) for at in near]
+    top, bottom = (
+        np.array(
+            [
+                np.median(side[at] - slope * (x[at] - column))
+                for column, at, slope in zip(x, near, slopes, strict=True)
+            ]
+        )
+        for side in sides
+    )
 
     def at(column: float) -> tuple[float, float]:
         first, last = float(np.interp(column, x, top)), float(np.interp(column, x, bottom))
         return first, max(last, first + 0.5 * tall)
 
     return at
+
+
+def _slope(x: Numbers, y: Numbers, least: float) -> float:
+    """Return the slope of points, the median of all pairs' (Theil, 1950; Sen, 1968).
+
+    Args:
+        x, y: float64 [N].
+        least: of what is between the first and the last point, for less tells nothing.
+    """
+    if np.ptp(x) < least:
+        return 0.0
+    one, other = np.triu_indices(len(x), 1)
+    apart = x[other] - x[one]
+    far = np.abs(apart) > 0.1 * least
+    return float(np.median((y[other] - y[one])[far] / apart[far]))
 
 
 def _beside(
