@@ -68,7 +68,7 @@ class MixedPage:
     def number(self, text: str, x: float, y: float, tall: float) -> float:
         """Write a number, its digits about `tall` pixels high; return where it ends."""
         first = x
-        wide = self.rng.uniform(0.05, 0.25)
+        wide = self.rng.uniform(-0.15 if self.rng.random() < 0.15 else 0.05, 0.25)
         for one in text:
             if one.isdigit():
                 high = tall * max(0.5, 1 + self.uneven * self.rng.normal())
@@ -77,7 +77,7 @@ class MixedPage:
             else:
                 ink, top = _mark(one, tall), y
             self.put(ink, x, top + self.slope * (x - first))
-            x += ink.shape[1] + tall * max(0.03, wide + 0.04 * self.rng.normal())
+            x += ink.shape[1] + tall * (wide + 0.04 * abs(self.rng.normal()))
         rise = self.slope * (x - first)
         top = y - 0.3 * tall + min(0, rise)
         self.numbers.append((first - 4, top, x - first + 4, 1.6 * tall + abs(rise)))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,13 +12,31 @@ from digitlab.layout.networks import Networks
 from digitlab.layout.segments import Known
 
 SAMPLE = 400  # pieces of a page that tell it
-UNLIKELY = 0.001  # no piece counts as less likely a digit
+UNLIKELY, SURELY = 0.001, 0.9  # no piece counts as less likely a digit; more likely ones surely are
 LIKE_DIGITS = -1.0  # the mean logarithm of how likely pieces are digits; of letters it is less
-CLEARLY = 0.4  # more than any other way up: letters among digits lower all ways alike
+MANY = 0.5  # of the pieces surely are digits, of words at most 0.4, whichever way up
 
 
-def likeness_turned(known: Iterable[Known], networks: Networks) -> list[float]:
-    """Return the mean logarithm of how likely pieces are digits, each way up; float [4].
+@dataclass(frozen=True)
+class Likeness:
+    """How much pieces look like digits, one way up.
+
+    Attributes:
+        mean: of the logarithm of how likely each is one.
+        sure: the share of those that surely are.
+    """
+
+    mean: float
+    sure: float
+
+    @property
+    def is_of_digits(self) -> bool:
+        """Whether they look like a page of digits, with letters among them or none."""
+        return self.mean > LIKE_DIGITS or self.sure > MANY
+
+
+def likeness_turned(known: Iterable[Known], networks: Networks) -> list[Likeness]:
+    """Return how much pieces look like digits each way up, of four.
 
     That is turned clockwise by 0, 90, 180 and 270 degrees.
 
@@ -31,16 +50,6 @@ def likeness_turned(known: Iterable[Known], networks: Networks) -> list[float]:
     for quarters in range(4):
         turned = np.ascontiguousarray(np.rot90(images, -quarters, axes=(1, 2)))
         likely = networks.alone(turned)[:, :DIGITS].max(axis=1)
-        scores.append(float(np.log(np.maximum(likely, UNLIKELY)).mean()))
+        mean = float(np.log(np.maximum(likely, UNLIKELY)).mean())
+        scores.append(Likeness(mean, float((likely > SURELY).mean())))
     return scores
-
-
-def are_like_digits(scores: Sequence[float]) -> bool:
-    """Whether pieces look like digits, one way up at least, by their likeness each way."""
-    return max(scores) > LIKE_DIGITS or clearness(scores) > CLEARLY
-
-
-def clearness(scores: Sequence[float]) -> float:
-    """Return by how much more pieces look like digits one way up than any other."""
-    second, first = sorted(scores)[-2:]
-    return first - second

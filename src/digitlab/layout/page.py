@@ -12,13 +12,7 @@ import numpy.typing as npt
 from digitlab.layout.evidence import likely_numbers
 from digitlab.layout.ink import WORK_SIDE, page_ink, strongest
 from digitlab.layout.lattice import Character
-from digitlab.layout.likeness import (
-    CLEARLY,
-    LIKE_DIGITS,
-    are_like_digits,
-    clearness,
-    likeness_turned,
-)
+from digitlab.layout.likeness import Likeness, likeness_turned
 from digitlab.layout.marks import has_hole, lean_of
 from digitlab.layout.networks import Networks
 from digitlab.layout.numbers import parted
@@ -144,13 +138,16 @@ def _is_like_digits(straight: Look, tilted: Look, networks: Networks) -> bool:
     """
     if len(straight.known) < FEWEST_TILTED:
         return False
-    after = likeness_turned(straight.known.values(), networks)
-    if len(tilted.known) < FEWEST_TILTED:  # rules that are tilted hold most digits together
-        return are_like_digits(after)
-    before = likeness_turned(tilted.known.values(), networks)
-    if max(after) > LIKE_DIGITS and max(after) > max(before) - LESS_LIKE:
-        return True
-    return clearness(after) > max(CLEARLY, clearness(before))
+    after = _likeliest(straight, networks)
+    if not after.is_of_digits or len(tilted.known) < FEWEST_TILTED:
+        return after.is_of_digits  # rules that are tilted hold most digits together
+    before = _likeliest(tilted, networks)
+    return after.mean > before.mean - LESS_LIKE or after.sure > before.sure
+
+
+def _likeliest(look: Look, networks: Networks) -> Likeness:
+    """Return how much what is seen looks like digits, the way up that it does most."""
+    return max(likeness_turned(look.known.values(), networks), key=lambda one: one.mean)
 
 
 def read_seen(look: Look, networks: Networks, record: Record | None = None) -> list[PageRow]:

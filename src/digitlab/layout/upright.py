@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from digitlab.layout.lattice import Character
-from digitlab.layout.likeness import are_like_digits, likeness_turned
+from digitlab.layout.likeness import likeness_turned
 from digitlab.layout.networks import Networks
 from digitlab.layout.page import Look, PageRow, Picture, look_at, look_at_sheet, read_seen
 from digitlab.layout.steps import Record
@@ -64,8 +64,8 @@ def _likeliest_turn(look: Look, networks: Networks) -> int:
     if len(look.known) < FEWEST:
         return 0
     scores = likeness_turned(look.known.values(), networks)
-    best = max(range(4), key=scores.__getitem__)
-    return 90 * best if are_like_digits(scores) else 0
+    best = max(range(4), key=lambda quarters: scores[quarters].mean)
+    return 90 * best if scores[best].is_of_digits else 0
 
 
 def read_turned(
