@@ -1,20 +1,22 @@
-"""Digits in the printed boxes and combs of forms: none is lost, and no side is read as a 1."""
+"""Digits in the boxes, combs and blanks of forms: none is lost, and no side is read as a 1."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from digitlab import Recogniser, load_dataset
+from digitlab import Recogniser
+from written_digits import digit_ink
 
 Picture = npt.NDArray[np.uint8]
 
-TEST = load_dataset("mnist").splits["test"]
 READER = Recogniser()
 
-CHOSEN = {0: 3, 1: 2, 2: 1, 3: 18, 4: 4, 5: 15, 6: 11, 7: 0, 8: 61, 9: 7}  # of the test images
+WHICH = (0, 0, 0, 0, 0, 1, 0, 0, 0, 0)  # of the test digits of each kind
 TALL, BOX = 40, (50, 56)  # pixels: a digit, and the width and the height of its box
 ROWS = ("7104", "21369", "1875")
 
@@ -22,21 +24,47 @@ ROWS = ("7104", "21369", "1875")
 def form(gap: int, wall: int, open_above: bool, pen: int = 60, printed: int = 90) -> Picture:
     """Return rows of digits, each in its box: gap 0 is for boxes that share a wall."""
     step = BOX[0] + (gap + wall if gap else 0)
-    page = np.full((100 * len(ROWS) + 160, step * 5 + 320), 232, np.uint8)
+    page = paper(step)
     for at, row in enumerate(ROWS):
         for place, digit in enumerate(row):
             left, top = 50 + place * step, 50 + at * 100
             right, bottom = left + BOX[0], top + BOX[1]
             corners = [(left, top), (left, bottom), (right, bottom), (right, top)]
             cv2.polylines(page, [np.array(corners)], not open_above, printed, wall)
-            image = TEST.images[CHOSEN[int(digit)]]
-            image = image[image.max(axis=1) > 60][:, image.max(axis=0) > 60]
-            width = max(6, round(image.shape[1] * TALL / image.shape[0]))
-            ink = cv2.resize(image, (width, TALL), interpolation=cv2.INTER_CUBIC)
-            x, y = (left + right - width) // 2, (top + bottom - TALL) // 2
-            part = page[y : y + TALL, x : x + width]
-            cover = np.clip((ink / 255 - 0.35) * 3 + 0.3, 0, 1)
-            part[:] = np.minimum(part, np.rint(232 + (pen - 232) * cover))
+            ink = digit_ink(digit, WHICH[int(digit)], TALL)
+            put(page, ink, (left + right) // 2, (top + bottom) // 2, pen)
+    return blurred(page)
+
+
+def blanks(rows: Sequence[str]) -> Picture:
+    """Return rows of digits of many hands, each above a dash of its own."""
+    step = round(1.4 * TALL)
+    page = paper(step)
+    for at, row in enumerate(rows):
+        for place, digit in enumerate(row):
+            left, bottom = 50 + place * step, 100 + at * 100
+            ink = digit_ink(digit, 10 * at + place, TALL)
+            put(page, ink, left + step // 2, bottom - TALL // 2)
+            x, y = left + round(0.15 * TALL), bottom + round(0.16 * TALL)
+            cv2.line(page, (x, y), (x + round(1.1 * TALL), y), 60, 2)
+    return blurred(page)
+
+
+def paper(step: int) -> Picture:
+    """Return paper for the rows of digits that stand so many pixels apart."""
+    return np.full((100 * len(ROWS) + 160, step * 5 + 320), 232, np.uint8)
+
+
+def put(page: Picture, ink: Picture, x: int, y: int, pen: int = 60) -> None:
+    """Write a digit onto a page, its middle there."""
+    left, top = x - (ink.shape[1] + 1) // 2, y - ink.shape[0] // 2
+    part = page[top:, left:][: ink.shape[0], : ink.shape[1]]
+    cover = np.clip((ink / 255 - 0.35) * 3 + 0.3, 0, 1)
+    part[:] = np.minimum(part, np.rint(232 + (pen - 232) * cover))
+
+
+def blurred(page: Picture) -> Picture:
+    """Return a page as a camera sees it, in three channels."""
     return np.repeat(cv2.GaussianBlur(page, (0, 0), 0.6)[..., None], 3, axis=2)
 
 
@@ -69,3 +97,8 @@ def test_a_large_sheet_with_few_boxes_is_a_page() -> None:
         constant_values=232,
     )
     assert digits(sheet) == list(ROWS)
+
+
+def test_blanks_below_digits_are_no_part_of_them() -> None:
+    rows = ["34729", "4476", "65475"]
+    assert digits(blanks(rows)) == rows

@@ -15,6 +15,8 @@ COMMA = 0.55, 0.45  # of a digit's height that a comma is high and wide at most
 SMALL = 0.17  # of a digit's height: what is lower is no comma that slants through its box
 SOLID, SLIM = 0.5, 0.25  # of its box that a point fills, and a comma
 BELOW = 0.1  # of a digit's height that a comma reaches below the line
+# Heights of a digit: how long an underline is, how far below the digits, and how high, at most.
+UNDERLINE, UNDER, FLAT = 0.45, 0.06, 0.15
 
 # A slash against a 1, of the logarithm: the differences of their means by the product of their
 # deviations, which for 105 ones that lean were 0.037 below and 0.049 above (docs/benchmarks.md).
@@ -58,6 +60,18 @@ def mark_of(pieces: Sequence[Piece], top: float, bottom: float) -> tuple[str, fl
     ):
         return "-", 0.97 if 0.3 <= middle <= 0.75 else 0.6
     return None
+
+
+def is_underline(piece: Piece, top: float, bottom: float) -> bool:
+    """Whether a piece is a flat stroke below the digits of its row, as blanks for one digit have.
+
+    Args:
+        piece: whole.
+        top, bottom: of the digits of its row, in pixels of the page.
+    """
+    tall = bottom - top
+    flat = piece.height <= FLAT * tall and piece.width >= UNDERLINE * tall
+    return flat and piece.top >= bottom + UNDER * tall
 
 
 def slash_of(piece: Piece, top: float, bottom: float, slant: float) -> float | None:

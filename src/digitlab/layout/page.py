@@ -13,7 +13,7 @@ from digitlab.layout.evidence import likely_numbers
 from digitlab.layout.ink import WORK_SIDE, page_ink, strongest
 from digitlab.layout.lattice import Character
 from digitlab.layout.likeness import Likeness, likeness_turned
-from digitlab.layout.marks import has_hole, lean_of
+from digitlab.layout.marks import has_hole, is_underline, lean_of
 from digitlab.layout.networks import Networks
 from digitlab.layout.numbers import parted
 from digitlab.layout.pieces import Piece, find_pieces, in_place_of, without_pieces
@@ -495,7 +495,8 @@ def _slope(x: Numbers, y: Numbers, least: float) -> float:
 def _beside(
     rows: Sequence[Chain], pieces: Sequence[Piece], body: Sequence[Piece], peak: float
 ) -> list[list[Piece]]:
-    """Return of each row the small pieces in it: marks, parts of digits, specks."""
+    """Return of each row the small pieces in it: marks, parts of digits, specks; no underlines."""
+    lines = [_lines(row) for row in rows]
     taken = {id(one) for one in body}
     found: list[list[Piece]] = [[] for _ in rows]
     heights = np.array([row.height for row in rows])
@@ -512,7 +513,7 @@ def _beside(
             away = abs(y - float(np.interp(x, row.x, row.y))) / _height_at(row, x)
             if away < min(nearest, 0.85):
                 best, nearest = at, away
-        if best is not None:
+        if best is not None and not is_underline(piece, *lines[best](x)):
             found[best].append(piece)
     return found
 
