@@ -50,6 +50,22 @@ def blanks(rows: Sequence[str]) -> Picture:
     return blurred(page)
 
 
+def comb(tooth: int, wall: int) -> Picture:
+    """Return rows of digits above combs, whose teeth and end walls are so many pixels high."""
+    page = paper(BOX[0])
+    for at, row in enumerate(ROWS):
+        left, line = 50, 108 + at * 100
+        right = left + len(row) * BOX[0]
+        cv2.line(page, (left, line), (right, line), 90, 2)
+        for x in range(left, right + 1, BOX[0]):
+            high = tooth if left < x < right else wall
+            cv2.line(page, (x, line - high), (x, line), 90, 2)
+        for place, digit in enumerate(row):
+            ink = digit_ink(digit, WHICH[int(digit)], TALL)
+            put(page, ink, left + place * BOX[0] + BOX[0] // 2, line - 10 - TALL // 2)
+    return blurred(page)
+
+
 def paper(step: int) -> Picture:
     """Return paper for the rows of digits that stand so many pixels apart."""
     return np.full((100 * len(ROWS) + 160, step * 5 + 320), 232, np.uint8)
@@ -97,6 +113,24 @@ def test_a_large_sheet_with_few_boxes_is_a_page() -> None:
         constant_values=232,
     )
     assert digits(sheet) == list(ROWS)
+
+
+@pytest.mark.parametrize(("tooth", "wall"), [(14, 14), (14, 56), (22, 22), (22, 56), (34, 34)])
+def test_short_teeth_of_combs_are_no_digits(tooth: int, wall: int) -> None:
+    page = comb(tooth, wall)
+    assert digits(page) == list(ROWS)
+    assert digits(turned(page, 1.2)) == list(ROWS)
+
+
+def test_ones_on_a_line_are_no_teeth() -> None:
+    rows = ["21369", "1111", "111"]
+    page = paper(BOX[0])
+    for at, row in enumerate(rows):
+        line = 108 + at * 100
+        for place, digit in enumerate(row):
+            put(page, digit_ink(digit, 3 * at + place, TALL), 80 + 40 * place, line - TALL // 2)
+        cv2.line(page, (60, line), (60 + 40 * len(row), line), 60, 2)
+    assert digits(blurred(page)) == rows
 
 
 def test_blanks_below_digits_are_no_part_of_them() -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from digitlab.layout.lines import lying_lines
-from digitlab.layout.sides import sides_of_boxes
+from digitlab.layout.sides import sides_of_boxes, teeth_of_combs
 
 Floats = npt.NDArray[np.float32]
 Picture = npt.NDArray[np.uint8]
@@ -31,7 +31,7 @@ class Ruled:
     Attributes:
         strength: float32 [H, W], what is left.
         across, down: bool [H, W], where long rules were, lying and standing.
-        sides: bool [H, W], where sides of boxes were.
+        sides: bool [H, W], where sides of boxes and teeth of combs were.
     """
 
     strength: Floats
@@ -52,6 +52,7 @@ def without_rules(strength: Floats, level: float, height: float) -> Ruled:
     across = lying_lines(strength, level, height, LONG[0] * height, THICK)
     down = _turned(lying_lines(turned, level, height, LONG[1] * height, THICK))
     lying, standing = sides_of_boxes(strength, level, height, down)
+    standing |= teeth_of_combs(strength, level, height)
     if not any(mask.any() for mask in (across, down, lying, standing)):
         return Ruled(strength, across > 0, down > 0, lying > 0)
     inked = (strength > level).view(np.uint8)

@@ -1,7 +1,8 @@
 """The sides of printed boxes and combs, each for one digit, as forms have them.
 
 Used by rules.py. A box or a comb has a lying side with a standing one at each of its ends; strokes
-of digits hardly meet so. Boxes stand apart or share a wall, or each has its own.
+of digits hardly meet so. Boxes stand apart or share a wall, or each has its own. The teeth of a
+comb may be shorter than digits: they stand on one line, at even distances along all of it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,11 @@ THICK = 0.5  # of a digit's height; thicker are not even two walls beside each o
 CORNER = 0.08  # of a digit's height by which two sides miss each other at a corner
 ALIKE = 0.15  # of a digit's height by which sides of one length differ
 PRINTED = 1.6  # times as strong one side of a box is as another, at most
+TOOTH, STEP = 0.25, 0.5  # heights of a digit that teeth are long, and apart, at least
+FEWEST = 3  # teeth of one length, or two and others
+EVEN = 0.04  # of the distance between two teeth by which one misses its place
+MOST = 0.6  # of its teeth and walls that are found
+LONGER = 2.0  # times as long as others a tooth is that touches a digit
 END = 3  # pixels of a side that tell where it ends
 
 
@@ -91,6 +97,66 @@ def sides_of_boxes(
     ends |= _at(lying.ends, np.asarray(cv2.dilate(down, around))) > 0
     closed = np.asarray(ends.all(axis=1))
     return lying.drawn(closed.view(np.uint8)), standing.drawn(walls.view(np.uint8))
+
+
+def teeth_of_combs(strength: Floats, level: float, height: float) -> Picture:
+    """Return where the short teeth of combs are, uint8 [H, W]; arguments as of `sides_of_boxes`."""
+    lying = _sides(strength, level, height, LONG[0])
+    if not len(lying.thick):
+        return np.zeros(strength.shape, np.uint8)
+    standing = _sides(np.ascontiguousarray(strength.T), level, height, TOOTH).turned()
+    reach = max(2, round(CORNER * height))
+    around = np.ones((2 * reach + 1,) * 2, np.uint8)
+    feet = _at(standing.ends, np.asarray(cv2.dilate(lying.labels.astype(np.float32), around)))
+    feet = feet.astype(int) - 1  # -1 where none meets it
+    teeth = np.zeros(len(feet), bool)
+    for end in (0, 1):  # those that hang from a line, and those that stand on it
+        for line in np.flatnonzero(np.bincount(feet[:, end] + 1)[1:] >= FEWEST).tolist():
+            like = np.abs(np.log(standing.dark / lying.dark[line])) <= np.log(PRINTED)
+            like &= standing.thick <= PRINTED * lying.thick[line]
+            on = np.flatnonzero(like & (feet[:, end] == line))
+            x, length = standing.ends[on, end, 0], standing.length[on]
+            teeth[on] |= _are_teeth(x, length, lying.ends[line, :, 0], height)
+    return standing.drawn(teeth.view(np.uint8))
+
+
+def _are_teeth(x: Places, length: Numbers, ends: Places, height: float) -> npt.NDArray[np.bool_]:
+    """Return which strokes on a line are the teeth of a comb, bool [N].
+
+    Args:
+        x: where they stand.
+        length: of each, in pixels.
+        ends: the first and the last column of the line.
+        height: of digits.
+    """
+    apart = max(2.0, ALIKE * height / 2)
+    none = np.zeros(len(x), bool)
+    short = np.flatnonzero(length < LONG[1] * height)
+    if len(short) < FEWEST - 1:
+        return none
+    alike = np.abs(length[short] - length[short, None]) <= apart
+    first = int(alike.sum(axis=1).argmax())
+    usual, places = float(length[short[first]]), np.sort(x[short[alike[first]]])
+    if len(places) < FEWEST - 1:
+        return none
+    step = float(np.median(np.diff(places)))
+    if step < STEP * height:
+        return none
+    slack = apart + EVEN * step
+    origin = max(places.tolist(), key=lambda one: int(_meets(places, one, step, slack).sum()))
+    found = int(_meets(places, origin, step, slack).sum())
+    # What touches a digit is longer, and so are the walls at the ends.
+    on = _meets(x, origin, step, slack) & (length >= usual - apart)
+    # The line ends with one of them, or where the next would be.
+    closed = _meets(ends, origin, step, slack).all()
+    # Two of one length do where walls or others stand at even distances, too.
+    fewest = max(FEWEST + (found < FEWEST), MOST * (np.ptp(ends) / step + 1))
+    return on & (length <= LONGER * usual) if closed and on.sum() >= fewest else none
+
+
+def _meets(x: Places, origin: float, step: float, slack: float) -> npt.NDArray[np.bool_]:
+    """Return which columns are so near to a number of even steps from one, bool [N]."""
+    return np.asarray(np.abs((x - origin + step / 2) % step - step / 2) <= slack)
 
 
 def _sides(strength: Floats, level: float, height: float, long: float) -> _Sides:
