@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from digitlab.layout.dots import dots_of_paper
 from digitlab.layout.evidence import likely_numbers
 from digitlab.layout.ink import WORK_SIDE, page_ink, strongest
 from digitlab.layout.lattice import Character
@@ -127,6 +128,7 @@ def look_at(picture: Picture, networks: Networks) -> Look:
 def look_at_sheet(sheet: Sheet, networks: Networks) -> Look:
     """Return what is seen of a sheet as it lies."""
     strength = page_ink(sheet.pixels)
+    strength = without_pieces(strength, dots_of_paper(find_pieces(strength)))
     ruled, pieces = _bare(strength, networks)
     return Look(sheet, strength, ruled, pieces, _known(pieces, ruled.strength, networks))
 
