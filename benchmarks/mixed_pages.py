@@ -40,6 +40,7 @@ class MixedPage:
         numbers: x, y, width and height of each number, with room around it.
         uneven: by how much digits differ in height, and stand higher and lower, in heights of one.
         slope: of a number, in pixels down for each across.
+        is_binary: whether its numbers are of ones and zeros.
     """
 
     rng: np.random.Generator
@@ -48,6 +49,7 @@ class MixedPage:
     font: str
     uneven: float
     slope: float
+    is_binary: bool
     ink: Floats = field(default_factory=lambda: np.zeros(SIZE[::-1], np.float32))
     numbers: list[Box] = field(default_factory=list)
 
@@ -97,10 +99,11 @@ class MixedPage:
     def value(self, single: float = 0.25) -> str:
         """Return a number as people note them; a share of one digit."""
         rng = self.rng
+        below = 2 if self.is_binary else 10
         if rng.random() < single:
-            return str(rng.integers(10))
+            return str(rng.integers(below))
         many = int(rng.integers(2, 6 if rng.random() < 0.8 else 12))
-        text = "".join(str(one) for one in rng.integers(0, 10, many))
+        text = "".join(str(one) for one in rng.integers(0, below, many))
         kind = rng.random()
         if kind < 0.35:
             at = int(rng.integers(1, many))
@@ -349,7 +352,8 @@ def mixed_page(
     as_written = str.title if look < 0.5 else str.lower if look < 0.85 else str.upper
     uneven = rng.uniform(0.01, 0.13)
     slope = rng.normal() * 0.05 * (rng.random() < 0.4)
-    page = MixedPage(rng, split, [as_written(one) for one in chosen], font, uneven, slope)
+    written = [as_written(one) for one in chosen]
+    page = MixedPage(rng, split, written, font, uneven, slope, rng.random() < 0.08)
     KINDS[sample % len(KINDS)](page)
     return _taken(page)
 
