@@ -21,8 +21,7 @@ COLUMNS = 2  # standing rules that a table has at least: one alone may be that o
 NEAR, SQUARED = 0.3, 0.25  # heights of a digit, and of the gaps at rules that are less
 LONG = 0.2  # of the page's height that a standing rule is at least
 JUMP, WIDE = 1.6, 0.55  # times as wide, and heights of a digit: a gap that parts numbers
-EVEN = 0.8  # heights of a digit: where most gaps are as wide, digits are written apart
-APART = 2.5  # heights of a digit: there, such a gap parts numbers
+SPACED = 0.8, 1.9  # heights of a digit: where most gaps are as wide, numbers are spaced out
 USUAL = 1.3  # heights of a digit: a gap that parts them where nothing else tells
 
 
@@ -114,9 +113,10 @@ def _threshold(gaps: npt.NDArray[np.float64], page: float | None = None) -> floa
             best, limit = jump, (low + high) / 2
     if np.isfinite(limit):
         return float(limit)
-    if page is None:
-        return USUAL if not len(ordered) or ordered[len(ordered) // 2] < EVEN else APART
-    return page
+    if page is not None:
+        return page
+    median = ordered[len(ordered) // 2] if len(ordered) else 0.0
+    return np.inf if SPACED[0] <= median < SPACED[1] else USUAL
 
 
 def _rules(characters: Sequence[Character], ruled: Ruled | None) -> npt.NDArray[np.bool_]:
