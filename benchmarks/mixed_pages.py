@@ -26,7 +26,7 @@ SIZE = (900, 660)  # pixels, before a camera takes the page
 EUROPEAN = (
     "Äpfel Käse Größe Straße Müller Übung Zahl Kasse Preis Menge Gewicht Höhe Länge Milch Brot "
     "leche queso año señor niño azúcar manzana précio lait pomme été élève garçon où prénom âge"
-).split()  # noqa: SIM905
+)
 SIGNS = ("€", "$", "£", "¥", "#", "%", "°", "²", "x", "@", "&", "÷", "~", "kg", "m", "h")
 UNITS = ("kg", "km", "cm", "g", "ml", "l", "EUR", "pcs", "years", "min", "°C", "m²", "%", "€")
 
@@ -400,7 +400,7 @@ def _words(chinese: bool) -> list[str]:
         return sorted(one[:4] for one in set(re.findall(r"[\u4e00-\u9fff]{1,6}", text)))
     text = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
     text += (Path(__file__).parents[1] / "LICENSE").read_text("utf-8")
-    return sorted({one[:12].lower() for one in re.findall(r"[A-Za-z]+", text)}) + EUROPEAN
+    return sorted({one[:12].lower() for one in re.findall(r"[A-Za-z]+", text)}) + EUROPEAN.split()
 
 
 def _is_chinese(font: str) -> bool:

@@ -15,7 +15,11 @@ import numpy as np
 from digitlab.layout.lattice import Character
 from digitlab.layout.page import PageRow
 
-LIKELY, SURELY_ONE = 0.3, 0.9  # a number: less likely ones are left out, and those between doubtful
+LIKELY, SURELY_ONE = (
+    0.15,
+    0.9,
+)  # a number: less likely ones are left out, and those between doubtful
+EVEN = 0.5  # a number: only more likely ones say whether a page was written on
 SURELY = 0.8  # a digit at least
 PLAIN = 0.1  # of a page's digits are neither 0 nor 1, at least
 WRITTEN = 0.5  # of a page's digits are sure, at least
@@ -36,7 +40,15 @@ def without_words(found: Sequence[PageRow]) -> list[PageRow]:
     """
     rings = _printed_rings(found)
     rows = [PageRow(*zip(*kept, strict=True)) for row in found if (kept := _kept(row, rings))]
-    return rows if _is_written(rows) else []
+    return rows if _is_written(_more_likely_numbers(rows)) else []
+
+
+def _more_likely_numbers(rows: Sequence[PageRow]) -> list[PageRow]:
+    """Return rows with what is more likely a number than not."""
+    chosen = [
+        [one for one in zip(row.numbers, row.likely, strict=True) if one[1] > EVEN] for row in rows
+    ]
+    return [PageRow(*zip(*row, strict=True)) for row in chosen if row]
 
 
 def _kept(row: PageRow, rings: set[int]) -> list[tuple[tuple[Character, ...], float]]:
