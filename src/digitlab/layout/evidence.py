@@ -25,6 +25,7 @@ BESIDE = 0.3  # heights of a digit, by which characters of one column may miss e
 TALL = 85  # per cent of a row's characters, which are lower than its tall ones
 LONG = 4.0  # heights: on what spans less, a line's slope cannot be seen
 MANY = 9  # digits, numbers: more tell no more
+BLOCK = 256  # numbers that are compared with all others at once, which bounds the memory
 
 # What is said of each number, in the order of the network's inputs.
 FIGURES = (
@@ -176,13 +177,15 @@ def _in_column(numbers: Sequence[_Number]) -> Numbers:
     As high as it is, or nearly.
     """
     row, left, right, height, told, plain = _columns(numbers)
-    over = np.minimum.outer(right, right) - np.maximum.outer(left, left) > -BESIDE * height[:, None]
-    ratio = np.abs(np.log(height[:, None] / height))
-    near = over & (ratio < np.log(ALIKE)) & (row[:, None] != row)
-    counts = np.column_stack(
-        [(near & (plain > 0)).sum(axis=1), (near & (told > LETTERS)).sum(axis=1)]
-    )
-    return np.asarray(np.minimum(counts, MANY), np.float64)
+    counts = np.zeros((len(numbers), 2))
+    for first in range(0, len(numbers), BLOCK):
+        some = np.s_[first : first + BLOCK, None]
+        shared = np.minimum(right[some], right) - np.maximum(left[some], left)
+        near = (shared > -BESIDE * height[some]) & (row[some] != row)
+        near &= np.abs(np.log(height[some] / height)) < np.log(ALIKE)
+        counts[first : first + BLOCK, 0] = (near & (plain > 0)).sum(axis=1)
+        counts[first : first + BLOCK, 1] = (near & (told > LETTERS)).sum(axis=1)
+    return np.asarray(np.minimum(counts, MANY))
 
 
 def _on_page(numbers: Sequence[_Number]) -> Numbers:
