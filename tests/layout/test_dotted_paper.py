@@ -10,7 +10,9 @@ import numpy.typing as npt
 import pytest
 
 from digitlab import Recogniser
-from written_digits import digit_ink
+from digitlab.evaluation.page_score import score
+from digitlab.synthesis.pages import made_page
+from written_digits import TEST, digit_ink
 
 Picture = npt.NDArray[np.uint8]
 
@@ -81,3 +83,10 @@ def test_what_is_written_at_even_distances_is_read(before: str) -> None:
         for at, cell in enumerate(cells):
             write(page, cell, 60 + 150 * at, 120 + 150 * row, 1)
     assert text_of(page) == [" ".join(cells) for cells in rows]
+
+
+def test_where_rules_cross_no_points_are_left() -> None:
+    page = made_page(TEST.images, TEST.labels, "ruled", 1, 16)
+    found = score(page.text, READER.read(page.picture))
+    assert found.marks_extra <= 1
+    assert found.numbers_grouped >= found.numbers - 2

@@ -50,7 +50,7 @@ SMALL = 0.7  # of a row's height: what is lower beside it is no row
 LOW = 0.4  # of the height of the page's digits: what is lower is no digit
 USUAL = 0.05  # of the page's longer side: as high as characters are where nothing tells
 ACROSS, HANGING = 0.6, 0.5  # of the page's width that lines run across, and of its ink on these
-REMAINS = 0.12  # of a digit's height: remains of rules are thinner
+REMAINS = 0.12  # of a digit's height: remains of rules are thinner, and specks on them smaller
 RULED = 0.2  # of the strongest pen: rules are stronger
 PENCIL = 0.4  # of the strongest rule: what is weaker is no pen
 BAR = 1.36, 1.6  # heights of characters: as long as the shortest rules, lying and standing
@@ -330,7 +330,7 @@ def _large_digits(
 def _is_remains(piece: Piece, ruled: Ruled, height: float) -> bool:
     """Whether a piece is what is left of a rule: slim along it or along the edge of the page.
 
-    Or a speck on the side of a box.
+    Or a speck on the side of a box, or where two rules cross.
     """
     high, wide = ruled.strength.shape
     upright, lying = piece.width <= SLIM * piece.height, piece.height <= SLIM * piece.width
@@ -340,7 +340,10 @@ def _is_remains(piece: Piece, ruled: Ruled, height: float) -> bool:
     ):
         return True
     around = np.s_[max(0, top - 2) : bottom + 2, max(0, left - 2) : right + 2]
-    if max(piece.width, piece.height) <= REMAINS * height and ruled.sides[around].any():
+    at_corner = ruled.across[around].any() and ruled.down[around].any()
+    if max(piece.width, piece.height) <= REMAINS * height and (
+        at_corner or ruled.sides[around].any()
+    ):
         return True
     for rules, slim, thick, axis in (
         (ruled.down, upright, piece.width, 1),
