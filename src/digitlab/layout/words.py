@@ -15,10 +15,8 @@ import numpy as np
 from digitlab.layout.lattice import Character
 from digitlab.layout.page import PageRow
 
-LIKELY, SURELY_ONE = (
-    0.15,
-    0.9,
-)  # a number: less likely ones are left out, and those between doubtful
+LIKELY = 0.15  # a number: what is less likely one is left out
+SURELY_ONE = 0.8  # what is less likely one has digits that are less certain
 EVEN = 0.5  # a number: only more likely ones say whether a page was written on
 SURELY = 0.8  # a digit at least
 PLAIN = 0.1  # of a page's digits are neither 0 nor 1, at least
@@ -39,25 +37,27 @@ def without_words(found: Sequence[PageRow]) -> list[PageRow]:
     What may be a word has digits that are less certain.
     """
     rings = _printed_rings(found)
-    rows = [PageRow(*zip(*kept, strict=True)) for row in found if (kept := _kept(row, rings))]
-    return rows if _is_written(_more_likely_numbers(rows)) else []
+    rows = _chosen(found, LIKELY, rings)
+    if not _is_written(_chosen(rows, EVEN, set())):
+        return []
+    return [PageRow(tuple(map(_doubted, row.numbers, row.likely)), row.likely) for row in rows]
 
 
-def _more_likely_numbers(rows: Sequence[PageRow]) -> list[PageRow]:
-    """Return rows with what is more likely a number than not."""
-    chosen = [
-        [one for one in zip(row.numbers, row.likely, strict=True) if one[1] > EVEN] for row in rows
-    ]
-    return [PageRow(*zip(*row, strict=True)) for row in chosen if row]
+def _chosen(found: Sequence[PageRow], least: float, rings: set[int]) -> list[PageRow]:
+    """Return rows with what is likely enough a number, and no ring, by its identity."""
+    rows = []
+    for row in found:
+        pairs = zip(row.numbers, row.likely, strict=True)
+        kept = [one for one in pairs if one[1] >= least and id(one[0]) not in rings]
+        if kept:
+            rows.append(PageRow(*zip(*kept, strict=True)))
+    return rows
 
 
-def _kept(row: PageRow, rings: set[int]) -> list[tuple[tuple[Character, ...], float]]:
-    """Return what in a row may be numbers, and how likely each is one; no rings, by identity."""
-    return [
-        (tuple(_doubted(one, min(1.0, likely / SURELY_ONE)) for one in number), likely)
-        for number, likely in zip(row.numbers, row.likely, strict=True)
-        if likely >= LIKELY and id(number) not in rings
-    ]
+def _doubted(number: tuple[Character, ...], likely: float) -> tuple[Character, ...]:
+    """Return a number whose digits are less certain where it may be a word."""
+    factor = min(1.0, likely / SURELY_ONE)
+    return tuple(replace(one, confidence=factor * one.confidence) for one in number)
 
 
 def _printed_rings(found: Sequence[PageRow]) -> set[int]:
@@ -79,11 +79,6 @@ def _printed_rings(found: Sequence[PageRow]) -> set[int]:
 
 def _is_zero(number: Sequence[Character]) -> bool:
     return len(number) == 1 and number[0].mark is None and number[0].digit == 0
-
-
-def _doubted(character: Character, factor: float) -> Character:
-    """Return a character that is less certain, by a factor."""
-    return replace(character, confidence=factor * character.confidence)
 
 
 def _is_written(rows: Sequence[PageRow]) -> bool:
