@@ -16,7 +16,7 @@ from digitlab.layout.lattice import Character
 from digitlab.layout.page import PageRow
 
 LIKELY = 0.15  # a number: what is less likely one is left out
-SURELY_ONE = 0.8  # what is less likely one has digits that are less certain
+SURELY_ONE = 0.9  # what is less likely one has digits that are less certain
 EVEN = 0.5  # a number: only more likely ones say whether a page was written on
 SURELY = 0.8  # a digit at least
 PLAIN = 0.1  # of a page's digits are neither 0 nor 1, at least
