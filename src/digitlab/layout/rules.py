@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from digitlab.layout.lines import lying_lines
-from digitlab.layout.sides import sides_of_boxes, teeth_of_combs
+from digitlab.layout.sides import sides_of_boxes
 
 Floats = npt.NDArray[np.float32]
 Picture = npt.NDArray[np.uint8]
@@ -52,7 +52,6 @@ def without_rules(strength: Floats, level: float, height: float) -> Ruled:
     across = lying_lines(strength, level, height, LONG[0] * height, THICK)
     down = _turned(lying_lines(turned, level, height, LONG[1] * height, THICK))
     lying, standing = sides_of_boxes(strength, level, height, down)
-    standing |= teeth_of_combs(strength, level, height)
     if not any(mask.any() for mask in (across, down, lying, standing)):
         return Ruled(strength, across > 0, down > 0, lying > 0)
     inked = (strength > level).view(np.uint8)

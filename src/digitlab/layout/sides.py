@@ -77,10 +77,27 @@ def sides_of_boxes(
         height: of digits, in pixels.
         down: uint8 [H, W], where long standing rules are, which boxes may have as walls.
     """
-    bare = np.ascontiguousarray(np.where(down > 0, np.float32(0), strength).T)
     lying = _sides(strength, level, height, LONG[0])
+    if not len(lying.thick):
+        return np.zeros_like(down), np.zeros_like(down)
+    turned = np.ascontiguousarray(strength.T)
+    closed, walls = _boxes(lying, turned, level, height, down)
+    return closed, walls | _teeth(lying, turned, level, height)
+
+
+def _boxes(
+    lying: _Sides, turned: Floats, level: float, height: float, down: Picture
+) -> tuple[Picture, Picture]:
+    """Return where sides as long as digits are high are, lying and standing, uint8 [H, W] each.
+
+    Args:
+        lying: lines that may be sides.
+        turned: float32 [W, H], the ink with across and down swapped.
+        level, height, down: as of `sides_of_boxes`.
+    """
+    bare = np.where(down.T > 0, np.float32(0), turned)
     standing = _sides(bare, level, height, LONG[1]).turned()
-    if not len(lying.thick) or not len(standing.thick):
+    if not len(standing.thick):
         return np.zeros_like(down), np.zeros_like(down)
     reach = max(2, round(CORNER * height))
     around = np.ones((2 * reach + 1,) * 2, np.uint8)
@@ -99,12 +116,9 @@ def sides_of_boxes(
     return lying.drawn(closed.view(np.uint8)), standing.drawn(walls.view(np.uint8))
 
 
-def teeth_of_combs(strength: Floats, level: float, height: float) -> Picture:
-    """Return where the short teeth of combs are, uint8 [H, W]; arguments as of `sides_of_boxes`."""
-    lying = _sides(strength, level, height, LONG[0])
-    if not len(lying.thick):
-        return np.zeros(strength.shape, np.uint8)
-    standing = _sides(np.ascontiguousarray(strength.T), level, height, TOOTH).turned()
+def _teeth(lying: _Sides, turned: Floats, level: float, height: float) -> Picture:
+    """Return where the short teeth of combs are, uint8 [H, W]; arguments as of `_boxes`."""
+    standing = _sides(turned, level, height, TOOTH).turned()
     reach = max(2, round(CORNER * height))
     around = np.ones((2 * reach + 1,) * 2, np.uint8)
     feet = _at(standing.ends, np.asarray(cv2.dilate(lying.labels.astype(np.float32), around)))
