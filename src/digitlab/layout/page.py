@@ -128,8 +128,12 @@ def look_at(picture: Picture, networks: Networks) -> Look:
 def look_at_sheet(sheet: Sheet, networks: Networks) -> Look:
     """Return what is seen of a sheet as it lies."""
     strength = page_ink(sheet.pixels)
-    strength = without_pieces(strength, dots_of_paper(find_pieces(strength)))
-    ruled, pieces = _bare(strength, networks)
+    pieces = find_pieces(strength)
+    dots = dots_of_paper(pieces)
+    if dots:
+        strength = without_pieces(strength, dots)
+        pieces = find_pieces(strength)
+    ruled, pieces = _bare(strength, pieces, networks)
     return Look(sheet, strength, ruled, pieces, _known(pieces, ruled.strength, networks))
 
 
@@ -172,18 +176,19 @@ def read_seen(look: Look, networks: Networks, record: Record | None = None) -> l
     rows = _without_small(find_rows(body))
     body = [one for row in rows for one in row.pieces]
     hand = Hand(strength, networks, _slant(sure), known)
-    beside = _beside(rows, pieces, body, peak)
+    lines = [_lines(chain) for chain in rows]
+    beside = _beside(rows, lines, pieces, body, peak)
     whole = [[*chain.pieces, *others] for chain, others in zip(rows, beside, strict=True)]
     if record is not None:
         record_rows(record, strength.shape, whole)
     found = [
         (
             chain.height,
-            _read_among_words(chain, members, hand)
+            _read_among_words(chain, members, line, hand)
             if _are_words(chain.pieces, known, among_words)
-            else [read_row(members, _lines(chain), hand)],
+            else [read_row(members, line, hand)],
         )
-        for chain, members in zip(rows, whole, strict=True)
+        for chain, members, line in zip(rows, whole, lines, strict=True)
     ]
     numbers = parted(found, look.ruled)
     return [
@@ -214,19 +219,21 @@ def _doubtful(pieces: Sequence[Piece], known: Mapping[int, Known]) -> int:
     return sum(float(known[id(one)].likely[:NO_DIGIT].max()) < DOUBTFUL for one in pieces)
 
 
-def _read_among_words(chain: Chain, members: Sequence[Piece], hand: Hand) -> list[list[Character]]:
+def _read_among_words(
+    chain: Chain, members: Sequence[Piece], line: Lines, hand: Hand
+) -> list[list[Character]]:
     """Return the characters of a row with words in it: of these, each piece as it is by itself.
 
     Args:
         chain: of the row.
         members: all that stands in it, small pieces, too.
+        line: where its digits stand.
         hand: of the page.
 
     Returns:
         Stretches of the row from left to right: what may be a word shares none with a number.
     """
     body = {id(one) for one in chain.pieces}
-    lines = _lines(chain)
     stretches: list[list[Character]] = []
     was_sure = False
     for group in _groups(members, chain.height):
@@ -239,7 +246,7 @@ def _read_among_words(chain: Chain, members: Sequence[Piece], hand: Hand) -> lis
         if _is_word(pieces, hand.known):
             stretches[-1] += [_by_itself(one, hand.known) for one in pieces]
         else:
-            own = _lines(Chain(pieces)) if len(pieces) > 1 else lines
+            own = _lines(Chain(pieces)) if len(pieces) > 1 else line
             stretches[-1] += read_row(group, own, hand)
         was_sure = is_sure
     return stretches
@@ -272,9 +279,17 @@ def _by_itself(piece: Piece, known: Mapping[int, Known]) -> Character:
     return Character(piece.box, known[id(piece)].image, known[id(piece)].likely, None, 1.0)
 
 
-def _bare(strength: Floats, networks: Networks) -> tuple[Ruled, list[Piece]]:
-    """Return the ink of a page without its rules, and its pieces."""
-    pieces = uncut = find_pieces(strength)
+def _bare(
+    strength: Floats, uncut: Sequence[Piece], networks: Networks
+) -> tuple[Ruled, list[Piece]]:
+    """Return the ink of a page without its rules, and its pieces.
+
+    Args:
+        strength: float32 [H, W].
+        uncut: the pieces of that.
+        networks: which are asked what has a bar as long as a rule.
+    """
+    pieces = list(uncut)
     height = _height_before(pieces, strength.shape)
     ruled = _without_rules(strength, height, _large_digits(uncut, height, strength, networks))
     if ruled.strength is not strength:
@@ -498,10 +513,13 @@ def _slope(x: Numbers, y: Numbers, least: float) -> float:
 
 
 def _beside(
-    rows: Sequence[Chain], pieces: Sequence[Piece], body: Sequence[Piece], peak: float
+    rows: Sequence[Chain],
+    lines: Sequence[Lines],
+    pieces: Sequence[Piece],
+    body: Sequence[Piece],
+    peak: float,
 ) -> list[list[Piece]]:
     """Return of each row the small pieces in it: marks, parts of digits, specks; no underlines."""
-    lines = [_lines(row) for row in rows]
     taken = {id(one) for one in body}
     found: list[list[Piece]] = [[] for _ in rows]
     heights = np.array([row.height for row in rows])
