@@ -47,29 +47,17 @@ def parted(
     is_ruled = _columns(ruled) >= COLUMNS and across < OVER_RULES * len(written)
     rules = [_rules(characters, ruled if is_ruled else None) for _, characters, _ in rows]
     is_table = not _is_squared(gaps, rules)
-    return with_slashes(
-        [
-            with_brackets(
-                [
-                    _unless_raised(one)
-                    for one in _split(
-                        characters,
-                        (wide > _threshold(wide, page)) | (at_rule & is_table) | ends,
-                    )
-                ]
-            )
-            for (_, characters, ends), wide, at_rule in zip(rows, gaps, rules, strict=True)
-        ]
-    )
+    numbers = []
+    for (_, characters, ends), wide, at_rule in zip(rows, gaps, rules, strict=True):
+        parts = (wide > _threshold(wide, page)) | (at_rule & is_table) | ends
+        numbers.append(with_brackets([*map(_unless_raised, _split(characters, parts))]))
+    return with_slashes(numbers)
 
 
 def _ends(stretches: Sequence[Sequence[Character]]) -> npt.NDArray[np.bool_]:
     """Return at which gaps of a row one of its stretches ends, bool [N - 1]."""
-    many = sum(map(len, stretches))
-    ends = np.zeros(max(0, many - 1), bool)
-    last = np.cumsum([len(one) for one in stretches])[:-1] - 1
-    ends[last[(last >= 0) & (last < len(ends))]] = True
-    return ends
+    begins = [at == 0 for one in stretches for at in range(len(one))]
+    return np.array(begins[1:], bool)
 
 
 def _split(characters: Sequence[Character], parts: npt.NDArray[np.bool_]) -> list[list[Character]]:
