@@ -64,8 +64,8 @@ def make(file: Path, fonts: list[str], split: Split, seed: int, pages: int) -> N
 
     reader, second = digitlab.Recogniser(), digitlab.Recogniser(SECOND_MODEL)
     networks = Networks(reader.likely, second.likely, remember)
-    evidence, truth, of, kinds = [], [], [], []
-    for sample, (kind, picture, boxes) in enumerate(_pages(fonts, split, seed, pages)):
+    evidence, truth, kinds = [], [], []
+    for at, (kind, picture, boxes) in enumerate(_pages(fonts, split, seed, pages)):
         seen.clear()
         colour = np.repeat(picture[..., None], 3, axis=2) if picture.ndim == 2 else picture
         rows = read_page(colour, networks)
@@ -77,12 +77,11 @@ def make(file: Path, fonts: list[str], split: Split, seed: int, pages: int) -> N
         ]
         evidence += [seen[0]] if told else []
         truth += told
-        of += [sample] * len(told)
         kinds += [kind] * len(told)
-        if sample % 20 == 0:
-            print(f"\r{sample} of {pages} pages", end="", file=sys.stderr, flush=True)
+        if at % 20 == 0:
+            print(f"\r{at} of {pages} pages", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
-    np.savez_compressed(file, evidence=np.concatenate(evidence), truth=truth, page=of, kind=kinds)
+    np.savez_compressed(file, evidence=np.concatenate(evidence), truth=truth, kind=kinds)
 
 
 def _pages(

@@ -6,7 +6,7 @@ numbers and words (benchmarks/words.py).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from itertools import chain
 
@@ -38,12 +38,12 @@ def without_words(found: Sequence[PageRow]) -> list[PageRow]:
     """
     rings = _printed_rings(found)
     rows = _chosen(found, LIKELY, rings)
-    if not _is_written(_chosen(rows, EVEN, set())):
+    if not _is_written(_chosen(rows, EVEN)):
         return []
     return [PageRow(tuple(map(_doubted, row.numbers, row.likely)), row.likely) for row in rows]
 
 
-def _chosen(found: Sequence[PageRow], least: float, rings: set[int]) -> list[PageRow]:
+def _chosen(found: Sequence[PageRow], least: float, rings: Collection[int] = ()) -> list[PageRow]:
     """Return rows with what is likely enough a number, and no ring, by its identity."""
     rows = []
     for row in found:
