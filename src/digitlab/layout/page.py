@@ -9,17 +9,18 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from digitlab.layout.bare import LOWEST, TALLEST, bare, usual_height
 from digitlab.layout.dots import dots_of_paper
 from digitlab.layout.evidence import likely_numbers
-from digitlab.layout.ink import WORK_SIDE, page_ink, strongest
+from digitlab.layout.ink import WORK_SIDE, page_ink
 from digitlab.layout.lattice import Character
 from digitlab.layout.likeness import Likeness, likeness_turned
 from digitlab.layout.marks import has_hole, is_underline, lean_of
 from digitlab.layout.networks import Networks
 from digitlab.layout.numbers import parted
-from digitlab.layout.pieces import Piece, find_pieces, in_place_of, without_pieces
+from digitlab.layout.pieces import Piece, find_pieces, without_pieces
 from digitlab.layout.rows import Chain, find_rows
-from digitlab.layout.rules import Ruled, without_rules
+from digitlab.layout.rules import Ruled
 from digitlab.layout.segments import (
     NO_DIGIT,
     Hand,
@@ -39,23 +40,11 @@ Floats = npt.NDArray[np.float32]
 Numbers = npt.NDArray[np.float64]
 
 LIKELY = 0.8  # a digit: those are like the others of their page
-LOWEST = 7  # pixels; lower digits cannot be read
 TINY, MANY = 0.01, 6  # of the page's longer side: fewer that are lower, or like letters, are noise
-TALLEST = 0.95  # of the page's height
 DISC = 0.7  # of its box that a disc fills, which is 0.79 for a whole one
 ROUND = 0.95  # of its convex hull: what fills less has a notch, as thick digits have
-FEWEST = 8  # pixels of a frame, high and wide
-FRAMED = 0.9  # of the sides of its box that a frame covers
 SMALL = 0.7  # of a row's height: what is lower beside it is no row
 LOW = 0.4  # of the height of the page's digits: what is lower is no digit
-USUAL = 0.05  # of the page's longer side: as high as characters are where nothing tells
-ACROSS, HANGING = 0.6, 0.5  # of the page's width that lines run across, and of its ink on these
-REMAINS = 0.12  # of a digit's height: remains of rules are thinner, and specks on them smaller
-RULED = 0.2  # of the strongest pen: rules are stronger
-PENCIL = 0.4  # of the strongest rule: what is weaker is no pen
-BAR = 1.36, 1.6  # heights of characters: as long as the shortest rules, lying and standing
-BROAD = 1.6  # times as high: as wide a digit is at most
-SLIM = 0.35  # times as wide as long a remain of a rule is at most
 DOUBTFUL = 0.5  # a piece that is less likely a digit may be a letter
 # Of the pieces in rows of print 0.4 to 0.8 are such, of numbers at most 0.1 (docs/benchmarks.md).
 LETTERS, FEW_LETTERS = 0.3, 0.15  # in a row of words, and on a page of words
@@ -133,7 +122,7 @@ def look_at_sheet(sheet: Sheet, networks: Networks) -> Look:
     if dots:
         strength = without_pieces(strength, dots)
         pieces = find_pieces(strength)
-    ruled, pieces = _bare(strength, pieces, networks)
+    ruled, pieces = bare(strength, pieces, networks)
     return Look(sheet, strength, ruled, pieces, _known(pieces, ruled.strength, networks))
 
 
@@ -279,144 +268,12 @@ def _by_itself(piece: Piece, known: Mapping[int, Known]) -> Character:
     return Character(piece.box, known[id(piece)].image, known[id(piece)].likely, None, 1.0)
 
 
-def _bare(
-    strength: Floats, uncut: Sequence[Piece], networks: Networks
-) -> tuple[Ruled, list[Piece]]:
-    """Return the ink of a page without its rules, and its pieces.
-
-    Args:
-        strength: float32 [H, W].
-        uncut: the pieces of that.
-        networks: which are asked what has a bar as long as a rule.
-    """
-    pieces = list(uncut)
-    height = _height_before(pieces, strength.shape)
-    ruled = _without_rules(strength, height, _large_digits(uncut, height, strength, networks))
-    if ruled.strength is not strength:
-        pieces = find_pieces(ruled.strength)
-        again = _usual_height(pieces, strength.shape)
-        if abs(again - height) > 0.25 * height:  # rules had been taken for digits
-            large = _large_digits(uncut, again, strength, networks)
-            ruled = _without_rules(strength, again, large)
-            pieces = find_pieces(ruled.strength)
-    height = _usual_height(pieces, strength.shape)
-    return ruled, [one for one in pieces if not (_is_frame(one) or _is_remains(one, ruled, height))]
-
-
-def _without_rules(strength: Floats, height: float, digits: Sequence[Piece]) -> Ruled:
-    """Take the rules out of the ink of a page; no pen may have been as strong as they were.
-
-    Args:
-        strength: float32 [H, W].
-        height: of its characters.
-        digits: in which no rule is.
-    """
-    rest = without_pieces(strength, digits)
-    ruled = without_rules(rest, RULED, height)
-    if ruled.strength is rest:
-        return replace(ruled, strength=strength)
-    bare = ruled.strength + (strength - rest)
-    _, level = strongest(bare)
-    bare /= np.float32(min(max(level, PENCIL), 1.0))
-    return replace(ruled, strength=np.minimum(bare, np.float32(2)))
-
-
-def _large_digits(
-    pieces: Sequence[Piece], height: float, strength: Floats, networks: Networks
-) -> list[Piece]:
-    """Return the pieces that are likely digits as they are, and have a bar as long as rules are.
-
-    Among small print, the flat top of a 5 or a 7 is such.
-    """
-    may = [
-        one
-        for one in pieces
-        if (one.width >= BAR[0] * height or one.height >= BAR[1] * height)
-        and LOWEST <= one.height <= TALLEST * strength.shape[0]
-        and one.width <= BROAD * one.height
-        and not _is_frame(one)
-    ]
-    if not may:
-        return []
-    seen = networks.in_place(np.stack([in_place_of([one], strength) for one in may]))
-    return [one for one, likely in zip(may, seen, strict=True) if likely[:NO_DIGIT].max() > LIKELY]
-
-
-def _is_remains(piece: Piece, ruled: Ruled, height: float) -> bool:
-    """Whether a piece is what is left of a rule: slim along it or along the edge of the page.
-
-    Or a speck on the side of a box, or where two rules cross.
-    """
-    high, wide = ruled.strength.shape
-    upright, lying = piece.width <= SLIM * piece.height, piece.height <= SLIM * piece.width
-    left, top, right, bottom = piece.left, piece.top, piece.right, piece.bottom
-    if (upright and (left <= 1 or right >= wide - 1)) or (
-        lying and (top <= 1 or bottom >= high - 1)
-    ):
-        return True
-    around = np.s_[max(0, top - 2) : bottom + 2, max(0, left - 2) : right + 2]
-    at_corner = ruled.across[around].any() and ruled.down[around].any()
-    if max(piece.width, piece.height) <= REMAINS * height and (
-        at_corner or ruled.sides[around].any()
-    ):
-        return True
-    for rules, slim, thick, axis in (
-        (ruled.down, upright, piece.width, 1),
-        (ruled.across, lying, piece.height, 0),
-    ):
-        if slim and thick <= REMAINS * height and rules[around].any(axis=axis).mean() > 0.5:
-            return True
-    return False
-
-
-def _height_before(pieces: Sequence[Piece], shape: tuple[int, ...]) -> float:
-    """Return how high characters are before rules are taken out.
-
-    Where most ink hangs on lines across the page, the few pieces between them tell nothing.
-    """
-    inked = [(one, int(one.mask.sum())) for one in pieces]
-    hanging = sum(ink for one, ink in inked if one.width > ACROSS * shape[1])
-    if hanging > HANGING * sum(ink for _, ink in inked):
-        return USUAL * max(shape)
-    return _usual_height(pieces, shape)
-
-
-def _usual_height(pieces: Sequence[Piece], shape: tuple[int, ...]) -> float:
-    """Return how high characters are, by the pieces that may be some."""
-    like = [
-        one
-        for one in pieces
-        if one.height >= LOWEST
-        and one.height <= TALLEST * shape[0]
-        and one.width <= BROAD * one.height
-        and one.height <= 8 * one.width
-        and not _is_frame(one)
-    ]
-    if not like:
-        return USUAL * max(shape)
-    tall = [float(one.height) for one in like]
-    return weighted_median(tall, tall)
-
-
-def _is_frame(piece: Piece) -> bool:
-    """Whether a piece runs along both sides and the bottom of its own box, as no digit does."""
-    rim = max(1, min(piece.height, piece.width) // 8)
-    if min(piece.height, piece.width) < FEWEST or piece.mask[rim:-rim, rim:-rim].mean() > 0.5:
-        return False
-    sides = (
-        piece.mask[:, :rim].any(axis=1),
-        piece.mask[:, -rim:].any(axis=1),
-        piece.mask[-rim:].any(axis=0),
-    )
-    return min(float(side.mean()) for side in sides) > FRAMED
-
-
 def _known(pieces: Sequence[Piece], strength: Floats, networks: Networks) -> dict[int, Known]:
     """Return what the networks say of the pieces that may be digits, or several that touch.
 
     By the identity of the piece.
     """
-    height = _usual_height(pieces, strength.shape)
+    height = usual_height(pieces, strength.shape)
     may = [
         one
         for one in pieces
