@@ -17,8 +17,9 @@ from digitlab.layout.page import PageRow
 
 LIKELY = 0.15  # a number: what is less likely one is left out
 SURELY_ONE = 0.9  # what is less likely one has digits that are less certain
-EVEN = 0.5  # a number: only more likely ones say whether a page was written on
+EVEN = 0.5  # a number: only more likely ones are read, and say whether a page was written on
 SURELY = 0.8  # a digit at least
+TOGETHER = 0.65  # the mean of how likely numbers are some, where all are of ones and zeros
 PLAIN = 0.1  # of a page's digits are neither 0 nor 1, at least
 WRITTEN = 0.5  # of a page's digits are sure, at least
 POINTS = (".", ",", ":")
@@ -55,8 +56,11 @@ def _chosen(found: Sequence[PageRow], least: float, rings: Collection[int] = ())
 
 
 def _doubted(number: tuple[Character, ...], likely: float) -> tuple[Character, ...]:
-    """Return a number whose digits are less certain where it may be a word."""
-    factor = min(1.0, likely / SURELY_ONE)
+    """Return a number whose digits are less certain where it may be a word.
+
+    Of what is less likely a number than not, none is read.
+    """
+    factor = min(1.0, likely / SURELY_ONE) if likely > EVEN else likely
     return tuple(replace(one, confidence=factor * one.confidence) for one in number)
 
 
@@ -91,6 +95,8 @@ def _is_written(rows: Sequence[PageRow]) -> bool:
     sure = [one.digit for one in digits if one.certainty > SURELY]
     others = [digit for digit in sure if digit not in (0, 1)]
     if len(others) < PLAIN * len(digits):
+        if float(np.mean([one for row in rows for one in row.likely] or [0.0])) < TOGETHER:
+            return False
         if len(rows) == 1:
             return len(sure) == len(digits)
         return len(sure) >= LISTED * len(digits) and _is_list(rows)
