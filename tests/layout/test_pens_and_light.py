@@ -90,3 +90,13 @@ def test_the_edge_of_a_shadow_parts_no_number(column: int) -> None:
     picture[:, :column] *= 0.4
     picture[200:] *= 0.8
     assert READER.read(noisy(picture)).text.split("\n") == numbers
+
+
+def test_strong_rules_of_squared_paper_leave_the_strokes_between_them() -> None:
+    numbers = ["140697", "372845", "918263"]
+    ink = page(numbers, WHITE, [BLACK]).astype(np.float32)
+    lines = np.full(ink.shape, WHITE, np.float32)
+    for at in range(7, max(ink.shape), 45):
+        cv2.line(lines, (at, 0), (at, len(lines)), (150, 150, 150), 4)
+        cv2.line(lines, (0, at), (lines.shape[1], at), (150, 150, 150), 4)
+    assert READER.read(noisy(np.minimum(ink, lines))).text.split("\n") == numbers

@@ -26,6 +26,8 @@ WHOLE = 0.5  # of the strength of ink; what is weaker is shadow
 VOTE_SIDE = 320  # pixels; which channels show the ink, and which way, is voted on a smaller one
 VOTE_WINDOW = 0.08  # of the longer side: strokes cover less than half of it
 STROKES = 6.0  # widths of a stroke: a window that is wider than whatever strokes make
+FEWEST, MOST = 3.0, 10.0  # widths of a stroke: windows of fewer or more are not what strokes need
+PENS = (0.4, 0.7)  # what is stronger is ink, and the strongest pen
 TINY = 160  # pixels
 LIGHT = 16.0  # grey levels that are added to both sides of a ratio, so that black is not divided by
 FAINTEST_INK = 0.1  # of the light of the paper; less is blank
@@ -56,7 +58,7 @@ def page_ink(pixels: Picture) -> Floats:
     strength = _strength(pixels, window)
     width = _stroke_width(strength)
     longest = max(pixels.shape[:2])
-    if width is not None and STROKES * width < 0.6 * window * longest:
+    if width is not None and not FEWEST * width < window * longest < MOST * width:
         strength = _strength(pixels, STROKES * width / longest)
     return strength
 
@@ -73,8 +75,18 @@ def _strength(pixels: Picture, window: float) -> Floats:
 
 
 def _stroke_width(strength: Floats) -> float | None:
-    """Return how wide strokes are, in pixels; None where no piece may be a character."""
-    inked = (strength > 0.4).view(np.uint8)
+    """Return how wide strokes are, in pixels; None where no piece may be a character.
+
+    Rules of squared paper, or pieces of them, may be narrower than the strokes of the pen that
+    wrote on it, which is stronger.
+    """
+    widths = [_width_above(strength, level) for level in PENS]
+    return max((one for one in widths if one is not None), default=None)
+
+
+def _width_above(strength: Floats, level: float) -> float | None:
+    """Return how wide the strokes of ink that is stronger than a level are."""
+    inked = (strength > level).view(np.uint8)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(inked)
     width, height, area = stats[:, 2], stats[:, 3], stats[:, 4]
     like = (
