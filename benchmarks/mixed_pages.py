@@ -329,8 +329,21 @@ def numbers(page: MixedPage) -> None:
             x += tall * rng.uniform(0.8, 3)
 
 
+def alone(page: MixedPage) -> None:
+    """One number, or one word, in a small picture."""
+    rng, tall = page.rng, page.rng.integers(28, 80)
+    x, y = tall * rng.uniform(0.4, 2, 2)
+    if rng.random() < 0.7:
+        end = page.number(page.value(0.1), x, y, tall)
+    else:
+        end = page.write(page.word(), x, y, tall)
+    right, below = tall * rng.uniform(0.4, 2, 2)
+    page.ink = page.ink[: round(y + tall + below), : round(end + right)]
+
+
 KINDS: tuple[Callable[[MixedPage], None], ...] = (
     labels, title, units, signed, sentences, table, boxes, form, words, drawings, numbers,
+    alone,
 )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -54,6 +55,7 @@ FEW_DOUBTFUL, DOUBT = 0.3, 2  # of the pieces of a number, and of a short one
 LARGER = 1.5  # times as high as their row: digits beside small print
 LESS_LIKE = 0.15  # of the mean logarithm of how likely pieces are digits
 STEADY = 3.0  # heights of a digit: on what is shorter a row has no slope of its own
+EVEN = 0.5  # a number: those are likely ones
 FAINT = 0.35  # of the strength of the page's digits: what is fainter is no writing
 
 
@@ -180,10 +182,24 @@ def read_seen(look: Look, networks: Networks, record: Record | None = None) -> l
         for chain, members, line in zip(rows, whole, lines, strict=True)
     ]
     numbers = parted(found, look.ruled)
+    likely = likely_numbers(numbers, networks.is_number)
+    if _are_specks(numbers, likely, TINY * max(strength.shape)):
+        return []
     return [
-        PageRow(tuple(tuple(_placed(one, look.sheet) for one in number) for number in row), likely)
-        for row, likely in zip(numbers, likely_numbers(numbers, networks.is_number), strict=True)
+        PageRow(tuple(tuple(_placed(one, look.sheet) for one in number) for number in row), those)
+        for row, those in zip(numbers, likely, strict=True)
     ]
+
+
+def _are_specks(
+    rows: Sequence[Sequence[Sequence[Character]]],
+    likely: Sequence[tuple[float, ...]],
+    lowest: float,
+) -> bool:
+    """Whether all that is likely a number are a few digits, and lower: so the grain of paper is."""
+    pairs = zip(itertools.chain(*rows), itertools.chain(*likely), strict=True)
+    digits = [one for number, value in pairs if value > EVEN for one in number if one.mark is None]
+    return 0 < len(digits) < MANY and max(one.box[3] for one in digits) < lowest
 
 
 def _are_words(

@@ -16,11 +16,12 @@ from digitlab.layout.lattice import Character
 from digitlab.layout.page import PageRow
 
 LIKELY = 0.15  # a number: what is less likely one is left out
+NEARLY, HARDLY = 0.85, 0.03  # of a page are numbers: there, what is less likely one
 SURELY_ONE = 0.9  # what is less likely one has digits that are less certain
 EVEN = 0.5  # a number: only more likely ones are read, and say whether a page was written on
 SURELY = 0.8  # a digit at least
-TOGETHER = 0.65  # the mean of how likely numbers are some, where all are of ones and zeros
 PLAIN = 0.1  # of a page's digits are neither 0 nor 1, at least
+TOGETHER = 0.65  # the mean of how likely ones and zeros are numbers, where fewer others are
 WRITTEN = 0.5  # of a page's digits are sure, at least
 POINTS = (".", ",", ":")
 
@@ -38,10 +39,16 @@ def without_words(found: Sequence[PageRow]) -> list[PageRow]:
     What may be a word has digits that are less certain.
     """
     rings = _printed_rings(found)
-    rows = _chosen(found, LIKELY, rings)
-    if not _is_written(_chosen(rows, EVEN)):
+    rows = _chosen(found, HARDLY if _are_numbers(found) else LIKELY, rings)
+    if not _is_written(_chosen(rows, EVEN), found):
         return []
     return [PageRow(tuple(map(_doubted, row.numbers, row.likely)), row.likely) for row in rows]
+
+
+def _are_numbers(found: Sequence[PageRow]) -> bool:
+    """Whether nearly all that was read are numbers: what else is there may be a blotted one."""
+    likely = [value for row in found for value in row.likely if value > 0]
+    return sum(value > EVEN for value in likely) >= NEARLY * max(1, len(likely))
 
 
 def _chosen(found: Sequence[PageRow], least: float, rings: Collection[int] = ()) -> list[PageRow]:
@@ -85,23 +92,38 @@ def _is_zero(number: Sequence[Character]) -> bool:
     return len(number) == 1 and number[0].mark is None and number[0].digit == 0
 
 
-def _is_written(rows: Sequence[PageRow]) -> bool:
+def _is_written(rows: Sequence[PageRow], found: Sequence[PageRow]) -> bool:
     """Whether somebody wrote digits: whether enough are sure, and not ones and zeros alone.
 
     Folds, edges and rules look like ones, holes and stains like zeros: those have to stand in a
-    row, or to be as a list is.
+    row, or to be as a list is, and few like them may be no numbers.
+
+    Args:
+        rows: with what is more likely a number than not.
+        found: with all that was read.
     """
     digits = [one for row in rows for one in chain(*row.numbers) if one.mark is None]
     sure = [one.digit for one in digits if one.certainty > SURELY]
-    others = [digit for digit in sure if digit not in (0, 1)]
-    if len(others) < PLAIN * len(digits):
-        if float(np.mean([one for row in rows for one in row.likely] or [0.0])) < TOGETHER:
+    others = sum(digit not in (0, 1) for digit in sure)
+    if others < PLAIN * len(digits):
+        if _of_ones_and_zeros(found) < TOGETHER:
             return False
         if len(rows) == 1:
             return len(sure) == len(digits)
         return len(sure) >= LISTED * len(digits) and _is_list(rows)
     specks = sum(_specks(number) for row in rows for number in row.numbers)
     return len(sure) >= WRITTEN * (len(digits) + specks)
+
+
+def _of_ones_and_zeros(found: Sequence[PageRow]) -> float:
+    """Return the mean of how likely what was read as ones and zeros is a number; 0 of none."""
+    likely = [
+        value
+        for row in found
+        for number, value in zip(row.numbers, row.likely, strict=True)
+        if {one.digit for one in number if one.mark is None} in ({0}, {1}, {0, 1})
+    ]
+    return float(np.mean(likely or [0.0]))
 
 
 def _specks(number: Sequence[Character]) -> int:

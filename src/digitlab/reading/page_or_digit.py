@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 UPRIGHT = ("auto", "no")
 PAGE_SIDE = 512  # pixels; larger pictures may be of sheets
+HARDLY = 0.3  # a character; what is less certain may be a stain
 SMALL = 0.1  # of the side of a picture: one digit that fills it is larger
 
 
@@ -78,8 +79,9 @@ def read_picture(
     if reject is not None:
         digits = _alone(recogniser, glyphs, recogniser.classify(glyphs, reject))
     if found is not None and not hardly:
-        boxes = [one.box for row in found for number in row.numbers for one in number]
-        digits = [confirmed(digit, boxes) for digit in digits]
+        characters = [one for row in found for number in row.numbers for one in number]
+        written = [one.box for one in characters if one.certainty > HARDLY]
+        digits = [confirmed(digit, written) for digit in digits]
     if is_large:
         digits = [_unless_soft(digit, picture) for digit in digits]
     return assemble(digits), 0
