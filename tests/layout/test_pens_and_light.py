@@ -100,3 +100,12 @@ def test_strong_rules_of_squared_paper_leave_the_strokes_between_them() -> None:
         cv2.line(lines, (at, 0), (at, len(lines)), (150, 150, 150), 4)
         cv2.line(lines, (0, at), (lines.shape[1], at), (150, 150, 150), 4)
     assert READER.read(noisy(np.minimum(ink, lines))).text.split("\n") == numbers
+
+
+@pytest.mark.parametrize("radius", [40, 60])
+def test_dark_discs_beside_numbers_are_none(radius: int) -> None:
+    numbers = ["140697", "372845", "918263"]
+    picture = page([*numbers, ""], WHITE, [BLACK])
+    large = cv2.copyMakeBorder(picture, 0, 60, 0, 300, cv2.BORDER_CONSTANT, value=WHITE)
+    cv2.circle(large, (560, 470), radius, BLACK, -1, cv2.LINE_AA)
+    assert READER.read(noisy(large)).text.split("\n") == numbers

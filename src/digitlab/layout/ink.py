@@ -26,8 +26,9 @@ WHOLE = 0.5  # of the strength of ink; what is weaker is shadow
 VOTE_SIDE = 320  # pixels; which channels show the ink, and which way, is voted on a smaller one
 VOTE_WINDOW = 0.08  # of the longer side: strokes cover less than half of it
 STROKES = 6.0  # widths of a stroke: a window that is wider than whatever strokes make
-FEWEST, MOST = 3.0, 10.0  # widths of a stroke: windows of fewer or more are not what strokes need
-PENS = (0.4, 0.7)  # what is stronger is ink, and the strongest pen
+PENS = (0.4, 0.7)  # what is stronger is ink, and the strongest pen, which rules are not
+THICKER = 1.5  # times as wide as what else is ink: so strokes of that pen are between rules
+FEWEST = 3.0  # widths of a stroke between rules, at least, is a window
 TINY = 160  # pixels
 LIGHT = 16.0  # grey levels that are added to both sides of a ratio, so that black is not divided by
 FAINTEST_INK = 0.1  # of the light of the paper; less is blank
@@ -56,9 +57,13 @@ def page_ink(pixels: Picture) -> Floats:
         pixels, small = 255 - pixels, 255 - small
     window = _window(small)
     strength = _strength(pixels, window)
-    width = _stroke_width(strength)
     longest = max(pixels.shape[:2])
-    if width is not None and not FEWEST * width < window * longest < MOST * width:
+    thin, thick = (_stroke_width(strength, level) for level in PENS)
+    width = max(thin or 0.0, thick or 0.0)
+    # What is thin is no pen, but rules that hold what it wrote together.
+    is_ruled = thick is not None and (thin is None or thick > THICKER * thin)
+    is_narrow = is_ruled and window * longest < FEWEST * width
+    if width and (is_narrow or STROKES * width < 0.6 * window * longest):
         strength = _strength(pixels, STROKES * width / longest)
     return strength
 
@@ -74,18 +79,8 @@ def _strength(pixels: Picture, window: float) -> Floats:
     return _scaled(np.asarray(strength, np.float32))
 
 
-def _stroke_width(strength: Floats) -> float | None:
-    """Return how wide strokes are, in pixels; None where no piece may be a character.
-
-    Rules of squared paper, or pieces of them, may be narrower than the strokes of the pen that
-    wrote on it, which is stronger.
-    """
-    widths = [_width_above(strength, level) for level in PENS]
-    return max((one for one in widths if one is not None), default=None)
-
-
-def _width_above(strength: Floats, level: float) -> float | None:
-    """Return how wide the strokes of ink that is stronger than a level are."""
+def _stroke_width(strength: Floats, level: float) -> float | None:
+    """Return how wide strokes stronger than a level are, in pixels; None where no piece is one."""
     inked = (strength > level).view(np.uint8)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(inked)
     width, height, area = stats[:, 2], stats[:, 3], stats[:, 4]
