@@ -136,3 +136,15 @@ def test_ones_on_a_line_are_no_teeth() -> None:
 def test_blanks_below_digits_are_no_part_of_them() -> None:
     rows = ["34729", "4476", "65475"]
     assert digits(blanks(rows)) == rows
+
+
+def test_pieces_of_a_rule_that_fades_are_no_ones_or_marks() -> None:
+    page = paper(BOX[0])
+    for at, row in enumerate(ROWS):
+        for place, digit in enumerate(row):
+            ink = digit_ink(digit, WHICH[int(digit)], TALL)
+            put(page, ink, 90 + 50 * place, 78 + at * 100)
+    cv2.line(page, (40, 0), (40, len(page)), 90, 2)
+    page[152:160, 36:45] = page[196:204, 36:45] = 232
+    page[290:297, 0:5] = 60  # what the edge of the picture cuts
+    assert digits(blurred(page)) == list(ROWS)

@@ -21,9 +21,13 @@ LIKELY = 0.8  # a digit: no rule is in it
 ACROSS, HANGING = 0.6, 0.5  # of the page's width that lines run across, and of its ink on these
 BAR = 1.36, 1.6  # heights of characters: as long as the shortest rules, lying and standing
 BROAD = 1.6  # times as high: as wide a digit is at most
+SLIMMEST = 14  # times as high as wide a digit is at most
 FRAMED = 0.9  # of the sides of its box that a frame covers
 PENCIL = 0.4  # of the strongest rule: what is weaker is no pen
 REMAINS = 0.12  # of a digit's height: remains of rules are thinner, and specks on them smaller
+DUST = 0.03  # of a digit's height: what is so thin, and on a rule, is its end or edge
+SPECK = 0.3  # of a digit's height: a mark on the edge of the page that is smaller is none
+BEYOND = 2.0  # heights of a digit: so far before and behind it is a rule looked for
 RULED = 0.2  # of the strongest pen: rules are stronger
 SLIM = 0.35  # times as wide as long a remain of a rule is at most
 USUAL = 0.05  # of the page's longer side: as high as characters are where nothing tells
@@ -85,6 +89,7 @@ def _large_digits(
         if (one.width >= BAR[0] * height or one.height >= BAR[1] * height)
         and LOWEST <= one.height <= TALLEST * strength.shape[0]
         and one.width <= BROAD * one.height
+        and one.height <= SLIMMEST * one.width
         and not _is_frame(one)
     ]
     if not may:
@@ -96,28 +101,37 @@ def _large_digits(
 def _is_remains(piece: Piece, ruled: Ruled, height: float) -> bool:
     """Whether a piece is what is left of a rule: slim along it or along the edge of the page.
 
-    Or a speck on the side of a box, or where two rules cross.
+    Or a speck on the side of a box, where two rules cross, on the edge, or hardly one on a rule.
     """
     high, wide = ruled.strength.shape
     upright, lying = piece.width <= SLIM * piece.height, piece.height <= SLIM * piece.width
     left, top, right, bottom = piece.left, piece.top, piece.right, piece.bottom
-    if (upright and (left <= 1 or right >= wide - 1)) or (
-        lying and (top <= 1 or bottom >= high - 1)
+    is_speck = max(piece.width, piece.height) <= SPECK * height
+    if ((upright or is_speck) and (left <= 1 or right >= wide - 1)) or (
+        (lying or is_speck) and (top <= 1 or bottom >= high - 1)
     ):
         return True
     around = np.s_[max(0, top - 2) : bottom + 2, max(0, left - 2) : right + 2]
-    at_corner = ruled.across[around].any() and ruled.down[around].any()
-    if max(piece.width, piece.height) <= REMAINS * height and (
-        at_corner or ruled.sides[around].any()
-    ):
-        return True
-    for rules, slim, thick, axis in (
-        (ruled.down, upright, piece.width, 1),
-        (ruled.across, lying, piece.height, 0),
-    ):
-        if slim and thick <= REMAINS * height and rules[around].any(axis=axis).mean() > 0.5:
+    across, down = bool(ruled.across[around].any()), bool(ruled.down[around].any())
+    if max(piece.width, piece.height) <= REMAINS * height:
+        is_dust = min(piece.width, piece.height) <= max(1, DUST * height)
+        if ruled.sides[around].any() or (across and down) or (is_dust and (across or down)):
             return True
+    if upright and piece.width <= REMAINS * height:
+        return _is_on(np.asarray(ruled.down[:, around[1]].any(axis=1)), top, bottom, height)
+    if lying and piece.height <= REMAINS * height:
+        return _is_on(np.asarray(ruled.across[around[0]].any(axis=0)), left, right, height)
     return False
+
+
+def _is_on(rule: npt.NDArray[np.bool_], first: int, last: int, height: float) -> bool:
+    """Whether a rule runs along most of what is between two places, or before and behind it."""
+    reach = round(BEYOND * height)
+    before, behind = rule[max(0, first - reach) : first], rule[last : last + reach]
+    beyond = np.concatenate([before, behind])
+    return bool(rule[max(0, first - 2) : last + 2].mean() > 0.5) or (
+        len(beyond) > 0 and bool(beyond.mean() > 0.5)
+    )
 
 
 def _height_before(pieces: Sequence[Piece], shape: tuple[int, ...]) -> float:
