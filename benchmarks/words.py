@@ -7,8 +7,8 @@
 `make` writes what is said of each number and word that is read on N made pages (evidence.py) and
 which it is; `PAGES` is a .npz file, `FONT` a font's file. `learn` writes the model that ships as
 is-number.onnx: gradient-boosted trees, by scikit-learn, which has to be installed beside digitlab
-(benchmarks/peers.txt has its version). `measure` says how many numbers a model leaves out, and how
-many words it lets through.
+(benchmarks/peers.txt has its version). `measure` says how many numbers a model by itself leaves
+out, and how many words it lets through; what a page's other rules leave out is not in it.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ import numpy as np
 from digitlab.layout.lattice import Character
 from digitlab.layout.page import PageRow
 
-LIKELY = 0.15  # a number: what is less likely one is left out
-NEARLY, HARDLY = 0.85, 0.03  # of a page are numbers: there, what is less likely one
+LIKELY = 0.15  # a number: among words, what is less likely one is left out
+NEARLY, HARDLY = 0.85, 0.03  # of what is on a page are numbers: there, what is less likely one
 SURELY_ONE = 0.9  # what is less likely one has digits that are less certain
 EVEN = 0.5  # a number: only more likely ones are read, and say whether a page was written on
 SURELY = 0.8  # a digit at least
@@ -40,7 +40,7 @@ def without_words(found: Sequence[PageRow]) -> list[PageRow]:
     """
     rings = _printed_rings(found)
     rows = _chosen(found, HARDLY if _are_numbers(found) else LIKELY, rings)
-    if not _is_written(_chosen(rows, EVEN), found):
+    if not _is_written(_chosen(rows, EVEN), _chosen(found, 0, rings)):
         return []
     return [PageRow(tuple(map(_doubted, row.numbers, row.likely)), row.likely) for row in rows]
 
@@ -67,7 +67,7 @@ def _doubted(number: tuple[Character, ...], likely: float) -> tuple[Character, .
 
     Of what is less likely a number than not, none is read.
     """
-    factor = min(1.0, likely / SURELY_ONE) if likely > EVEN else likely
+    factor = min(1.0, likely / SURELY_ONE) if likely >= EVEN else likely
     return tuple(replace(one, confidence=factor * one.confidence) for one in number)
 
 
@@ -100,7 +100,7 @@ def _is_written(rows: Sequence[PageRow], found: Sequence[PageRow]) -> bool:
 
     Args:
         rows: with what is more likely a number than not.
-        found: with all that was read.
+        found: with all that was read, but printed rings.
     """
     digits = [one for row in rows for one in chain(*row.numbers) if one.mark is None]
     sure = [one.digit for one in digits if one.certainty > SURELY]
