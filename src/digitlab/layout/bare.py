@@ -16,6 +16,7 @@ from digitlab.layout.segments import NO_DIGIT
 from digitlab.preparation.pixels import weighted_median
 
 Floats = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
 
 LIKELY = 0.8  # a digit: no rule is in it
 ACROSS, HANGING = 0.6, 0.5  # of the page's width that lines run across, and of its ink on these
@@ -107,9 +108,9 @@ def _is_remains(piece: Piece, ruled: Ruled, height: float) -> bool:
     upright, lying = piece.width <= SLIM * piece.height, piece.height <= SLIM * piece.width
     left, top, right, bottom = piece.left, piece.top, piece.right, piece.bottom
     is_speck = max(piece.width, piece.height) <= SPECK * height
-    if ((upright or is_speck) and (left <= 1 or right >= wide - 1)) or (
-        (lying or is_speck) and (top <= 1 or bottom >= high - 1)
-    ):
+    if (upright or is_speck) and (left <= 1 or right >= wide - 1):
+        return True
+    if (lying or is_speck) and (top <= 1 or bottom >= high - 1):
         return True
     around = np.s_[max(0, top - 2) : bottom + 2, max(0, left - 2) : right + 2]
     across, down = bool(ruled.across[around].any()), bool(ruled.down[around].any())
@@ -117,21 +118,26 @@ def _is_remains(piece: Piece, ruled: Ruled, height: float) -> bool:
         is_dust = min(piece.width, piece.height) <= max(1, DUST * height)
         if ruled.sides[around].any() or (across and down) or (is_dust and (across or down)):
             return True
+    reach = round(BEYOND * height)
     if upright and piece.width <= REMAINS * height:
-        return _is_on(np.asarray(ruled.down[:, around[1]].any(axis=1)), top, bottom, height)
+        return _is_on(ruled.down[:, around[1]], top, bottom, reach)
     if lying and piece.height <= REMAINS * height:
-        return _is_on(np.asarray(ruled.across[around[0]].any(axis=0)), left, right, height)
+        return _is_on(ruled.across[around[0]].T, left, right, reach)
     return False
 
 
-def _is_on(rule: npt.NDArray[np.bool_], first: int, last: int, height: float) -> bool:
-    """Whether a rule runs along most of what is between two places, or before and behind it."""
-    reach = round(BEYOND * height)
-    before, behind = rule[max(0, first - reach) : first], rule[last : last + reach]
-    beyond = np.concatenate([before, behind])
-    return bool(rule[max(0, first - 2) : last + 2].mean() > 0.5) or (
-        len(beyond) > 0 and bool(beyond.mean() > 0.5)
-    )
+def _is_on(rules: Mask, first: int, last: int, reach: int) -> bool:
+    """Whether a rule runs along most of what is between two places, or before and behind it.
+
+    Args:
+        rules: bool [N, n], where they are, along them first.
+        first, last: the places.
+        reach: how far before and behind is looked.
+    """
+    along = rules[max(0, first - 2) : last + 2].any(axis=1)
+    before, behind = rules[max(0, first - reach) : first], rules[last : last + reach]
+    beyond = np.concatenate([before, behind]).any(axis=1)
+    return bool(along.mean() > 0.5 or (beyond.size and beyond.mean() > 0.5))
 
 
 def _height_before(pieces: Sequence[Piece], shape: tuple[int, ...]) -> float:

@@ -59,10 +59,9 @@ def page_ink(pixels: Picture) -> Floats:
     strength = _strength(pixels, window)
     longest = max(pixels.shape[:2])
     thin, thick = (_stroke_width(strength, level) for level in PENS)
-    width = max(thin or 0.0, thick or 0.0)
+    width = max(thin, thick)
     # What is thin is no pen, but rules that hold what it wrote together.
-    is_ruled = thick is not None and (thin is None or thick > THICKER * thin)
-    is_narrow = is_ruled and window * longest < FEWEST * width
+    is_narrow = thick > THICKER * thin and window * longest < FEWEST * width
     if width and (is_narrow or STROKES * width < 0.6 * window * longest):
         strength = _strength(pixels, STROKES * width / longest)
     return strength
@@ -79,8 +78,8 @@ def _strength(pixels: Picture, window: float) -> Floats:
     return _scaled(np.asarray(strength, np.float32))
 
 
-def _stroke_width(strength: Floats, level: float) -> float | None:
-    """Return how wide strokes stronger than a level are, in pixels; None where no piece is one."""
+def _stroke_width(strength: Floats, level: float) -> float:
+    """Return how wide strokes stronger than a level are, in pixels; 0 where no piece is one."""
     inked = (strength > level).view(np.uint8)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(inked)
     width, height, area = stats[:, 2], stats[:, 3], stats[:, 4]
@@ -89,7 +88,7 @@ def _stroke_width(strength: Floats, level: float) -> float | None:
     )
     like[0] = False
     if not like.any():
-        return None
+        return 0.0
     inside = np.asarray(cv2.distanceTransform(inked, cv2.DIST_L2, 3), np.float32)
     sums = np.bincount(np.asarray(labels).ravel(), inside.ravel(), len(stats))
     # Over a strip w pixels wide, the distance to its edge has the mean w / 4 + 1 / 2.

@@ -55,7 +55,7 @@ FEW_DOUBTFUL, DOUBT = 0.3, 2  # of the pieces of a number, and of a short one
 LARGER = 1.5  # times as high as their row: digits beside small print
 LESS_LIKE = 0.15  # of the mean logarithm of how likely pieces are digits
 STEADY = 3.0  # heights of a digit: on what is shorter a row has no slope of its own
-EVEN = 0.5  # a number: those are likely ones
+EVEN = 0.5  # a number: only more likely ones are read, and say whether a page was written on
 FAINT = 0.35  # of the strength of the page's digits: what is fainter is no writing
 
 

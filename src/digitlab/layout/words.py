@@ -13,12 +13,11 @@ from itertools import chain
 import numpy as np
 
 from digitlab.layout.lattice import Character
-from digitlab.layout.page import PageRow
+from digitlab.layout.page import EVEN, PageRow
 
 LIKELY = 0.15  # a number: among words, what is less likely one is left out
 NEARLY, HARDLY = 0.85, 0.03  # of what is on a page are numbers: there, what is less likely one
 SURELY_ONE = 0.9  # what is less likely one has digits that are less certain
-EVEN = 0.5  # a number: only more likely ones are read, and say whether a page was written on
 SURELY = 0.8  # a digit at least
 PLAIN = 0.1  # of a page's digits are neither 0 nor 1, at least
 TOGETHER = 0.65  # the mean of how likely ones and zeros are numbers, where fewer others are
