@@ -98,7 +98,9 @@ def test_nothing_is_read_where_nothing_is_written(kind: str) -> None:
         ("ruled", 9, 9),  # whose rules fade beside punched holes
         ("stained", 1, 4),  # a blot of JPEG, on a page of 1,500 pixels
         ("stained", 1, 60),  # the ring of a cup and a blot, which are as one 9
+        ("folded", 9, 9),
         ("folded", 9, 17),
+        ("folded", 9, 28),
         ("stained", 9, 66),
     ],
 )
