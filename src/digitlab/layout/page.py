@@ -156,8 +156,10 @@ def read_seen(look: Look, networks: Networks, record: Record | None = None) -> l
         return []
     digits = [one for one in pieces if id(one) in known]
     sure = [one for one in digits if known[id(one)].likely[:NO_DIGIT].max() > LIKELY]
+    others = [one for one in sure if known[id(one)].likely.argmax() != 1]
+    sure = others if len(others) >= FEW else sure  # thin remains of rules are like ones
     height = float(np.median([one.height for one in sure or digits]))
-    inks = [int(one.mask.sum()) for one in sure]  # thin remains of rules may be many, too
+    inks = [int(one.mask.sum()) for one in sure]
     peak = weighted_median([one.peak for one in sure], inks) if sure else 1.0
     body = [one for one in digits if one.height >= LOW * height and one.peak >= FAINT * peak]
     body = [one for one in body if not _is_hole(one) and not _is_cut(one, strength.shape, known)]

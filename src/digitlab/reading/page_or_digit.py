@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 UPRIGHT = ("auto", "no")
 PAGE_SIDE = 512  # pixels; larger pictures may be of sheets
 HARDLY = 0.3  # a character; what is less certain may be a stain
-SMALL = 0.1  # of the side of a picture: one digit that fills it is larger
+SMALL, LITTLE = 0.1, 0.2  # of the side of a picture: one digit that fills it is larger
 
 
 def read_picture(
@@ -68,7 +68,9 @@ def read_picture(
     doubtful = not glyphs or any(glyph.printed or glyph.signed for glyph in glyphs)
     doubtful = doubtful or any(may_be_a_page(digit, is_large) for digit in digits)
     doubtful = doubtful or (is_large and any(_is_among_others(one, picture) for one in glyphs))
-    hardly = not doubtful and any(map(is_hardly_one, digits))
+    hardly = any(map(is_hardly_one, digits))
+    hardly = hardly or (is_large and any(_share(one, picture) < LITTLE for one in glyphs))
+    hardly = hardly and not doubtful
     if (doubtful or hardly) and recogniser.model.output == "logits":
         found, turned = read_upright(picture, recogniser.networks, upright == "auto")
         rows = assemble_page(without_words(found), reject)
@@ -89,7 +91,12 @@ def read_picture(
 
 def _is_among_others(glyph: Glyph, picture: Picture) -> bool:
     """Whether a glyph is small in its picture, and not the only one that may be a digit."""
-    return bool(glyph.rivals) and max(glyph.box[2:]) < SMALL * max(picture.shape[:2])
+    return bool(glyph.rivals) and _share(glyph, picture) < SMALL
+
+
+def _share(glyph: Glyph, picture: Picture) -> float:
+    """Return how much of the longer side of a picture a glyph takes."""
+    return max(glyph.box[2:]) / float(max(picture.shape[:2]))
 
 
 def _digits_of(rows: Sequence[Row]) -> Iterator[Digit]:
