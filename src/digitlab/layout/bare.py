@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from digitlab.layout.ink import strongest
+from digitlab.layout.lines import TILT
 from digitlab.layout.networks import Networks
 from digitlab.layout.pieces import Piece, find_pieces, in_place_of, without_pieces
 from digitlab.layout.rules import Ruled, without_rules
@@ -19,6 +21,7 @@ Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
 LIKELY = 0.8  # a digit: no rule is in it
+LARGE, HALF = 0.25, 0.5  # of a page's side that tables take, and of their width that a rule does
 ACROSS, HANGING = 0.6, 0.5  # of the page's width that lines run across, and of its ink on these
 BAR = 1.36, 1.6  # heights of characters: as long as the shortest rules, lying and standing
 BROAD = 1.6  # times as high: as wide a digit is at most
@@ -29,7 +32,9 @@ REMAINS = 0.12  # of a digit's height: remains of rules are thinner, and specks 
 DUST = 0.03  # of a digit's height: what is so thin, and on a rule, is its end or edge
 SPECK = 0.3  # of a digit's height: a mark on the edge of the page that is smaller is none
 BEYOND = 2.0  # heights of a digit: so far before and behind it is a rule looked for
-RULED = 0.2  # of the strongest pen: rules are stronger
+RULED = 0.2, 0.12  # of the strongest pen: rules are stronger, and faint ones
+CRUMBS = 0.1  # of the ink that is left: where more is faint, faint rules are looked for
+FEWER = 0.5  # of what is faint is left where these are found
 SLIM = 0.35  # times as wide as long a remain of a rule is at most
 USUAL = 0.05  # of the page's longer side: as high as characters are where nothing tells
 FEWEST = 8  # pixels of a frame, high and wide
@@ -45,30 +50,49 @@ def bare(strength: Floats, uncut: Sequence[Piece], networks: Networks) -> tuple[
         uncut: the pieces of that.
         networks: which are asked what has a bar as long as a rule.
     """
+    found = _bare(strength, uncut, networks, RULED[0])
+    faint, ink = _faint(found[1]), sum(int(one.mask.sum()) for one in found[1])
+    if faint <= CRUMBS * ink:
+        return found
+    fainter = _bare(strength, uncut, networks, RULED[1])
+    return fainter if _faint(fainter[1]) < FEWER * faint else found
+
+
+def _faint(pieces: Sequence[Piece]) -> int:
+    """Return how many pixels of the ink are faint, as what stays of faint rules is."""
+    return sum(int(one.mask.sum()) for one in pieces if one.peak < PENCIL)
+
+
+def _bare(
+    strength: Floats, uncut: Sequence[Piece], networks: Networks, level: float
+) -> tuple[Ruled, list[Piece]]:
+    """Return what `bare` does, where rules are stronger than a level."""
     pieces = list(uncut)
     height = _height_before(pieces, strength.shape)
-    ruled = _without_rules(strength, height, _large_digits(uncut, height, strength, networks))
+    large = _large_digits(uncut, height, strength, networks)
+    ruled = _without_rules(strength, level, height, large)
     if ruled.strength is not strength:
         pieces = find_pieces(ruled.strength)
         again = usual_height(pieces, strength.shape)
         if abs(again - height) > 0.25 * height:  # rules had been taken for digits
             large = _large_digits(uncut, again, strength, networks)
-            ruled = _without_rules(strength, again, large)
+            ruled = _without_rules(strength, level, again, large)
             pieces = find_pieces(ruled.strength)
     height = usual_height(pieces, strength.shape)
     return ruled, [one for one in pieces if not (_is_frame(one) or _is_remains(one, ruled, height))]
 
 
-def _without_rules(strength: Floats, height: float, digits: Sequence[Piece]) -> Ruled:
+def _without_rules(strength: Floats, level: float, height: float, digits: Sequence[Piece]) -> Ruled:
     """Take the rules out of the ink of a page; no pen may have been as strong as they were.
 
     Args:
         strength: float32 [H, W].
+        level: what is stronger counts as ink.
         height: of its characters.
         digits: in which no rule is.
     """
     rest = without_pieces(strength, digits)
-    ruled = without_rules(rest, RULED, height)
+    ruled = without_rules(rest, level, height)
     if ruled.strength is rest:
         return replace(ruled, strength=strength)
     left = ruled.strength + (strength - rest)
@@ -146,7 +170,8 @@ def _height_before(pieces: Sequence[Piece], shape: tuple[int, ...]) -> float:
     Where most ink hangs on lines across the page, the few pieces between them tell nothing.
     """
     inked = [(one, int(one.mask.sum())) for one in pieces]
-    hanging = sum(ink for one, ink in inked if one.width > ACROSS * shape[1])
+    large = ((one, ink) for one, ink in inked if _share(one, shape) > LARGE)
+    hanging = sum(ink for one, ink in large if one.width > ACROSS * shape[1] or _is_lattice(one))
     if hanging > HANGING * sum(ink for _, ink in inked):
         return USUAL * max(shape)
     return usual_height(pieces, shape)
@@ -167,6 +192,21 @@ def usual_height(pieces: Sequence[Piece], shape: tuple[int, ...]) -> float:
         return USUAL * max(shape)
     tall = [float(one.height) for one in like]
     return weighted_median(tall, tall)
+
+
+def _share(piece: Piece, shape: tuple[int, ...]) -> float:
+    """Return how much of a side of a page a piece takes."""
+    return max(piece.width / shape[1], piece.height / shape[0])
+
+
+def _is_lattice(piece: Piece) -> bool:
+    """Whether two lines lie in a piece, or more, half as long as it is wide."""
+    size = max(FEWEST, round(HALF * piece.width))
+    slack = max(1, round(TILT * size / 2))
+    thick = cv2.dilate(piece.mask.view(np.uint8), np.ones((2 * slack + 1, 1), np.uint8))
+    runs = np.asarray(cv2.erode(thick, np.ones((1, size), np.uint8)), np.uint8)
+    on = np.pad(runs.any(axis=1).astype(np.int8), 1)
+    return int((np.diff(on) > 0).sum()) >= 2
 
 
 def _is_frame(piece: Piece) -> bool:

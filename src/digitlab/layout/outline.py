@@ -32,10 +32,25 @@ NEAR, WIDE = 2, 5  # pixels from an edge to what is beside it, and how wide that
 STRONGER = 9.0  # levels between sheet and table
 SHARES = (0.12, 0.96)  # of the photograph that a sheet covers
 BEYOND = 0.1  # of the photograph's sides by which a corner lies outside
+VISIBLE = 0.4  # of a side that is in the photograph
 SQUARE = 35.0  # degrees that a corner is from a right angle at most
 # Of one side, and of all, that stands out; and where one side is the edge of the picture.
 SEEN, ALL_SEEN = 0.6, 0.75
 SEEN_CUT, ALL_SEEN_CUT = 0.85, 0.93
+OPEN, CUT = 8, 0.9  # how much less a sheet counts whose sides stand out in part, or are cut
+
+
+@dataclass(frozen=True)
+class Outline:
+    """The outline of a sheet.
+
+    Attributes:
+        corners: float64 [4, 2], upper left first, clockwise.
+        cut: how many of its sides are the border of the picture, out of which it runs.
+    """
+
+    corners: Floats
+    cut: int
 
 
 @dataclass(frozen=True)
@@ -66,31 +81,37 @@ class _Edges:
         return np.nan_to_num(np.stack([x / cross, y / cross], axis=-1), nan=np.inf)
 
 
-def corners_of_sheet(pixels: Picture) -> Floats | None:
-    """Return the corners of the sheet, float64 [4, 2], upper left first, clockwise, if any.
-
-    Args:
-        pixels: uint8 [H, W, C].
-    """
+def outline_of_sheet(pixels: Picture) -> Outline | None:
+    """Return where a sheet is in a picture, uint8 [H, W, C]; None where none is found."""
     high, wide = pixels.shape[:2]
     scale = min(1.0, (LOOKED / (high * wide)) ** 0.5)
     size = max(8, round(wide * scale)), max(8, round(high * scale))
     small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).reshape(size[1], size[0], -1)
     light = np.asarray(cv2.LUT(small.mean(axis=2).astype(np.uint8), LEVELS), np.uint8)
-    window = np.ones((STROKE, STROKE), np.uint8)
-    paper = np.asarray(cv2.morphologyEx(light, cv2.MORPH_CLOSE, window), np.uint8)
+    paper = _without_strokes(light)
     edges = _straight_edges(paper)
     if not len(edges.away):
         return None
-    stands_out = _stands_out(paper, edges)
+    stands_out, inside = _stands_out(paper, edges)
     longest = np.argsort(-stands_out.sum(axis=1), kind="stable")[:SIDES]
     longest = longest[stands_out[longest].sum(axis=1) >= SHORTEST * min(size)]
     edges = _with_borders(_Edges(edges.normal[longest], edges.away[longest]), size)
-    four = _four(edges, stands_out[longest], size)
+    whole = np.ones((4, stands_out.shape[1]), bool)  # a border of the picture
+    shown, there = (np.concatenate([one[longest], whole]) for one in (stands_out, inside))
+    four = _four(edges, shown, there, size)
     if four is None:
         return None
-    corners = (four + np.array(size) / 2) * np.array((wide / size[0], high / size[1]))
-    return np.asarray(np.roll(corners, -int(corners.sum(axis=1).argmin()), axis=0))
+    corners = (four.corners + np.array(size) / 2) * np.array((wide / size[0], high / size[1]))
+    corners = np.roll(corners, -int(corners.sum(axis=1).argmin()), axis=0)
+    return Outline(corners, four.cut)
+
+
+def _without_strokes(light: Picture) -> Picture:
+    """Return a picture, uint8 [H, W], with dark strokes closed over, but not along its border."""
+    side = cv2.BORDER_REPLICATE
+    around = cv2.copyMakeBorder(light, STROKE, STROKE, STROKE, STROKE, side)
+    closed = cv2.morphologyEx(around, cv2.MORPH_CLOSE, np.ones((STROKE, STROKE), np.uint8))
+    return np.ascontiguousarray(np.asarray(closed, np.uint8)[STROKE:-STROKE, STROKE:-STROKE])
 
 
 def _reach(size: tuple[int, ...]) -> int:
@@ -147,10 +168,11 @@ def _peaks(places: Floats, angle: Floats, shape: tuple[int, ...]) -> list[tuple[
     return [(int(row) - seam, int(column) - reach) for row, column in found[best]]
 
 
-def _stands_out(paper: Picture, edges: _Edges) -> Mask:
+def _stands_out(paper: Picture, edges: _Edges) -> tuple[Mask, Mask]:
     """Return where along each edge its one side is brighter than its other: bool [N, L].
 
-    Every pixel, from as far before its foot from the middle as the picture reaches.
+    Every pixel, from as far before its foot from the middle as the picture reaches; and, as the
+    second, where that is in the picture.
     """
     reach = _reach(paper.shape)
     middle = (np.array(paper.shape[::-1]) - 1) / 2
@@ -165,7 +187,7 @@ def _stands_out(paper: Picture, edges: _Edges) -> Mask:
             total += cv2.remap(paper, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         beside.append(total / WIDE)
     inside = ((line >= 0) & (line <= np.array(paper.shape[::-1]) - 1)).all(axis=2)
-    return np.asarray((beside[0] - beside[1] >= STRONGER) & inside)
+    return np.asarray((beside[0] - beside[1] >= STRONGER) & inside), np.asarray(inside)
 
 
 def _with_borders(edges: _Edges, size: tuple[int, int]) -> _Edges:
@@ -175,12 +197,12 @@ def _with_borders(edges: _Edges, size: tuple[int, int]) -> _Edges:
     return _Edges(np.concatenate([edges.normal, normal]), np.concatenate([edges.away, away]))
 
 
-def _four(edges: _Edges, stands_out: Mask, size: tuple[int, int]) -> Floats | None:
-    """Return the corners, float64 [4, 2], clockwise, from the middle, that edges make; or None.
+def _four(edges: _Edges, stands_out: Mask, inside: Mask, size: tuple[int, int]) -> Outline | None:
+    """Return the outline that edges make, its corners from the middle; or None.
 
     Args:
         edges: the last four are those of the picture.
-        stands_out: bool [N - 4, L], of the others.
+        stands_out, inside: bool [N, L], as `_stands_out` gives them.
         size: width and height of the picture.
     """
     count, reach = len(edges.away), _reach(size)
@@ -190,11 +212,11 @@ def _four(edges: _Edges, stands_out: Mask, size: tuple[int, int]) -> Floats | No
     closed = follows[:, :, None, None] & follows[None, :, :, None] & follows[None, None]
     sides = np.argwhere(closed & follows.T[:, None, None, :])
     cut = (sides >= count - 4).sum(axis=1)
-    sides = sides[(sides[:, 0] == sides.min(axis=1)) & (cut <= 1)]
+    sides = sides[(sides[:, 0] == sides.min(axis=1)) & (cut < 4)]
     ends = edges.crossings()[sides, np.roll(sides, -1, axis=1)]  # of each side
     begins = np.roll(ends, 1, axis=1)
-    inside = (np.abs(ends) <= np.array(size) * (0.5 + BEYOND) + 2).all(axis=(1, 2))
-    sides, begins, ends = sides[inside], begins[inside], ends[inside]
+    near = (np.abs(ends) <= np.array(size) * (0.5 + BEYOND) + 2).all(axis=(1, 2))
+    sides, begins, ends = sides[near], begins[near], ends[near]
     first, last = (
         (places * edges.along[sides]).sum(axis=2).clip(-reach, reach) for places in (begins, ends)
     )
@@ -203,18 +225,22 @@ def _four(edges: _Edges, stands_out: Mask, size: tuple[int, int]) -> Floats | No
     share = area / (size[0] * size[1])
     kept = (last - first >= SHORTEST * min(size)).all(axis=1)
     kept &= (share >= SHARES[0]) & (share <= SHARES[1])
-    whole = np.ones((4, stands_out.shape[1]), bool)
-    summed = np.cumsum(np.pad(np.concatenate([stands_out, whole]), ((0, 0), (1, 0))), axis=1)
-    to, since = (np.rint(one).astype(int) + reach for one in (last, first))
-    seen = (summed[sides, to] - summed[sides, since]) / np.maximum(1, to - since)
-    length = np.where(sides < count - 4, last - first, 0)
+    since, to = (np.rint(one).astype(int) + reach for one in (first, last))
+    seen, there = (
+        (summed[sides, to] - summed[sides, since]).astype(float)
+        for summed in (
+            np.cumsum(np.pad(one, ((0, 0), (1, 0))), axis=1) for one in (stands_out, inside)
+        )
+    )
+    kept &= (there >= VISIBLE * (last - first)).all(axis=1)
+    seen /= np.maximum(1, there)
+    length = np.where(sides < count - 4, there, 0)
     all_seen = (seen * length).sum(axis=1) / np.maximum(1, length.sum(axis=1))
-    is_cut = (sides >= count - 4).any(axis=1)
-    kept &= seen.min(axis=1) >= np.where(is_cut, SEEN_CUT, SEEN)
-    kept &= all_seen >= np.where(is_cut, ALL_SEEN_CUT, ALL_SEEN)
+    cut = (sides >= count - 4).sum(axis=1)
+    kept &= seen.min(axis=1) >= np.where(cut > 0, SEEN_CUT, SEEN)
+    kept &= all_seen >= np.where(cut > 0, ALL_SEEN_CUT, ALL_SEEN)
     if not kept.any():
         return None
-    worth = np.where(
-        kept, share * all_seen**4 + ~is_cut, -1
-    )  # a whole sheet before one that is cut
-    return np.asarray(ends[int(np.where(kept, worth, -1).argmax())])
+    worth = share * all_seen**OPEN * CUT**cut
+    best = int(np.where(kept, worth, -1).argmax())
+    return Outline(np.asarray(ends[best]), int(cut[best]))

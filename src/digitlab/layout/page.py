@@ -30,7 +30,7 @@ from digitlab.layout.segments import (
     known_of,
     read_row,
 )
-from digitlab.layout.sheet import Sheet, straightened
+from digitlab.layout.sheet import Sheet, sheets
 from digitlab.layout.steps import Record, record_ink, record_rows
 from digitlab.layout.tilt import FEWEST as FEWEST_TILTED
 from digitlab.layout.tilt import tilt_of
@@ -104,8 +104,9 @@ def read_page(picture: Picture, networks: Networks, record: Record | None = None
 
 def look_at(picture: Picture, networks: Networks) -> Look:
     """Return what is seen of a page, its rows straight; arguments as of `read_page`."""
-    sheet = straightened(picture.reshape(*picture.shape[:2], -1)[..., :3], WORK_SIDE)
-    look = look_at_sheet(sheet, networks)
+    found = sheets(picture.reshape(*picture.shape[:2], -1)[..., :3], WORK_SIDE)
+    look = max((look_at_sheet(one, networks) for one in found), key=_sure_digits)
+    sheet = look.sheet
     digits = [one for one in look.pieces if id(one) in look.known]
     tilt = tilt_of(digits, look.pieces, look.strength.shape)
     if tilt:
@@ -126,6 +127,12 @@ def look_at_sheet(sheet: Sheet, networks: Networks) -> Look:
         pieces = find_pieces(strength)
     ruled, pieces = bare(strength, pieces, networks)
     return Look(sheet, strength, ruled, pieces, _known(pieces, ruled.strength, networks))
+
+
+def _sure_digits(look: Look) -> int:
+    """Return how many pieces are surely digits, and not as thin as a line."""
+    likely = [one.likely for one in look.known.values()]
+    return sum(bool(one[:NO_DIGIT].max() > LIKELY and one.argmax() != 1) for one in likely)
 
 
 def _is_like_digits(straight: Look, tilted: Look, networks: Networks) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from digitlab.layout.outline import corners_of_sheet
+from digitlab.layout.outline import outline_of_sheet
 from digitlab.preparation.glyph import Box
 from digitlab.preparation.ground import shrunk
 
@@ -19,6 +19,7 @@ Floats = npt.NDArray[np.float64]
 INSET = 0.008  # of the sheet's side; along the edge lie shadows
 MARGIN = 0.03  # of the longer side, around what is on a page that is turned
 PAPER_SIDE, PAPER_WINDOW = 160, 31  # pixels; ink covers less than half of such a window
+PAPER_INK = 5  # pixels; ink hardly covers half of such a window
 
 
 @dataclass(frozen=True)
@@ -102,19 +103,34 @@ def _paper(pixels: Picture) -> Picture:
     return np.asarray(large, np.uint8).reshape(pixels.shape)
 
 
-def straightened(pixels: Picture, side: int) -> Sheet:
-    """Return the sheet in a picture, or all of the picture where there is none, of at most `side`.
+def sheets(pixels: Picture, side: int) -> list[Sheet]:
+    """Return what may be read in a picture, of at most `side` pixels, the likeliest first.
+
+    That is the sheet in it, straightened; of one that runs out of the picture, all of this without
+    what is beside the sheet; and all of a picture in which there is none, or only such a one.
 
     Args:
         pixels: uint8 [H, W, C].
         side: pixels of the longer side.
     """
+    outline = outline_of_sheet(pixels)
+    if outline is not None and not outline.cut:
+        return [_straightened(pixels, outline.corners, side)]
     high, wide = pixels.shape[:2]
-    corners = corners_of_sheet(pixels)
-    if corners is None:
-        small = shrunk(pixels, side)
-        scale = np.diag([wide / small.shape[1], high / small.shape[0], 1.0])
-        return Sheet(small, scale, (wide, high))
+    small = shrunk(pixels, side)
+    scale = np.array((wide / small.shape[1], high / small.shape[0]))
+    whole = Sheet(small, np.diag([*scale, 1.0]), (wide, high))
+    if outline is None:
+        return [whole]
+    alone = replace(whole, pixels=_alone(small, outline.corners / scale))
+    if outline.cut == 1:
+        return [_straightened(pixels, outline.corners, side), alone, whole]
+    return [alone, whole]
+
+
+def _straightened(pixels: Picture, corners: Floats, side: int) -> Sheet:
+    """Return the sheet with corners, float64 [4, 2], straightened, of at most `side` pixels."""
+    high, wide = pixels.shape[:2]
     lengths = np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1)
     width, height = (lengths[0] + lengths[2]) / 2, (lengths[1] + lengths[3]) / 2
     shrink = max(1.0, max(width, height) / side)
@@ -136,3 +152,40 @@ def straightened(pixels: Picture, side: int) -> Sheet:
     return Sheet(
         np.asarray(warped, np.uint8).reshape(size[1], size[0], -1), np.asarray(matrix), (wide, high)
     )
+
+
+def _alone(pixels: Picture, corners: Floats) -> Picture:
+    """Return a picture, uint8 [H, W, C], in which the paper of a sheet goes on beside it.
+
+    Args:
+        pixels: uint8 [H, W, C].
+        corners: float64 [4, 2], of the sheet.
+    """
+    high, wide = pixels.shape[:2]
+    inset = INSET * max(high, wide)
+    small = shrunk(pixels, PAPER_SIDE)
+    paper: Picture = np.asarray(cv2.medianBlur(small, PAPER_INK), np.uint8).reshape(small.shape)
+    scale = small.shape[1] / wide
+    inside = _filled(paper.shape[:2], corners * scale, inset * scale + PAPER_INK / 2)
+    if not inside.any():
+        return pixels
+    _, nearest = cv2.distanceTransformWithLabels(
+        1 - inside, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    colours = np.zeros((int(nearest.max()) + 1, *paper.shape[2:]), np.uint8)
+    colours[nearest[inside > 0]] = paper[inside > 0]
+    beside = cv2.resize(cv2.blur(colours[nearest], (3, 3)), (wide, high)).reshape(pixels.shape)
+    on_sheet = _filled((high, wide), corners, inset)
+    return np.where(on_sheet[..., None] > 0, pixels, beside).astype(np.uint8)
+
+
+def _filled(shape: tuple[int, int], corners: Floats, inset: float) -> Picture:
+    """Return where a quadrilateral is, uint8 [H, W] of 0 and 1, less a rim inside the picture."""
+    high, wide = shape
+    rim = int(np.ceil(inset))
+    filled = np.zeros((high + 2 * rim, wide + 2 * rim), np.uint8)
+    cv2.fillConvexPoly(filled, np.rint(corners + rim).astype(np.int32), 1)
+    around = np.ones(filled.shape, np.uint8)  # the picture's border is none of the sheet's
+    around[rim : rim + high, rim : rim + wide] = 0
+    kept = cv2.erode(filled | around, np.ones((2 * rim + 1,) * 2, np.uint8))
+    return np.asarray(kept, np.uint8)[rim : rim + high, rim : rim + wide]
