@@ -31,6 +31,8 @@ PENCIL = 0.4  # of the strongest rule: what is weaker is no pen
 REMAINS = 0.12  # of a digit's height: remains of rules are thinner, and specks on them smaller
 DUST = 0.03  # of a digit's height: what is so thin, and on a rule, is its end or edge
 SPECK = 0.3  # of a digit's height: a mark on the edge of the page that is smaller is none
+WALL, STRAIGHT = 0.25, 0.7  # times as wide as long a wall is at most, and of its box that it fills
+CORNER = 0.1  # of its length by which a wall misses the rules at its ends
 BEYOND = 2.0  # heights of a digit: so far before and behind it is a rule looked for
 RULED = 0.2, 0.12  # of the strongest pen: rules are stronger, and faint ones
 CRUMBS = 0.1  # of the ink that is left: where more is faint, faint rules are looked for
@@ -142,12 +144,26 @@ def _is_remains(piece: Piece, ruled: Ruled, height: float) -> bool:
         is_dust = min(piece.width, piece.height) <= max(1, DUST * height)
         if ruled.sides[around].any() or (across and down) or (is_dust and (across or down)):
             return True
+    if _is_wall(piece, ruled):
+        return True
     reach = round(BEYOND * height)
     if upright and piece.width <= REMAINS * height:
         return _is_on(ruled.down[:, around[1]], top, bottom, reach)
     if lying and piece.height <= REMAINS * height:
         return _is_on(ruled.across[around[0]].T, left, right, reach)
     return False
+
+
+def _is_wall(piece: Piece, ruled: Ruled) -> bool:
+    """Whether a piece is a straight bar that stands from one rule to another, as walls do."""
+    if piece.width > WALL * piece.height or piece.mask.mean() < STRAIGHT:
+        return False
+    reach = max(2, round(CORNER * piece.height))
+    columns = np.s_[max(0, piece.left - 1) : piece.right + 1]
+    lying = (ruled.across | ruled.sides)[:, columns]
+    return all(
+        bool(lying[max(0, end - reach) : end + reach].any()) for end in (piece.top, piece.bottom)
+    )
 
 
 def _is_on(rules: Mask, first: int, last: int, reach: int) -> bool:

@@ -19,7 +19,7 @@ Floats = npt.NDArray[np.float64]
 INSET = 0.008  # of the sheet's side; along the edge lie shadows
 MARGIN = 0.03  # of the longer side, around what is on a page that is turned
 PAPER_SIDE, PAPER_WINDOW = 160, 31  # pixels; ink covers less than half of such a window
-PAPER_INK = 5  # pixels; ink hardly covers half of such a window
+PAPER_INK = 17  # pixels; strokes are narrower
 
 
 @dataclass(frozen=True)
@@ -164,9 +164,11 @@ def _alone(pixels: Picture, corners: Floats) -> Picture:
     high, wide = pixels.shape[:2]
     inset = INSET * max(high, wide)
     small = shrunk(pixels, PAPER_SIDE)
-    paper: Picture = np.asarray(cv2.medianBlur(small, PAPER_INK), np.uint8).reshape(small.shape)
+    window = np.ones((PAPER_INK, PAPER_INK), np.uint8)
+    closed = cv2.morphologyEx(small, cv2.MORPH_CLOSE, window)
+    paper: Picture = np.asarray(closed, np.uint8).reshape(small.shape)
     scale = small.shape[1] / wide
-    inside = _filled(paper.shape[:2], corners * scale, inset * scale + PAPER_INK / 2)
+    inside = _filled(paper.shape[:2], corners * scale, inset * scale + 2)
     if not inside.any():
         return pixels
     _, nearest = cv2.distanceTransformWithLabels(
