@@ -9,6 +9,7 @@ bright side, and of four that close a sheet those are taken along which most sta
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -28,6 +29,7 @@ VOTES = 8  # degrees to either side of its own for which a pixel of an edge vote
 PEAKS, SIDES = 80, 24  # edges that are looked at, and those that may be sides
 SHORTEST = 0.1  # of the copy's shorter side
 ON, ALONG = 2.5, 20.0  # pixels from an edge, and degrees, by which a pixel of it misses
+SAME = 0.998  # of the cosine between two edges: they are one
 NEAR, WIDE = 2, 5  # pixels from an edge to what is beside it, and how wide that is
 STRONGER = 9.0  # levels between sheet and table
 SHARES = (0.12, 0.96)  # of the photograph that a sheet covers
@@ -37,7 +39,7 @@ SQUARE = 35.0  # degrees that a corner is from a right angle at most
 # Of one side, and of all, that stands out; and where one side is the edge of the picture.
 SEEN, ALL_SEEN = 0.6, 0.75
 SEEN_CUT, ALL_SEEN_CUT = 0.85, 0.93
-OPEN, CUT = 8, 0.9  # how much less a sheet counts whose sides stand out in part, or are cut
+OPEN, CUT = 8, 0.8  # how much less a sheet counts whose sides stand out in part, or are cut
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,13 @@ class _Edges:
     normal: Floats
     away: Floats
 
+    @classmethod
+    def of_all(cls, some: Sequence[_Edges]) -> _Edges:
+        """Return them together."""
+        return cls(
+            np.concatenate([one.normal for one in some]), np.concatenate([one.away for one in some])
+        )
+
     @property
     def along(self) -> Floats:
         """The direction of each, with the bright on its right, as y goes down; float64 [N, 2]."""
@@ -87,14 +96,15 @@ def outline_of_sheet(pixels: Picture) -> Outline | None:
     scale = min(1.0, (LOOKED / (high * wide)) ** 0.5)
     size = max(8, round(wide * scale)), max(8, round(high * scale))
     small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).reshape(size[1], size[0], -1)
-    light = np.asarray(cv2.LUT(small.mean(axis=2).astype(np.uint8), LEVELS), np.uint8)
-    paper = _without_strokes(light)
-    edges = _straight_edges(paper)
+    # Coloured wood may be as light as paper; in one of its colours it is darker.
+    lights = small.mean(axis=2).astype(np.uint8), small.min(axis=2)
+    papers = [_without_strokes(np.asarray(cv2.LUT(one, LEVELS), np.uint8)) for one in lights]
+    edges = _Edges.of_all([_straight_edges(one) for one in papers])
     if not len(edges.away):
         return None
-    stands_out, inside = _stands_out(paper, edges)
-    longest = np.argsort(-stands_out.sum(axis=1), kind="stable")[:SIDES]
-    longest = longest[stands_out[longest].sum(axis=1) >= SHORTEST * min(size)]
+    inside = _inside(edges, size)
+    stands_out = (_stands_out(papers[0], edges) | _stands_out(papers[1], edges)) & inside
+    longest = _longest(edges, stands_out.sum(axis=1), SHORTEST * min(size))
     edges = _with_borders(_Edges(edges.normal[longest], edges.away[longest]), size)
     whole = np.ones((4, stands_out.shape[1]), bool)  # a border of the picture
     shown, there = (np.concatenate([one[longest], whole]) for one in (stands_out, inside))
@@ -168,17 +178,26 @@ def _peaks(places: Floats, angle: Floats, shape: tuple[int, ...]) -> list[tuple[
     return [(int(row) - seam, int(column) - reach) for row, column in found[best]]
 
 
-def _stands_out(paper: Picture, edges: _Edges) -> tuple[Mask, Mask]:
-    """Return where along each edge its one side is brighter than its other: bool [N, L].
+def _line(edges: _Edges, size: tuple[int, ...]) -> Floats:
+    """Return each pixel of each edge, x and y, float64 [N, L, 2].
 
-    Every pixel, from as far before its foot from the middle as the picture reaches; and, as the
-    second, where that is in the picture.
+    From as far before its foot from the middle of the picture as that reaches.
     """
-    reach = _reach(paper.shape)
-    middle = (np.array(paper.shape[::-1]) - 1) / 2
-    steps = np.arange(-reach, reach + 1)
-    on = edges.normal * edges.away[:, None]
-    line = on[:, None] + edges.along[:, None] * steps[:, None] + middle
+    reach = _reach(size)
+    steps = np.arange(-reach, reach + 1)[:, None]
+    on = (edges.normal * edges.away[:, None])[:, None]
+    return np.asarray(on + edges.along[:, None] * steps + (np.array(size) - 1) / 2)
+
+
+def _inside(edges: _Edges, size: tuple[int, int]) -> Mask:
+    """Return which pixels of edges are in a picture of some width and height: bool [N, L]."""
+    line = _line(edges, size)
+    return np.asarray(((line >= 0) & (line <= np.array(size) - 1)).all(axis=2))
+
+
+def _stands_out(paper: Picture, edges: _Edges) -> Mask:
+    """Return where along each edge its one side is brighter than its other: bool [N, L]."""
+    line = _line(edges, paper.shape[::-1])
     beside = []
     for sign in (1, -1):
         total = np.zeros(line.shape[:2], np.float32)
@@ -186,8 +205,25 @@ def _stands_out(paper: Picture, edges: _Edges) -> tuple[Mask, Mask]:
             x, y = np.moveaxis(line + sign * away * edges.normal[:, None], 2, 0).astype(np.float32)
             total += cv2.remap(paper, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         beside.append(total / WIDE)
-    inside = ((line >= 0) & (line <= np.array(paper.shape[::-1]) - 1)).all(axis=2)
-    return np.asarray((beside[0] - beside[1] >= STRONGER) & inside), np.asarray(inside)
+    return np.asarray(beside[0] - beside[1] >= STRONGER)
+
+
+def _longest(edges: _Edges, length: npt.NDArray[np.int_], least: float) -> list[int]:
+    """Return the places of the edges that stand out along most pixels, each only once.
+
+    Args:
+        edges: in which some are there twice, from two colours.
+        length: int [N], of pixels that stand out.
+        least: of these.
+    """
+    chosen: list[int] = []
+    for one in np.argsort(-length, kind="stable").tolist():
+        if length[one] < least or len(chosen) == SIDES:
+            break
+        same = edges.normal[chosen] @ edges.normal[one] > SAME
+        if not (same & (np.abs(edges.away[chosen] - edges.away[one]) <= ON)).any():
+            chosen.append(one)
+    return chosen
 
 
 def _with_borders(edges: _Edges, size: tuple[int, int]) -> _Edges:
@@ -202,7 +238,7 @@ def _four(edges: _Edges, stands_out: Mask, inside: Mask, size: tuple[int, int]) 
 
     Args:
         edges: the last four are those of the picture.
-        stands_out, inside: bool [N, L], as `_stands_out` gives them.
+        stands_out, inside: bool [N, L], of the pixels of each, as of `_line`.
         size: width and height of the picture.
     """
     count, reach = len(edges.away), _reach(size)
