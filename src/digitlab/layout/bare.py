@@ -31,7 +31,7 @@ PENCIL = 0.4  # of the strongest rule: what is weaker is no pen
 REMAINS = 0.12  # of a digit's height: remains of rules are thinner, and specks on them smaller
 DUST = 0.03  # of a digit's height: what is so thin, and on a rule, is its end or edge
 SPECK = 0.3  # of a digit's height: a mark on the edge of the page that is smaller is none
-WALL, STRAIGHT = 0.25, 0.7  # times as wide as long a wall is at most, and of its box that it fills
+WALL, BENT = 0.25, 0.02  # times as wide as long a wall is, and of that by which it is bent
 CORNER = 0.1  # of its length by which a wall misses the rules at its ends
 BEYOND = 2.0  # heights of a digit: so far before and behind it is a rule looked for
 RULED = 0.2, 0.12  # of the strongest pen: rules are stronger, and faint ones
@@ -156,7 +156,7 @@ def _is_remains(piece: Piece, ruled: Ruled, height: float) -> bool:
 
 def _is_wall(piece: Piece, ruled: Ruled) -> bool:
     """Whether a piece is a straight bar that stands from one rule to another, as walls do."""
-    if piece.width > WALL * piece.height or piece.mask.mean() < STRAIGHT:
+    if piece.width > WALL * piece.height or not _is_straight(piece):
         return False
     reach = max(2, round(CORNER * piece.height))
     columns = np.s_[max(0, piece.left - 1) : piece.right + 1]
@@ -164,6 +164,17 @@ def _is_wall(piece: Piece, ruled: Ruled) -> bool:
     return all(
         bool(lying[max(0, end - reach) : end + reach].any()) for end in (piece.top, piece.bottom)
     )
+
+
+def _is_straight(piece: Piece) -> bool:
+    """Whether a standing piece is a straight line, as thick above as below."""
+    thick = piece.mask.sum(axis=1)
+    rows = np.flatnonzero(thick)
+    middle = (piece.mask @ np.arange(piece.width))[rows] / thick[rows]
+    slope, start = np.polyfit(rows, middle, 1)
+    bent = np.abs(middle - (start + slope * rows)) > max(1.0, BENT * piece.height)
+    usual = float(np.median(thick[rows]))
+    return bool(bent.mean() < 0.1 and (np.abs(thick - usual) <= max(1.0, 0.5 * usual)).mean() > 0.8)
 
 
 def _is_on(rules: Mask, first: int, last: int, reach: int) -> bool:

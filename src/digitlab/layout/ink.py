@@ -21,6 +21,7 @@ Floats = npt.NDArray[np.float32]
 WORK_SIDE = 1600  # pixels; larger pages are shrunk
 LOOK_SIDE = 512  # pixels; what is decided for the whole page is decided on a small copy
 WINDOWS = (0.025, 0.045, 0.07, 0.11, 0.18)  # of the longer side: strokes are narrower than one
+STRIP = 0.6  # of the shorter side: no window is wider
 MORE = 0.05  # of what a window finds; where the next finds less than that more, it is wide enough
 WHOLE = 0.5  # of the strength of ink; what is weaker is shadow
 VOTE_SIDE = 320  # pixels; which channels show the ink, and which way, is voted on a smaller one
@@ -156,7 +157,9 @@ def _window(small: Picture) -> float:
     """
     grey = small.min(axis=2)
     longest = max(grey.shape)
-    windows = {_odd(share, longest): share for share in WINDOWS}  # of tiny pictures, some are one
+    widest = max(WINDOWS[1], STRIP * min(grey.shape) / longest)
+    shares = [share for share in WINDOWS if share <= widest]
+    windows = {_odd(share, longest): share for share in shares}  # of tiny pictures, some are one
     hats = [cv2.subtract(_closed(grey[..., None], side)[..., 0], grey) for side in windows]
     strong = WHOLE * percentiles(counts(np.asarray(hats[-1], np.uint8)), 99.7)[0]
     found = [
@@ -165,7 +168,7 @@ def _window(small: Picture) -> float:
     for share, (mass, more) in zip(windows.values(), pairwise(found), strict=False):
         if more - mass <= MORE * mass:
             return share
-    return WINDOWS[-1]
+    return shares[-1]
 
 
 def _channels(small: Picture) -> tuple[list[int], bool]:
