@@ -56,16 +56,22 @@ def _enough(told: int) -> float:
 
 
 def _likeliest_turn(look: Look, networks: Networks) -> int:
-    """Return by how many degrees single pieces have to be turned to look most like digits.
+    """Return by how many degrees a page has to be turned for its pieces to look most like digits.
 
     Reading a page takes long, and most of what makes no sense makes none however it is turned: then
-    the answer is 0.
+    the answer is 0. Boxes and combs are found where they lie; of those that stand, the walls hold
+    the digits together, so that a page in which no digits are seen is seen once more on its side.
     """
-    if len(look.known) < FEWEST:
-        return 0
-    scores = likeness_turned(look.known.values(), networks)
-    best = max(range(4), key=lambda quarters: scores[quarters].mean)
-    return 90 * best if scores[best].is_of_digits else 0
+    for degrees in (0, 90):
+        seen = _turned(look, degrees, networks) if degrees else look
+        if len(seen.known) < FEWEST:
+            continue
+        scores = likeness_turned(seen.known.values(), networks)
+        best = max(range(4), key=lambda quarters: scores[quarters].mean)
+        turn = (degrees + 90 * best) % 360
+        if turn and scores[best].is_of_digits:
+            return turn
+    return 0
 
 
 def read_turned(
