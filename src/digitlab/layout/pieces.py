@@ -82,8 +82,12 @@ def find_pieces(strength: Floats) -> list[Piece]:
     count, labels, stats, _ = cv2.connectedComponentsWithStats(seen)
     theirs, values = np.asarray(labels)[strong > 0], strength[strong > 0]
     area, sums = np.bincount(theirs, minlength=count), np.bincount(theirs, values, count)
-    # Of what is hardly stronger anywhere, as pencil between printed rules, strokes would break.
-    is_strong = sums > np.where(stats[:, 3] >= TALL, HARDLY, 0) * area
+    is_strong = area > 0
+    tall = is_strong & (stats[:, 3] >= TALL)
+    tall[0] = False
+    faint = tall & (sums <= HARDLY * area)
+    if 2 * faint.sum() > tall.sum():  # pencil between printed rules: its strokes would break
+        is_strong &= ~faint
     is_strong[0] = True
     inked = np.where(is_strong[labels], strong, seen)
     _, found, stats, _ = cv2.connectedComponentsWithStats(np.asarray(inked, np.uint8))

@@ -104,10 +104,11 @@ def _paper(pixels: Picture) -> Picture:
 
 
 def sheets(pixels: Picture, side: int) -> list[Sheet]:
-    """Return what may be read in a picture, of at most `side` pixels, the likeliest first.
+    """Return what may be read in a picture, of at most `side` pixels.
 
-    That is the sheet in it, straightened; of one that runs out of the picture, all of this without
-    what is beside the sheet; and all of a picture in which there is none, or only such a one.
+    That is the sheet in it, straightened. Where there is none, it is all of the picture, and where
+    one runs out of the picture, this first, then all without what is beside the sheet, and, where
+    three of its sides are seen, the sheet straightened.
 
     Args:
         pixels: uint8 [H, W, C].
@@ -123,9 +124,9 @@ def sheets(pixels: Picture, side: int) -> list[Sheet]:
     if outline is None:
         return [whole]
     alone = replace(whole, pixels=_alone(small, outline.corners / scale))
-    if outline.cut == 1:
-        return [_straightened(pixels, outline.corners, side), alone, whole]
-    return [alone, whole]
+    if outline.cut > 1:
+        return [whole, alone]
+    return [whole, alone, _straightened(pixels, outline.corners, side)]
 
 
 def _straightened(pixels: Picture, corners: Floats, side: int) -> Sheet:

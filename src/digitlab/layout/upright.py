@@ -59,19 +59,17 @@ def _likeliest_turn(look: Look, networks: Networks) -> int:
     """Return by how many degrees a page has to be turned for its pieces to look most like digits.
 
     Reading a page takes long, and most of what makes no sense makes none however it is turned: then
-    the answer is 0. Boxes and combs are found where they lie; of those that stand, the walls hold
-    the digits together, so that a page in which no digits are seen is seen once more on its side.
+    the answer is 0. Tables and boxes are found where they lie; of those that stand, the walls hold
+    the digits together, so that a page with no digits to be seen is seen once more on its side.
     """
-    for degrees in (0, 90):
-        seen = _turned(look, degrees, networks) if degrees else look
-        if len(seen.known) < FEWEST:
-            continue
-        scores = likeness_turned(seen.known.values(), networks)
-        best = max(range(4), key=lambda quarters: scores[quarters].mean)
-        turn = (degrees + 90 * best) % 360
-        if turn and scores[best].is_of_digits:
-            return turn
-    return 0
+    seen, degrees = look, 0
+    if len(look.known) < FEWEST:
+        seen, degrees = _turned(look, 90, networks), 90
+    if len(seen.known) < FEWEST:
+        return 0
+    scores = likeness_turned(seen.known.values(), networks)
+    best = max(range(4), key=lambda quarters: scores[quarters].mean)
+    return (degrees + 90 * best) % 360 if scores[best].is_of_digits else 0
 
 
 def read_turned(

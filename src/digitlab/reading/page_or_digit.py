@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from digitlab.decoding import Picture
 from digitlab.errors import ConfigError
-from digitlab.layout.page import PageRow
+from digitlab.layout.page import EVEN, PageRow
 from digitlab.layout.upright import read_upright
 from digitlab.layout.words import without_words
 from digitlab.preparation import Glyph
@@ -27,7 +27,7 @@ from digitlab.reading.refusal import (
     may_be_a_page,
     several,
 )
-from digitlab.reading.types import NO_DIGIT, SEVERAL, TOO_SMALL, Digit, Row
+from digitlab.reading.types import NO_DIGIT, SEVERAL, TOO_SMALL, Box, Digit, Row
 from digitlab.reading.writing import is_soft
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 UPRIGHT = ("auto", "no")
 PAGE_SIDE = 512  # pixels; larger pictures may be of sheets
-HARDLY = 0.3  # a character; what is less certain may be a stain
+HARDLY, SURELY = 0.3, 0.9  # a character; what is less certain may be a stain
 SMALL, LITTLE = 0.1, 0.2  # of the side of a picture: one digit that fills it is larger
 
 
@@ -81,12 +81,25 @@ def read_picture(
     if reject is not None:
         digits = _alone(recogniser, glyphs, recogniser.classify(glyphs, reject))
     if found is not None and not hardly:
-        characters = [one for row in found for number in row.numbers for one in number]
-        written = [one.box for one in characters if one.certainty > HARDLY]
-        digits = [confirmed(digit, written) for digit in digits]
+        digits = [confirmed(digit, _written(found, digit.digit)) for digit in digits]
     if is_large:
         digits = [_unless_soft(digit, picture) for digit in digits]
     return assemble(digits), 0
+
+
+def _written(rows: Sequence[PageRow], digit: int) -> list[Box]:
+    """Return the boxes of what looks like writing on a page, but not surely like another digit.
+
+    A stain may look like one digit by itself, and like another to what reads pages.
+    """
+    return [
+        one.box
+        for row in rows
+        for number, likely in zip(row.numbers, row.likely, strict=True)
+        for one in number
+        if one.certainty > HARDLY
+        and (likely > EVEN or one.digit == digit or one.certainty < SURELY)
+    ]
 
 
 def _is_among_others(glyph: Glyph, picture: Picture) -> bool:
