@@ -24,6 +24,8 @@ def main() -> None:
         ("Loading", ["loading.py"]),
         ("Reading", ["reading.py", *peers]),
         ("Pages", ["pages.py"]),
+        ("Pages, and others", ["pages.py", "--pages", "2", *peers]),
+        ("Photographed pages", ["photographed_pages.py"]),
         ("Reading, speed", ["reading_speed.py"]),
         ("Throughput", ["throughput.py", *peers]),
         ("Shards", ["throughput.py", "--shards"]),

@@ -160,7 +160,7 @@ def _is_wall(piece: Piece, ruled: Ruled) -> bool:
         return False
     reach = max(2, round(CORNER * piece.height))
     columns = np.s_[max(0, piece.left - 1) : piece.right + 1]
-    lying = (ruled.across | ruled.sides)[:, columns]
+    lying = ruled.across[:, columns] | ruled.sides[:, columns]
     return all(
         bool(lying[max(0, end - reach) : end + reach].any()) for end in (piece.top, piece.bottom)
     )
@@ -231,8 +231,9 @@ def _is_lattice(piece: Piece) -> bool:
     size = max(FEWEST, round(HALF * piece.width))
     slack = max(1, round(TILT * size / 2))
     thick = cv2.dilate(piece.mask.view(np.uint8), np.ones((2 * slack + 1, 1), np.uint8))
-    runs = np.asarray(cv2.erode(thick, np.ones((1, size), np.uint8)), np.uint8)
-    on = np.pad(runs.any(axis=1).astype(np.int8), 1)
+    window = np.ones((1, size), np.uint8)
+    runs = cv2.erode(thick, window, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    on = np.pad(np.asarray(runs, np.uint8).any(axis=1).astype(np.int8), 1)
     return int((np.diff(on) > 0).sum()) >= 2
 
 

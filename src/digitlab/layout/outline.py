@@ -22,7 +22,7 @@ Picture = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
-LOOKED = 320 * 240  # pixels of the copy on which the sheet is sought
+LOOKED, LONGEST = 320 * 240, 1000  # pixels of the copy on which the sheet is sought, and a side
 STROKE = 7  # pixels of the copy; strokes and rules are narrower
 STEEP = 20, 40  # of a gradient, as Sobel gives it of levels: where an edge goes on, and begins
 VOTES = 8  # degrees to either side of its own for which a pixel of an edge votes
@@ -93,7 +93,7 @@ class _Edges:
 def outline_of_sheet(pixels: Picture) -> Outline | None:
     """Return where a sheet is in a picture, uint8 [H, W, C]; None where none is found."""
     high, wide = pixels.shape[:2]
-    scale = min(1.0, (LOOKED / (high * wide)) ** 0.5)
+    scale = min(1.0, (LOOKED / (high * wide)) ** 0.5, LONGEST / max(high, wide))
     size = max(8, round(wide * scale)), max(8, round(high * scale))
     small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).reshape(size[1], size[0], -1)
     # Coloured wood may be as light as paper; in one of its colours it is darker.

@@ -130,7 +130,7 @@ def look_at_sheet(sheet: Sheet, networks: Networks) -> Look:
 
 
 def _sure_digits(look: Look) -> int:
-    """Return how many pieces are surely digits, and not as thin as a line."""
+    """Return how many pieces are surely digits, other than ones, which lines are like."""
     likely = [one.likely for one in look.known.values()]
     return sum(bool(one[:NO_DIGIT].max() > LIKELY and one.argmax() != 1) for one in likely)
 

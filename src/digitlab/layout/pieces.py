@@ -76,7 +76,10 @@ class Piece:
 
 
 def find_pieces(strength: Floats) -> list[Piece]:
-    """Return the connected pieces of ink; faint ones, too, where hardly a strong one is."""
+    """Return the connected pieces of ink; faint ones, too, where no strong one is.
+
+    Where most are hardly strong anywhere, as pencil between printed rules is, those are whole.
+    """
     seen = (strength > FAINT).view(np.uint8)
     strong = (strength > INKED).view(np.uint8)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(seen)
@@ -86,7 +89,7 @@ def find_pieces(strength: Floats) -> list[Piece]:
     tall = is_strong & (stats[:, 3] >= TALL)
     tall[0] = False
     faint = tall & (sums <= HARDLY * area)
-    if 2 * faint.sum() > tall.sum():  # pencil between printed rules: its strokes would break
+    if 2 * faint.sum() > tall.sum():  # else their strokes would break
         is_strong &= ~faint
     is_strong[0] = True
     inked = np.where(is_strong[labels], strong, seen)

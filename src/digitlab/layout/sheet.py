@@ -16,7 +16,7 @@ from digitlab.preparation.ground import shrunk
 Picture = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
 
-INSET = 0.008  # of the sheet's side; along the edge lie shadows
+INSET = 0.008  # of the longer side of what is read; along the edge of a sheet lie shadows
 MARGIN = 0.03  # of the longer side, around what is on a page that is turned
 PAPER_SIDE, PAPER_WINDOW = 160, 31  # pixels; ink covers less than half of such a window
 PAPER_INK = 17  # pixels; strokes are narrower
@@ -168,8 +168,8 @@ def _alone(pixels: Picture, corners: Floats) -> Picture:
     window = np.ones((PAPER_INK, PAPER_INK), np.uint8)
     closed = cv2.morphologyEx(small, cv2.MORPH_CLOSE, window)
     paper: Picture = np.asarray(closed, np.uint8).reshape(small.shape)
-    scale = small.shape[1] / wide
-    inside = _filled(paper.shape[:2], corners * scale, inset * scale + 2)
+    scale = np.array((small.shape[1] / wide, small.shape[0] / high))
+    inside = _filled(paper.shape[:2], corners * scale, inset * float(scale.max()) + 2)
     if not inside.any():
         return pixels
     _, nearest = cv2.distanceTransformWithLabels(
