@@ -16,7 +16,7 @@ from digitlab.preparation.ground import shrunk
 Picture = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
 
-INSET = 0.008  # of the longer side of what is read; along the edge of a sheet lie shadows
+INSET = 0.01  # of the longer side of what is read; along the edge of a sheet lie shadows
 MARGIN = 0.03  # of the longer side, around what is on a page that is turned
 PAPER_SIDE, PAPER_WINDOW = 160, 31  # pixels; ink covers less than half of such a window
 PAPER_INK = 17  # pixels; strokes are narrower
