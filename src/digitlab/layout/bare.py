@@ -52,11 +52,17 @@ def bare(strength: Floats, uncut: Sequence[Piece], networks: Networks) -> tuple[
         uncut: the pieces of that.
         networks: which are asked what has a bar as long as a rule.
     """
-    found = _bare(strength, uncut, networks, RULED[0])
+    height = _height_before(uncut, strength.shape)
+    large = _large_digits(uncut, height, strength, networks)
+
+    def found_by(level: float) -> tuple[Ruled, list[Piece]]:
+        return _bare(strength, uncut, networks, level, height, large)
+
+    found = found_by(RULED[0])
     faint, ink = _faint(found[1]), sum(int(one.mask.sum()) for one in found[1])
     if faint <= CRUMBS * ink:
         return found
-    fainter = _bare(strength, uncut, networks, RULED[1])
+    fainter = found_by(RULED[1])
     return fainter if _faint(fainter[1]) < FEWER * faint else found
 
 
@@ -66,12 +72,22 @@ def _faint(pieces: Sequence[Piece]) -> int:
 
 
 def _bare(
-    strength: Floats, uncut: Sequence[Piece], networks: Networks, level: float
+    strength: Floats,
+    uncut: Sequence[Piece],
+    networks: Networks,
+    level: float,
+    height: float,
+    large: Sequence[Piece],
 ) -> tuple[Ruled, list[Piece]]:
-    """Return what `bare` does, where rules are stronger than a level."""
+    """Return what `bare` does, where rules are stronger than a level.
+
+    Args:
+        strength, uncut, networks: as of `bare`.
+        level: what is stronger counts as ink.
+        height: of characters, as far as is known while rules are among them.
+        large: pieces of that height or more in which no rule is.
+    """
     pieces = list(uncut)
-    height = _height_before(pieces, strength.shape)
-    large = _large_digits(uncut, height, strength, networks)
     ruled = _without_rules(strength, level, height, large)
     if ruled.strength is not strength:
         pieces = find_pieces(ruled.strength)
