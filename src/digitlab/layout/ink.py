@@ -23,9 +23,14 @@ LOOK_SIDE = 512  # pixels; what is decided for the whole page is decided on a sm
 WINDOWS = (0.025, 0.045, 0.07, 0.11, 0.18)  # of the longer side: strokes are narrower than one
 STRIP = 0.6  # of the shorter side: no window but the first two is wider
 MORE = 0.05  # of what a window finds; where the next finds less than that more, it is wide enough
+MOST = (
+    2.0  # times what that window finds: what finds more may find the strokes, and that only grain
+)
 WHOLE = 0.5  # of the strength of ink; what is weaker is shadow
 VOTE_SIDE = 320  # pixels; which channels show the ink, and which way, is voted on a smaller one
-VOTE_WINDOW = 0.08  # of the longer side: strokes cover less than half of it
+# Of the longer side: strokes cover less than half of the one, but where a few digits fill the page,
+# and of the other. Shadows and tables are more in the wider one.
+VOTE_WINDOWS = (0.08, 0.3)
 STROKES = 6.0  # widths of a stroke: a window that is wider than whatever strokes make
 PENS = (0.4, 0.7)  # what is stronger is ink, and the strongest pen, which rules are not
 THICKER = 1.5  # times as wide as what else is ink: so strokes of that pen are between rules
@@ -40,23 +45,38 @@ NOISES = 5.0  # standard deviations of the ground; what is less is noise
 LEVELS = np.rint(90 * np.log(np.arange(256) / LIGHT + 1)).astype(np.uint8)
 
 
-def page_ink(pixels: Picture) -> Floats:
+def page_inks(pixels: Picture) -> list[Floats]:
     """Return the strength of the ink on a page; about 1 where the strongest pen wrote.
+
+    There are several, the likeliest first, where it cannot be told by light alone what is ink: the
+    dark or the bright, the fine or the broad.
 
     Args:
         pixels: uint8 [H, W, C], grey or RGB, no larger than WORK_SIDE; dark ink on light ground or
             light on dark.
 
     Returns:
-        float32 [H, W], from 0; all 0 where nothing stands out from the ground.
+        Each float32 [H, W], from 0; all 0 where nothing stands out from the ground.
     """
     small = shrunk(pixels, LOOK_SIDE)
-    kept, bright = _channels(shrunk(small, VOTE_SIDE))
-    if len(kept) < pixels.shape[2]:
-        pixels, small = (np.ascontiguousarray(one[..., kept]) for one in (pixels, small))
-    if bright:
-        pixels, small = 255 - pixels, 255 - small
-    window = _window(small)
+    looked = shrunk(small, VOTE_SIDE)
+    likely, other = (_channels(looked, window) for window in VOTE_WINDOWS)
+    inks = []
+    for kept, bright in [likely] if likely[1] == other[1] else [likely, other]:
+        shown, looked = pixels, small
+        if len(kept) < pixels.shape[2]:
+            shown, looked = (np.ascontiguousarray(one[..., kept]) for one in (pixels, small))
+        if bright:
+            shown, looked = 255 - shown, 255 - looked
+        inks += [_ink(shown, window) for window in _windows(looked)]
+    return inks
+
+
+def _ink(pixels: Picture, window: float) -> Floats:
+    """Return the strength of dark ink, with a window of a share of the longer side or a better one.
+
+    A better one is that which the strokes ask for that are found.
+    """
     strength = _strength(pixels, window)
     longest = max(pixels.shape[:2])
     thin, thick = (_stroke_width(strength, level) for level in PENS)
@@ -149,11 +169,11 @@ def _closed(level: Picture, side: int) -> Picture:
     return opened(around, side, reach, bright=False).reshape(level.shape)
 
 
-def _window(small: Picture) -> float:
-    """Return the window, of the longer side, that is wider than strokes (Matheron, 1975).
+def _windows(small: Picture) -> list[float]:
+    """Return the windows, of the longer side, that may be wider than strokes (Matheron, 1975).
 
     Wider windows find more; the first is taken after which little more is found that is as strong
-    as ink.
+    as ink. Where more than that is found later, so may be the first after which little follows.
     """
     grey = small.min(axis=2)
     longest = max(grey.shape)
@@ -165,13 +185,17 @@ def _window(small: Picture) -> float:
     found = [
         float(cv2.sumElems(cv2.threshold(hat, strong, 0, cv2.THRESH_TOZERO)[1])[0]) for hat in hats
     ]
-    for share, (mass, more) in zip(windows.values(), pairwise(found), strict=False):
-        if more - mass <= MORE * mass:
-            return share
-    return shares[-1]
+    enough = [more - mass <= MORE * mass for mass, more in pairwise(found)] + [True]
+    chosen = [
+        (share, mass)
+        for share, mass, is_it in zip(windows.values(), found, enough, strict=True)
+        if is_it
+    ]
+    first, least = chosen[0]
+    return [first, *(share for share, mass in chosen[1:] if mass > MOST * least)][:2]
 
 
-def _channels(small: Picture) -> tuple[list[int], bool]:
+def _channels(small: Picture, window: float) -> tuple[list[int], bool]:
     """Return the channels that show the ink one way, and whether it is brighter there.
 
     Blue ink on yellow paper is darker than it in red and green, and brighter in blue, where the
@@ -179,7 +203,7 @@ def _channels(small: Picture) -> tuple[list[int], bool]:
     between them much, so that few pixels are far from the median around them but those of ink.
     """
     levels = np.asarray(cv2.LUT(small, LEVELS), np.uint8).reshape(small.shape)
-    side = min(_odd(VOTE_WINDOW, max(levels.shape)), 255)
+    side = min(_odd(window, max(levels.shape)), 255)
     around = np.asarray(cv2.medianBlur(levels, side), np.float32)
     away = (levels - around.reshape(small.shape)).reshape(-1, small.shape[2])
     sums = np.square(away).sum(axis=1) @ away

@@ -32,7 +32,7 @@ ON, ALONG = 2.5, 20.0  # pixels from an edge, and degrees, by which a pixel of i
 SAME = 0.998  # of the cosine between two edges: they are one
 NEAR, WIDE = 2, 5  # pixels from an edge to what is beside it, and how wide that is
 STRONGER = 9.0  # levels between sheet and table
-SHARES = (0.12, 0.96)  # of the photograph that a sheet covers
+SHARES = (0.02, 0.96)  # of the photograph that a sheet covers
 BEYOND = 0.1  # of the photograph's sides by which a corner lies outside
 VISIBLE = 0.4  # of a side that is in the photograph
 SQUARE = 35.0  # degrees that a corner is from a right angle at most
@@ -172,7 +172,7 @@ def _peaks(places: Floats, angle: Floats, shape: tuple[int, ...]) -> list[tuple[
     closed = np.concatenate([circle[-seam:], circle, circle[:seam]])
     votes = np.asarray(cv2.GaussianBlur(closed, (3, 3), 0), np.float32)
     top = votes == cv2.dilate(votes, np.ones((11, 9), np.uint8))
-    found = np.argwhere(top & (votes >= SHORTEST * min(shape)))
+    found = np.argwhere(top & (votes >= 0.5 * SHORTEST * min(shape)))
     found = found[(found[:, 0] >= seam) & (found[:, 0] < 360 + seam)]
     best = np.argsort(-votes[found[:, 0], found[:, 1]], kind="stable")[:PEAKS]
     return [(int(row) - seam, int(column) - reach) for row, column in found[best]]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from digitlab.layout.bare import LOWEST, TALLEST, bare, usual_height
 from digitlab.layout.dots import dots_of_paper
 from digitlab.layout.evidence import likely_numbers
-from digitlab.layout.ink import WORK_SIDE, page_ink
+from digitlab.layout.ink import WORK_SIDE, page_inks
 from digitlab.layout.lattice import Character
 from digitlab.layout.likeness import Likeness, likeness_turned
 from digitlab.layout.marks import has_hole, is_underline, lean_of
@@ -41,6 +41,7 @@ Floats = npt.NDArray[np.float32]
 Numbers = npt.NDArray[np.float64]
 
 LIKELY = 0.8  # a digit: those are like the others of their page
+CLEAR = 0.25  # of what may be ink that is surely digits: of bright ink on a dark page, say
 TINY, MANY = 0.01, 6  # of the page's longer side: fewer that are lower, or like letters, are noise
 DISC = 0.7  # of its box that a disc fills, which is 0.79 for a whole one
 ROUND = 0.95  # of its convex hull: what fills less has a notch, as thick digits have
@@ -105,7 +106,7 @@ def read_page(picture: Picture, networks: Networks, record: Record | None = None
 def look_at(picture: Picture, networks: Networks) -> Look:
     """Return what is seen of a page, its rows straight; arguments as of `read_page`."""
     found = sheets(picture.reshape(*picture.shape[:2], -1)[..., :3], WORK_SIDE)
-    look = max((look_at_sheet(one, networks) for one in found), key=_sure_digits)
+    look = _clearest([look_at_sheet(one, networks) for one in found])
     sheet = look.sheet
     digits = [one for one in look.pieces if id(one) in look.known]
     tilt = tilt_of(digits, look.pieces, look.strength.shape)
@@ -119,7 +120,20 @@ def look_at(picture: Picture, networks: Networks) -> Look:
 
 def look_at_sheet(sheet: Sheet, networks: Networks) -> Look:
     """Return what is seen of a sheet as it lies."""
-    strength = page_ink(sheet.pixels)
+    return _clearest([_look(sheet, strength, networks) for strength in page_inks(sheet.pixels)])
+
+
+def _clearest(looks: Sequence[Look]) -> Look:
+    """Return the look at a page that shows most digits with least beside them; the first of equals.
+
+    What follows the first has to be clear: the grain of a page has a few digits in it, too.
+    """
+    clear = [looks[0], *(one for one in looks[1:] if _share_of_digits(one) > CLEAR)]
+    return max(clear, key=lambda look: _sure_digits(look) * _share_of_digits(look))
+
+
+def _look(sheet: Sheet, strength: Floats, networks: Networks) -> Look:
+    """Return what is seen of a sheet whose ink has some strength, float32 [H, W]."""
     pieces = find_pieces(strength)
     dots = dots_of_paper(pieces)
     if dots:
@@ -133,6 +147,13 @@ def _sure_digits(look: Look) -> int:
     """Return how many pieces are surely digits, other than ones, which lines are like."""
     likely = [one.likely for one in look.known.values()]
     return sum(bool(one[:NO_DIGIT].max() > LIKELY and one.argmax() != 1) for one in likely)
+
+
+def _share_of_digits(look: Look) -> float:
+    """Return how much of all ink is surely digits."""
+    sure = {at for at, one in look.known.items() if one.likely[:NO_DIGIT].max() > LIKELY}
+    ink = sum(int(one.mask.sum()) for one in look.pieces)
+    return sum(int(one.mask.sum()) for one in look.pieces if id(one) in sure) / max(1, ink)
 
 
 def _is_like_digits(straight: Look, tilted: Look, networks: Networks) -> bool:

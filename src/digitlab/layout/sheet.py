@@ -16,6 +16,8 @@ from digitlab.preparation.ground import shrunk
 Picture = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
 
+# Of the picture, and in pixels: what covers less may be a part of the sheet, or bright ink.
+LITTLE, FEW = 0.12, 320 * 240
 INSET = 0.01  # of the longer side of what is read; along the edge of a sheet lie shadows
 MARGIN = 0.03  # of the longer side, around what is on a page that is turned
 PAPER_SIDE, PAPER_WINDOW = 160, 31  # pixels; ink covers less than half of such a window
@@ -106,23 +108,27 @@ def _paper(pixels: Picture) -> Picture:
 def sheets(pixels: Picture, side: int) -> list[Sheet]:
     """Return what may be read in a picture, of at most `side` pixels.
 
-    That is the sheet in it, straightened. Where there is none, it is all of the picture, and where
-    one runs out of the picture, this first, then all without what is beside the sheet, and, where
-    three of its sides are seen, the sheet straightened.
+    That is the sheet in it, straightened. Where there is none, it is all of the picture; where the
+    sheet is little, or runs out of the picture, this first. What runs out is then read without what
+    is beside it, and straightened where three of its sides are seen, as what is little is.
 
     Args:
         pixels: uint8 [H, W, C].
         side: pixels of the longer side.
     """
     outline = outline_of_sheet(pixels)
-    if outline is not None and not outline.cut:
-        return [_straightened(pixels, outline.corners, side)]
     high, wide = pixels.shape[:2]
+    if outline is not None and not outline.cut:
+        straight = _straightened(pixels, outline.corners, side)
+        if cv2.contourArea(outline.corners.astype(np.float32)) > max(LITTLE * high * wide, FEW):
+            return [straight]
     small = shrunk(pixels, side)
     scale = np.array((wide / small.shape[1], high / small.shape[0]))
     whole = Sheet(small, np.diag([*scale, 1.0]), (wide, high))
     if outline is None:
         return [whole]
+    if not outline.cut:
+        return [whole, straight]
     alone = replace(whole, pixels=_alone(small, outline.corners / scale))
     if outline.cut > 1:
         return [whole, alone]
