@@ -33,7 +33,7 @@ SAME = 0.998  # of the cosine between two edges: they are one
 NEAR, WIDE = 2, 5  # pixels from an edge to what is beside it, and how wide that is
 STRONGER = 9.0  # levels between sheet and table
 SHARES = (0.02, 0.96)  # of the photograph that a sheet covers
-BEYOND = 0.1  # of the photograph's sides by which a corner lies outside
+BEYOND = 0.1  # of the photograph's longer side, by which a corner lies outside
 VISIBLE = 0.4  # of a side that is in the photograph
 SQUARE = 35.0  # degrees that a corner is from a right angle at most
 # Of one side, and of all, that stands out; and where one side is the edge of the picture.
@@ -251,7 +251,7 @@ def _four(edges: _Edges, stands_out: Mask, inside: Mask, size: tuple[int, int]) 
     sides = sides[(sides[:, 0] == sides.min(axis=1)) & (cut < 4)]
     ends = edges.crossings()[sides, np.roll(sides, -1, axis=1)]  # of each side
     begins = np.roll(ends, 1, axis=1)
-    near = (np.abs(ends) <= np.array(size) * (0.5 + BEYOND) + 2).all(axis=(1, 2))
+    near = (np.abs(ends) <= np.array(size) / 2 + BEYOND * max(size) + 2).all(axis=(1, 2))
     sides, begins, ends = sides[near], begins[near], ends[near]
     first, last = (
         (places * edges.along[sides]).sum(axis=2).clip(-reach, reach) for places in (begins, ends)

@@ -53,7 +53,7 @@ LETTERS, FEW_LETTERS = 0.3, 0.15  # in a row of words, and on a page of words
 SHORT, FEW = 10, 3  # pieces: of fewer than 10 one tells, on a page of words; fewer than 3 do not
 APART = 0.3  # heights of a digit between words
 FEW_DOUBTFUL, DOUBT = 0.3, 2  # of the pieces of a number, and of a short one
-LARGER = 1.5  # times as high as their row: digits beside small print
+LARGER = 1.5  # times as high as their row: digits beside small print; as the page's: no digit
 LESS_LIKE = 0.15  # of the mean logarithm of how likely pieces are digits
 STEADY = 3.0  # heights of a digit: on what is shorter a row has no slope of its own
 EVEN = 0.5  # a number: only more likely ones are read, and say whether a page was written on
@@ -189,8 +189,10 @@ def read_seen(look: Look, networks: Networks, record: Record | None = None) -> l
     height = float(np.median([one.height for one in sure or digits]))
     inks = [int(one.mask.sum()) for one in sure]
     peak = weighted_median([one.peak for one in sure], inks) if sure else 1.0
-    body = [one for one in digits if one.height >= LOW * height and one.peak >= FAINT * peak]
-    body = [one for one in body if not _is_hole(one) and not _is_cut(one, strength.shape, known)]
+    pieces = [one for one in pieces if one.height < LOW * height or not _is_hole(one)]
+    high = [one for one in pieces if id(one) in known and one.height >= LOW * height]
+    body = [one for one in high if one.peak >= FAINT * peak]
+    body = [one for one in body if not _is_cut(one, strength.shape, known, height)]
     among_words = _are_words(body, known)
     if height < TINY * max(strength.shape) and (len(body) < MANY or among_words):
         return []
@@ -348,11 +350,13 @@ def _is_hole(piece: Piece) -> bool:
     return float(piece.mask.sum()) > ROUND * float(filled.sum())
 
 
-def _is_cut(piece: Piece, shape: tuple[int, ...], known: Mapping[int, Known]) -> bool:
-    """Whether a piece runs out of the picture and is not surely a digit all the same."""
+def _is_cut(
+    piece: Piece, shape: tuple[int, ...], known: Mapping[int, Known], height: float
+) -> bool:
+    """Whether a piece runs out of the picture and is not surely a digit, of some height, at all."""
     inside = piece.left > 1 and piece.top > 1
     inside = inside and piece.right < shape[1] - 1 and piece.bottom < shape[0] - 1
-    return not inside and not known[id(piece)].is_sure
+    return not inside and not (known[id(piece)].is_sure and piece.height <= LARGER * height)
 
 
 def _without_small(rows: Sequence[Chain]) -> list[Chain]:

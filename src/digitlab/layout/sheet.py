@@ -17,7 +17,7 @@ Picture = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
 
 # Of the picture, and in pixels: what covers less may be a part of the sheet, or bright ink.
-LITTLE, FEW = 0.12, 320 * 240
+LITTLE, FEW = 0.5, 320 * 240
 INSET = 0.01  # of the longer side of what is read; along the edge of a sheet lie shadows
 MARGIN = 0.03  # of the longer side, around what is on a page that is turned
 PAPER_SIDE, PAPER_WINDOW = 160, 31  # pixels; ink covers less than half of such a window
