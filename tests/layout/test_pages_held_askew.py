@@ -10,12 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digitlab import Recogniser
+from digitlab.evaluation import score
 from digitlab.layout.page import look_at
 from digitlab.layout.pieces import Piece
-from digitlab.layout.tilt import tilt_of
+from digitlab.layout.tilt import tilt_of_digits, tilts_of_lines
 from digitlab.reading.columns import columns_of
 from digitlab.reading.types import Reading
-from written_digits import digit_ink
+from digitlab.synthesis.pages import made_page
+from written_digits import TEST, digit_ink
 
 Picture = npt.NDArray[np.uint8]
 Matrix = npt.NDArray[np.float64]
@@ -43,14 +45,23 @@ def page(rows: tuple[str, ...] = ROWS, tall: int = 40) -> tuple[Picture, list[tu
     return paper, boxes
 
 
-def askew(paper: Picture, degrees: float) -> tuple[Picture, Matrix]:
-    """Return a page turned clockwise on paper that goes on, and where its pixels went."""
-    high, wide = paper.shape
-    matrix = cv2.getRotationMatrix2D((wide / 2, high / 2), -degrees, 1)
-    cos, sin = np.abs(matrix[0, :2])
-    size = round(wide * cos + high * sin), round(wide * sin + high * cos)
-    matrix[:, 2] += (size[0] - wide) / 2, (size[1] - high) / 2
-    turned = cv2.warpAffine(paper, matrix, size, borderValue=PAPER)
+def askew(paper: Picture, degrees: float, leaning: float | None = None) -> tuple[Picture, Matrix]:
+    """Return a page turned clockwise on paper that goes on, and where its pixels went.
+
+    Args:
+        paper: uint8 [H, W] or [H, W, 3].
+        degrees: by which what lies on it is turned.
+        leaning: by which what stands is, where it is other than that.
+    """
+    high, wide = paper.shape[:2]
+    lying, standing = np.radians((degrees, degrees if leaning is None else leaning))
+    across, down = (np.cos(lying), np.sin(lying)), (-np.sin(standing), np.cos(standing))
+    matrix = np.column_stack([across, down, (0, 0)])
+    reach = np.array([(0, 0), (wide, 0), (0, high), (wide, high)]) @ matrix[:, :2].T
+    matrix[:, 2] = -reach.min(axis=0)
+    size = np.rint(np.ptp(reach, axis=0)).astype(int).tolist()
+    ground = np.median(paper, axis=(0, 1)).reshape(-1).tolist()
+    turned = cv2.warpAffine(paper, matrix, size, borderValue=ground)
     return np.asarray(turned, np.uint8), np.asarray(matrix)
 
 
@@ -112,6 +123,55 @@ def test_ruled_lines_tell_how_a_page_is_held() -> None:
     assert right >= 0.8 * sum(map(len, ROWS))
 
 
+@pytest.mark.parametrize("tilts", [(6, None), (-9, None), (8, 1), (-12, 3)])
+@pytest.mark.parametrize(
+    ("kind", "sample"), [("boxes", 2), ("boxes", 4), ("table", 2), ("ruled", 4), ("ruled", 6)]
+)
+def test_no_rule_holds_digits_together_where_it_is_askew(
+    kind: str, sample: int, tilts: tuple[float, float | None]
+) -> None:
+    made = made_page(TEST.images, TEST.labels, kind, 31, sample)
+    total = score(made.text, READER.read(askew(made.picture, *tilts)[0]))
+    assert total.right >= 0.93 * total.digits
+    assert total.extra <= 0.03 * total.digits
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.floats(-40, 40), st.floats(-15, 15), st.integers(1, 5))
+def test_the_tilt_of_lines_is_told_of_those_that_lie_and_those_that_stand(
+    lying: float, more: float, wide: int
+) -> None:
+    ink = np.zeros((600, 800), np.uint8)
+    ink[100:501:80, 100:700] = ink[100:500, 100:701:120] = 255
+    ink = cv2.dilate(ink, np.ones((wide, wide), np.uint8))
+    standing = float(np.clip(lying + more, -42, 42))
+    turned, _ = askew(ink, lying, standing)
+    found = np.array(tilts_of_lines(turned.astype(np.float32) / 255))
+    if max(abs(lying), abs(standing)) > 2.2:
+        assert np.abs(found - (lying, standing)).max() < 0.5
+    else:
+        assert np.abs(found).max() < 2.5
+
+
+def test_lines_that_make_no_grid_are_no_reason_to_shear_a_page() -> None:
+    ink = np.zeros((700, 700), np.uint8)
+    for at in range(-700, 1400, 60):
+        cv2.line(ink, (at, 0), (at + 700, 640), 255, 2)
+        cv2.line(ink, (at, 0), (at - 700, 640), 255, 2)
+    lying, standing = tilts_of_lines(ink.astype(np.float32) / 255)
+    assert lying == standing
+    READER.read(255 - ink)
+
+
+def test_a_fold_across_a_straight_page_tilts_nothing() -> None:
+    paper, _ = page()
+    for tilt in (5, 12):
+        fold = np.full(paper.shape, 255, np.uint8)
+        cv2.line(fold, (0, 60), (700, 60 + round(700 * np.tan(np.radians(tilt)))), 190, 3)
+        creased = np.minimum(paper, cv2.GaussianBlur(fold, (0, 0), 1))
+        assert look_at(creased, READER.networks).sheet.pixels.shape[:2] == paper.shape
+
+
 def test_a_straight_page_is_not_touched() -> None:
     paper, _ = page()
     look = look_at(paper, READER.networks)
@@ -125,17 +185,17 @@ def pieces_at(places: list[tuple[float, float]]) -> list[Piece]:
 
 def test_three_digits_that_go_down_tell_nothing() -> None:
     digits = pieces_at([(100, 100), (120, 108), (140, 116)])
-    assert tilt_of(digits, digits, (400, 400)) == 0
+    assert tilt_of_digits(digits) == 0
 
 
 def test_a_list_that_drifts_to_the_right_has_straight_rows() -> None:
     places = [(50 + 18 * x + 14 * y, 50 + 40 * y) for y in range(10) for x in range(3)]
     digits = pieces_at([(x, float(y)) for x, y in places])
-    assert tilt_of(digits, digits, (500, 500)) == 0
+    assert tilt_of_digits(digits) == 0
 
 
 def test_digits_here_and_there_have_no_rows() -> None:
     for seed in range(20):
         places = np.random.default_rng(seed).uniform(0, 900, (30, 2)).tolist()
         digits = pieces_at([(x, y) for x, y in places])
-        assert tilt_of(digits, digits, (1000, 1000)) == 0
+        assert tilt_of_digits(digits) == 0

@@ -109,3 +109,14 @@ def test_dark_discs_beside_numbers_are_none(radius: int) -> None:
     large = cv2.copyMakeBorder(picture, 0, 60, 0, 300, cv2.BORDER_CONSTANT, value=WHITE)
     cv2.circle(large, (560, 470), radius, BLACK, -1, cv2.LINE_AA)
     assert READER.read(noisy(large)).text.split("\n") == numbers
+
+
+@pytest.mark.parametrize("number", ["20", "38", "90", "98"])
+@pytest.mark.parametrize("blur", [1, 4])
+def test_a_few_large_digits_are_read_in_light_ink_on_dark(number: str, blur: int) -> None:
+    small = cover([number])[0][30:150, 30 : 90 * len(number) + 60]
+    over = cv2.GaussianBlur(cv2.resize(small, None, fx=4, fy=4), (0, 0), blur)
+    thick = cv2.dilate(over, np.ones((9, 9), np.uint8))
+    for ink in (over, thick):
+        assert READER.read(noisy(30 + 190 * ink)).text == number
+        assert READER.read(noisy(220 - 190 * ink)).text == number

@@ -128,6 +128,34 @@ def test_the_edge_of_a_shadow_takes_no_digit_away(right: int) -> None:
     assert text(shaded(page, [(0, 0), (right, 0), (right - 60, 740), (0, 740)])) == NUMBERS[:1]
 
 
+@pytest.mark.parametrize("table", [WOOD, PINE])
+@pytest.mark.parametrize("left", [80, 900])
+def test_a_little_sheet_on_a_large_table_is_read(left: int, table: Colour) -> None:
+    corners = [(left, 330), (left + 250, 310), (left + 260, 470), (left + 6, 490)]
+    grain = cv2.GaussianBlur(np.random.default_rng(4).normal(0, 60, (SIZE[1], SIZE[0])), (0, 0), 3)
+    grain[300:500, left - 10 : left + 270] = 0
+    picture = laid(sheet(NUMBERS), table, corners) + grain[..., None]
+    assert text(picture.clip(0, 255).astype(np.uint8)) == NUMBERS
+
+
+def test_two_sheets_on_a_table_are_read() -> None:
+    others = ["650412", "738259"]
+    one = laid(sheet(NUMBERS), WOOD, [(10, 100), (690, 100), (690, 560), (10, 560)])
+    two = laid(sheet(others), WOOD, [(730, 585), (1170, 590), (1165, 880), (740, 870)])
+    both = np.concatenate([one[:, :710], two[:, 710:]], axis=1)
+    assert text(both) == [*NUMBERS, *others]
+
+
+def test_holes_and_a_pen_at_the_edge_are_no_digits() -> None:
+    page = np.ascontiguousarray(sheet(NUMBERS))
+    for y in (100, 230, 360):
+        cv2.circle(page, (60, y), 17, (25, 25, 25), -1, cv2.LINE_AA)
+    scanned = cv2.copyMakeBorder(page, 60, 60, 60, 60, cv2.BORDER_CONSTANT, value=(15, 15, 15))
+    assert text(scanned) == NUMBERS
+    cv2.line(page, (700, 0), (690, 120), (30, 60, 150), 16, cv2.LINE_AA)
+    assert text(page) == NUMBERS
+
+
 @pytest.mark.parametrize(("seed", "sample"), [(77, 63), (31, 5)])
 def test_sheets_that_are_dark_at_a_corner_or_low_are_read_whole(seed: int, sample: int) -> None:
     page = made_page(TEST.images, TEST.labels, "perspective", seed, sample)

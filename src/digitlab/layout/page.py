@@ -33,7 +33,7 @@ from digitlab.layout.segments import (
 from digitlab.layout.sheet import Sheet, sheets
 from digitlab.layout.steps import Record, record_ink, record_rows
 from digitlab.layout.tilt import FEWEST as FEWEST_TILTED
-from digitlab.layout.tilt import tilt_of
+from digitlab.layout.tilt import tilt_of_digits, tilts_of_lines
 from digitlab.preparation.pixels import weighted_median
 
 Picture = npt.NDArray[np.uint8]
@@ -54,7 +54,7 @@ SHORT, FEW = 10, 3  # pieces: of fewer than 10 one tells, on a page of words; fe
 APART = 0.3  # heights of a digit between words
 FEW_DOUBTFUL, DOUBT = 0.3, 2  # of the pieces of a number, and of a short one
 LARGER = 1.5  # times as high as their row: digits beside small print; as the page's: no digit
-LESS_LIKE = 0.15  # of the mean logarithm of how likely pieces are digits
+MORE_LIKE, LESS_LIKE = 0.05, 0.15  # of the mean logarithm of how likely pieces are digits
 STEADY = 3.0  # heights of a digit: on what is shorter a row has no slope of its own
 EVEN = 0.5  # a number: only more likely ones are read, and say whether a page was written on
 FAINT = 0.35  # of the strength of the page's digits: what is fainter is no writing
@@ -107,14 +107,18 @@ def look_at(picture: Picture, networks: Networks) -> Look:
     """Return what is seen of a page, its rows straight; arguments as of `read_page`."""
     found = sheets(picture.reshape(*picture.shape[:2], -1)[..., :3], WORK_SIDE)
     look = _clearest([look_at_sheet(one, networks) for one in found])
-    sheet = look.sheet
     digits = [one for one in look.pieces if id(one) in look.known]
-    tilt = tilt_of(digits, look.pieces, look.strength.shape)
-    if tilt:
-        boxes = [one.box for one in look.pieces]
-        straight = look_at_sheet(sheet.turned_back(tilt, boxes), networks)
-        if _is_like_digits(straight, look, networks):
-            return straight
+    # What only lines tell has to show more digits: one may be a fold across a straight page.
+    slope = tilt_of_digits(digits)
+    for tilts, least in (
+        (tilts_of_lines(look.strength), MORE_LIKE),
+        ((slope, slope), -LESS_LIKE),
+    ):
+        if any(tilts) and look.pieces:
+            boxes = [one.box for one in look.pieces]
+            straight = look_at_sheet(look.sheet.straightened(*tilts, boxes), networks)
+            if _is_like_digits(straight, look, least, networks):
+                return straight
     return look
 
 
@@ -156,10 +160,14 @@ def _share_of_digits(look: Look) -> float:
     return sum(int(one.mask.sum()) for one in look.pieces if id(one) in sure) / max(1, ink)
 
 
-def _is_like_digits(straight: Look, tilted: Look, networks: Networks) -> bool:
-    """Whether a page looks no less like digits once it is turned, whichever way up it is.
+def _is_like_digits(straight: Look, tilted: Look, least: float, networks: Networks) -> bool:
+    """Whether a page looks like digits once it is turned, and more so, whichever way up it is.
 
-    Digits that stand upright on a slope do, and what has only lines that are tilted.
+    Args:
+        straight, tilted: what is seen of it once it is turned, and as it lies.
+        least: by how much the mean logarithm of how likely its pieces are digits has to rise; where
+            it may fall, more that surely are will do.
+        networks: of which the first is asked.
     """
     if len(straight.known) < FEWEST_TILTED:
         return False
@@ -167,7 +175,7 @@ def _is_like_digits(straight: Look, tilted: Look, networks: Networks) -> bool:
     if not after.is_of_digits or len(tilted.known) < FEWEST_TILTED:
         return after.is_of_digits  # rules that are tilted hold most digits together
     before = _likeliest(tilted, networks)
-    return after.mean > before.mean - LESS_LIKE or after.sure > before.sure
+    return after.mean > before.mean + least or (least < 0 and after.sure > before.sure)
 
 
 def _likeliest(look: Look, networks: Networks) -> Likeness:

@@ -61,17 +61,17 @@ class Sheet:
         pixels = np.ascontiguousarray(np.rot90(self.pixels, -quarters))
         return Sheet(pixels, self.to_picture @ back, self.size)
 
-    def turned_back(self, degrees: float, surrounded: Sequence[Box]) -> Sheet:
-        """Return the sheet with its pixels turned counterclockwise, as far as some boxes reach.
+    def straightened(self, lying: float, standing: float, surrounded: Sequence[Box]) -> Sheet:
+        """Return the sheet with its lines straight, as far as some boxes reach.
 
         What comes in at its corners is ground without ink.
 
         Args:
-            degrees: of its rows, clockwise.
+            lying, standing: by how many degrees lines slope, clockwise, that shall lie and stand.
             surrounded: one box at least, in its pixels.
         """
-        angle = np.radians(degrees)
-        turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+        across, down = np.radians(lying), np.radians(standing)
+        turn = np.linalg.inv([[np.cos(across), -np.sin(down)], [np.sin(across), np.cos(down)]])
         high, wide = self.pixels.shape[:2]
         page = _corners_of([(0, 0, wide, high)]) @ turn.T
         inked = _corners_of(surrounded) @ turn.T
