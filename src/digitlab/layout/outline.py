@@ -39,7 +39,8 @@ SQUARE = 35.0  # degrees that a corner is from a right angle at most
 # Of one side, and of all, that stands out; and where one side is the edge of the picture.
 SEEN, ALL_SEEN = 0.6, 0.75
 SEEN_CUT, ALL_SEEN_CUT = 0.85, 0.93
-OPEN, CUT = 8, 0.8  # how much less a sheet counts whose sides stand out in part, or are cut
+OPEN = 8  # how much less a sheet counts whose sides stand out in part
+CUT = (1.0, 0.8, 0.64, 0.3)  # how much it counts of which so many sides are cut
 
 
 @dataclass(frozen=True)
@@ -277,6 +278,6 @@ def _four(edges: _Edges, stands_out: Mask, inside: Mask, size: tuple[int, int]) 
     kept &= all_seen >= np.where(cut > 0, ALL_SEEN_CUT, ALL_SEEN)
     if not kept.any():
         return None
-    worth = share * all_seen**OPEN * CUT**cut
+    worth = share * all_seen**OPEN * np.array(CUT)[cut]
     best = int(np.where(kept, worth, -1).argmax())
     return Outline(np.asarray(ends[best]), int(cut[best]))
