@@ -156,10 +156,11 @@ def test_the_tilt_of_lines_is_told_of_those_that_lie_and_those_that_stand(
 def test_lines_that_make_no_grid_are_no_reason_to_shear_a_page() -> None:
     ink = np.zeros((700, 700), np.uint8)
     for at in range(-700, 1400, 60):
-        cv2.line(ink, (at, 0), (at + 700, 640), 255, 2)
-        cv2.line(ink, (at, 0), (at - 700, 640), 255, 2)
+        cv2.line(ink, (0, at), (700, at + 255), 255, 2)  # 20 degrees
+        cv2.line(ink, (at, 0), (at + 405, 700), 255, 2)  # -30 degrees from upright
     lying, standing = tilts_of_lines(ink.astype(np.float32) / 255)
-    assert lying == standing
+    assert abs(lying - 20) < 0.5
+    assert standing == lying
     READER.read(255 - ink)
 
 

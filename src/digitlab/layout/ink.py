@@ -23,9 +23,8 @@ LOOK_SIDE = 512  # pixels; what is decided for the whole page is decided on a sm
 WINDOWS = (0.025, 0.045, 0.07, 0.11, 0.18)  # of the longer side: strokes are narrower than one
 STRIP = 0.6  # of the shorter side: no window but the first two is wider
 MORE = 0.05  # of what a window finds; where the next finds less than that more, it is wide enough
-MOST = (
-    2.0  # times what that window finds: what finds more may find the strokes, and that only grain
-)
+# Times what that window finds: what finds more may find the strokes, and that only grain.
+MOST = 2.0
 WHOLE = 0.5  # of the strength of ink; what is weaker is shadow
 VOTE_SIDE = 320  # pixels; which channels show the ink, and which way, is voted on a smaller one
 # Of the longer side: strokes cover less than half of the one, but where a few digits fill the page,
@@ -49,7 +48,8 @@ def page_inks(pixels: Picture) -> list[Floats]:
     """Return the strength of the ink on a page; about 1 where the strongest pen wrote.
 
     There are several, the likeliest first, where it cannot be told by light alone what is ink: the
-    dark or the bright, the fine or the broad.
+    dark or the bright, the fine or the broad. Where only the channels of ink are in doubt, those of
+    the narrower vote are taken.
 
     Args:
         pixels: uint8 [H, W, C], grey or RGB, no larger than WORK_SIDE; dark ink on light ground or
@@ -173,7 +173,8 @@ def _windows(small: Picture) -> list[float]:
     """Return the windows, of the longer side, that may be wider than strokes (Matheron, 1975).
 
     Wider windows find more; the first is taken after which little more is found that is as strong
-    as ink. Where more than that is found later, so may be the first after which little follows.
+    as ink. Where a later one finds more than `MOST` times as much, the first such after which
+    little more is found is a second.
     """
     grey = small.min(axis=2)
     longest = max(grey.shape)

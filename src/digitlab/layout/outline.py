@@ -28,6 +28,7 @@ STEEP = 20, 40  # of a gradient, as Sobel gives it of levels: where an edge goes
 VOTES = 8  # degrees to either side of its own for which a pixel of an edge votes
 PEAKS, SIDES = 80, 24  # edges that are looked at, and those that may be sides
 SHORTEST = 0.1  # of the copy's shorter side
+FEWEST = 0.05  # of that side in votes: a peak has about half as many as its edge has pixels
 ON, ALONG = 2.5, 20.0  # pixels from an edge, and degrees, by which a pixel of it misses
 SAME = 0.998  # of the cosine between two edges: they are one
 NEAR, WIDE = 2, 5  # pixels from an edge to what is beside it, and how wide that is
@@ -173,7 +174,7 @@ def _peaks(places: Floats, angle: Floats, shape: tuple[int, ...]) -> list[tuple[
     closed = np.concatenate([circle[-seam:], circle, circle[:seam]])
     votes = np.asarray(cv2.GaussianBlur(closed, (3, 3), 0), np.float32)
     top = votes == cv2.dilate(votes, np.ones((11, 9), np.uint8))
-    found = np.argwhere(top & (votes >= 0.5 * SHORTEST * min(shape)))
+    found = np.argwhere(top & (votes >= FEWEST * min(shape)))
     found = found[(found[:, 0] >= seam) & (found[:, 0] < 360 + seam)]
     best = np.argsort(-votes[found[:, 0], found[:, 1]], kind="stable")[:PEAKS]
     return [(int(row) - seam, int(column) - reach) for row, column in found[best]]

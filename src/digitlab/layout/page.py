@@ -154,7 +154,7 @@ def _sure_digits(look: Look) -> int:
 
 
 def _share_of_digits(look: Look) -> float:
-    """Return how much of all ink is surely digits."""
+    """Return how much of all ink is surely digits; ones are, too."""
     sure = {at for at, one in look.known.items() if one.likely[:NO_DIGIT].max() > LIKELY}
     ink = sum(int(one.mask.sum()) for one in look.pieces)
     return sum(int(one.mask.sum()) for one in look.pieces if id(one) in sure) / max(1, ink)
@@ -166,7 +166,8 @@ def _is_like_digits(straight: Look, tilted: Look, least: float, networks: Networ
     Args:
         straight, tilted: what is seen of it once it is turned, and as it lies.
         least: by how much the mean logarithm of how likely its pieces are digits has to rise; where
-            it may fall, more that surely are will do.
+            it may fall, more that surely are will do. Where hardly any were seen before, it is not
+            asked.
         networks: of which the first is asked.
     """
     if len(straight.known) < FEWEST_TILTED:
@@ -361,7 +362,7 @@ def _is_hole(piece: Piece) -> bool:
 def _is_cut(
     piece: Piece, shape: tuple[int, ...], known: Mapping[int, Known], height: float
 ) -> bool:
-    """Whether a piece runs out of the picture and is not surely a digit, of some height, at all."""
+    """Whether a piece runs out of the picture and is not surely a digit of about some height."""
     inside = piece.left > 1 and piece.top > 1
     inside = inside and piece.right < shape[1] - 1 and piece.bottom < shape[0] - 1
     return not inside and not (known[id(piece)].is_sure and piece.height <= LARGER * height)

@@ -56,10 +56,10 @@ def tilt_of_digits(digits: Sequence[Piece]) -> float:
 def tilts_of_lines(strength: Ink) -> tuple[float, float]:
     """Return the tilt of the straight lines in ink that lie, and of those that stand.
 
-    In degrees as of `tilt_of_digits`. Both are the same where only one of them is told, or where
-    they cross far from a right angle; 0 where most of what is straight runs other ways, as strokes
-    do, and where rules are found as they are. Lines are found as by Grompone von
-    Gioi et al. (2010).
+    In degrees as of `tilt_of_digits`. Both are the same where only one of them is told, where they
+    cross far from a right angle, and where one runs at about 45 degrees; 0 where most of what is
+    straight runs other ways, as strokes do, and where rules are found as they are. Lines are found
+    as by Grompone von Gioi et al. (2010).
 
     Args:
         strength: float32 [H, W], of the ink of a page, with its rules.
