@@ -107,9 +107,8 @@ def look_at(picture: Picture, networks: Networks) -> Look:
     """Return what is seen of a page, its rows straight; arguments as of `read_page`."""
     found = sheets(picture.reshape(*picture.shape[:2], -1)[..., :3], WORK_SIDE)
     look = _clearest([look_at_sheet(one, networks) for one in found])
-    digits = [one for one in look.pieces if id(one) in look.known]
     # What only lines tell has to show more digits: one may be a fold across a straight page.
-    slope = tilt_of_digits(digits)
+    slope = _tilt_of(look)
     for tilts, least in (
         (tilts_of_lines(look.strength), MORE_LIKE),
         ((slope, slope), -LESS_LIKE),
@@ -117,9 +116,14 @@ def look_at(picture: Picture, networks: Networks) -> Look:
         if any(tilts) and look.pieces:
             boxes = [one.box for one in look.pieces]
             straight = look_at_sheet(look.sheet.straightened(*tilts, boxes), networks)
-            if _is_like_digits(straight, look, least, networks):
+            if not _tilt_of(straight) and _is_like_digits(straight, look, least, networks):
                 return straight
     return look
+
+
+def _tilt_of(look: Look) -> float:
+    """Return by how many degrees rows slope, as far as digits tell."""
+    return tilt_of_digits([one for one in look.pieces if id(one) in look.known])
 
 
 def look_at_sheet(sheet: Sheet, networks: Networks) -> Look:
