@@ -59,8 +59,8 @@ def page_inks(pixels: Picture) -> list[Floats]:
         Each float32 [H, W], from 0; all 0 where nothing stands out from the ground.
     """
     small = shrunk(pixels, LOOK_SIDE)
-    looked = shrunk(small, VOTE_SIDE)
-    likely, other = (_channels(looked, window) for window in VOTE_WINDOWS)
+    voting = shrunk(small, VOTE_SIDE)
+    likely, other = (_channels(voting, window) for window in VOTE_WINDOWS)
     inks = []
     for kept, bright in [likely] if likely[1] == other[1] else [likely, other]:
         shown, looked = pixels, small

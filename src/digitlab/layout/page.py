@@ -153,13 +153,17 @@ def _look(sheet: Sheet, strength: Floats, networks: Networks) -> Look:
 
 def _sure_digits(look: Look) -> int:
     """Return how many pieces are surely digits, other than ones, which lines are like."""
-    likely = [one.likely for one in look.known.values()]
-    return sum(bool(one[:NO_DIGIT].max() > LIKELY and one.argmax() != 1) for one in likely)
+    return sum(_is_likely(one) and one.likely.argmax() != 1 for one in look.known.values())
+
+
+def _is_likely(known: Known) -> bool:
+    """Whether a piece is so likely a digit that it is like the others of its page."""
+    return bool(known.likely[:NO_DIGIT].max() > LIKELY)
 
 
 def _share_of_digits(look: Look) -> float:
     """Return how much of all ink is surely digits; ones are, too."""
-    sure = {at for at, one in look.known.items() if one.likely[:NO_DIGIT].max() > LIKELY}
+    sure = {at for at, one in look.known.items() if _is_likely(one)}
     ink = sum(int(one.mask.sum()) for one in look.pieces)
     return sum(int(one.mask.sum()) for one in look.pieces if id(one) in sure) / max(1, ink)
 
@@ -196,7 +200,7 @@ def read_seen(look: Look, networks: Networks, record: Record | None = None) -> l
     if not known:
         return []
     digits = [one for one in pieces if id(one) in known]
-    sure = [one for one in digits if known[id(one)].likely[:NO_DIGIT].max() > LIKELY]
+    sure = [one for one in digits if _is_likely(known[id(one)])]
     others = [one for one in sure if known[id(one)].likely.argmax() != 1]
     sure = others if len(others) >= FEW else sure  # thin remains of rules are like ones
     height = float(np.median([one.height for one in sure or digits]))

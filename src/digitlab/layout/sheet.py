@@ -118,21 +118,18 @@ def sheets(pixels: Picture, side: int) -> list[Sheet]:
     """
     outline = outline_of_sheet(pixels)
     high, wide = pixels.shape[:2]
-    if outline is not None and not outline.cut:
-        straight = _straightened(pixels, outline.corners, side)
-        if cv2.contourArea(outline.corners.astype(np.float32)) > max(LITTLE * high * wide, FEW):
-            return [straight]
+    views = []
+    if outline is not None and outline.cut < 2:
+        views = [_straightened(pixels, outline.corners, side)]
+        area = cv2.contourArea(outline.corners.astype(np.float32))
+        if not outline.cut and area > max(LITTLE * high * wide, FEW):
+            return views
     small = shrunk(pixels, side)
     scale = np.array((wide / small.shape[1], high / small.shape[0]))
     whole = Sheet(small, np.diag([*scale, 1.0]), (wide, high))
-    if outline is None:
-        return [whole]
-    if not outline.cut:
-        return [whole, straight]
-    alone = replace(whole, pixels=_alone(small, outline.corners / scale))
-    if outline.cut > 1:
-        return [whole, alone]
-    return [whole, alone, _straightened(pixels, outline.corners, side)]
+    if outline is not None and outline.cut:
+        views = [replace(whole, pixels=_alone(small, outline.corners / scale)), *views]
+    return [whole, *views]
 
 
 def _straightened(pixels: Picture, corners: Floats, side: int) -> Sheet:
